@@ -1,0 +1,136 @@
+#include "base/number.h"
+
+#include <math.h>
+
+#include "harness.h"
+
+TEST(integers_parse_whole_or_not_at_all)
+{
+    static const struct {
+        const char *in;
+        bool ok;
+        int64_t want;
+    } cases[] = {
+        {"0", true, 0},
+        {"-1", true, -1},
+        {"9223372036854775807", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+        {"18446744073709551616", false, 0},
+        {"", false, 0},
+        {"-", false, 0},
+        {"+1", false, 0},
+        {"01", false, 0},
+        {"1 ", false, 0},
+        {"1x", false, 0},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        int64_t got = 0;
+        CHECK_EQ(ax_parse_i64(ax_str_of(cases[i].in), &got), cases[i].ok);
+        CHECK_EQ(got, cases[i].want);
+    }
+}
+
+TEST(doubles_parse_exactly)
+{
+    static const struct {
+        const char *in;
+        double want;
+    } cases[] = {
+        {"0", 0.0},
+        {"-0.0", -0.0},
+        {"1e22", 1e22},
+        {"1e23", 1e23},
+        {"0.1", 0.1},
+        {"123456789012345678901234567890", 123456789012345678901234567890.0},
+        {"2.2250738585072011e-308", 2.2250738585072011e-308},
+        {"4.9e-324", 4.9e-324},
+        {"1.7976931348623157e308", 1.7976931348623157e308},
+        {"9007199254740993", 9007199254740993.0},
+        {"0.000000000000000000000000000000000000001", 1e-39},
+        {"100000000000000000000000", 1e23},
+        {"5E-1", 0.5},
+        {"+1", 1.0},
+        {".5", 0.5},
+        {"1.", 1.0},
+        {"Infinity", (double)INFINITY},
+        {"-inf", -(double)INFINITY},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        double got = 77;
+        CHECK(ax_parse_f64(ax_str_of(cases[i].in), &got));
+        CHECK(memcmp(&got, &cases[i].want, sizeof got) == 0);
+    }
+    static const char *const bad[] = {"",     ".",   "e5",  "1e",   "1e+",
+                                      "0x10", "1 2", "--1", "nanx", " 1"};
+    for (size_t i = 0; i < AX_COUNT_OF(bad); i++) {
+        double got = 0;
+        CHECK(!ax_parse_f64(ax_str_of(bad[i]), &got));
+    }
+}
+
+/* Text that rounds one way through a double and the other way straight to a float. */
+TEST(floats_are_rounded_once)
+{
+    static const char *const texts[] = {
+        "1.00000017881393432617187499", /* just below the middle of two floats */
+        "1.00000017881393432617187500",
+        "1.00000017881393432617187501",
+        "16777217",
+        "16777217.0000000001",
+        "3.4028235677973366e38",
+        "1.4e-45",
+        "7.0e-46",
+        "1.1754943508222875e-38",
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(texts); i++) {
+        float got = 0;
+        CHECK(ax_parse_f32(ax_str_of(texts[i]), &got));
+        float want = 0;
+        CHECK_EQ(sscanf(texts[i], "%f", &want), 1);
+        CHECK(memcmp(&got, &want, sizeof got) == 0);
+    }
+}
+
+static uint64_t
+next_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state ^ *state >> 29;
+}
+
+TEST(shortest_text_reads_back_to_the_last_bit)
+{
+    uint64_t state = 12345;
+    for (int i = 0; i < 200'000; i++) {
+        uint64_t bits = next_random(&state);
+        char text[AX_NUMBER_BYTES_MAX];
+        double wide, wide_back = 0;
+        float narrow, narrow_back = 0;
+        memcpy(&wide, &bits, sizeof wide);
+        memcpy(&narrow, &bits, sizeof narrow);
+        size_t len = ax_format_f64(wide, text);
+        CHECK(ax_parse_f64((ax_str){text, len}, &wide_back));
+        CHECK(wide == wide_back || (isnan(wide) && isnan(wide_back)));
+        len = ax_format_f32(narrow, text);
+        CHECK(ax_parse_f32((ax_str){text, len}, &narrow_back));
+        CHECK(narrow == narrow_back || (isnan(narrow) && isnan(narrow_back)));
+    }
+    char text[AX_NUMBER_BYTES_MAX];
+    CHECK_STR(((ax_str){text, ax_format_f32(0.1f, text)}), "0.1");
+    CHECK_STR(((ax_str){text, ax_format_f64(0.1, text)}), "0.1");
+    CHECK_STR(((ax_str){text, ax_format_f64(1e300, text)}), "1e+300");
+    CHECK_STR(((ax_str){text, ax_format_f64(-0.0, text)}), "-0");
+    CHECK_STR(((ax_str){text, ax_format_f64(1169, text)}), "1169");
+}
+
+TEST(sizes_do_not_wrap)
+{
+    size_t out = 7;
+    CHECK(!ax_mul(SIZE_MAX, 2, &out));
+    CHECK(!ax_add(SIZE_MAX, 1, &out));
+    CHECK_EQ(out, 7);
+    CHECK(ax_mul(6, 7, &out));
+    CHECK_EQ(out, 42);
+}
