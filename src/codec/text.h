@@ -1,0 +1,21 @@
+/*
+ * Bytes as text: base64, hex, percent-encoding, UTF-8 check.
+ */
+#pragma once
+
+#include "base/ctx.h"
+#include "base/writer.h"
+
+/* RFC 4648 with padding. The decoder refuses anything but the canonical form. */
+void ax_base64_encode(ax_str bytes, struct ax_writer *out);
+ax_status ax_base64_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes);
+
+void ax_hex_encode(ax_str bytes, struct ax_writer *out);                     /* lower case */
+ax_status ax_hex_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes); /* either case */
+
+/* %41 -> A. Fails: INVALID on a bad escape. '+' stays. */
+ax_status ax_percent_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes);
+void ax_percent_encode(ax_str bytes, struct ax_writer *out); /* all but A-Za-z0-9-._~ */
+
+/* Whether bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
+bool ax_utf8_ok(ax_str bytes);

@@ -1,0 +1,40 @@
+/*
+ * Counters, gauges and histograms, lock-free to write, printed as Prometheus text.
+ *
+ * A family has a name, a help text and label names; a series is one set of label values, looked
+ * up once and kept by its user. Histograms count nanoseconds in buckets a quarter power of two
+ * wide and are printed in seconds.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/ctx.h"
+#include "base/writer.h"
+
+enum ax_metric_kind { AX_METRIC_COUNTER, AX_METRIC_GAUGE, AX_METRIC_HISTOGRAM };
+
+struct ax_metrics;
+struct ax_metric; /* one series */
+
+ax_status ax_metrics_open(struct ax_ctx *ctx, struct ax_metrics **out_metrics);
+void ax_metrics_close(struct ax_metrics *metrics);
+
+/*
+ * The series of a family with these label values, made when new. labels: "model", "credit",
+ * "version", "7", NULL: names and values in turn. Never NULL: past the limit of series a shared
+ * one with the label values "other" is given and counted.
+ */
+[[gnu::sentinel]] struct ax_metric *ax_metrics_series(struct ax_metrics *metrics,
+                                                      enum ax_metric_kind kind, const char *name,
+                                                      const char *help, ...);
+
+void ax_metric_add(struct ax_metric *metric, int64_t amount); /* counter, gauge */
+void ax_metric_set(struct ax_metric *metric, double value);   /* gauge */
+void ax_metric_observe_ns(struct ax_metric *metric, int64_t ns);
+
+int64_t ax_metric_count(const struct ax_metric *metric);
+/* Estimate from the buckets, within 19 %; 0 when nothing was observed. */
+int64_t ax_metric_quantile_ns(const struct ax_metric *metric, double quantile);
+
+void ax_metrics_print(struct ax_metrics *metrics, struct ax_writer *out);

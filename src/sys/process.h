@@ -1,0 +1,39 @@
+/*
+ * Child processes with bounded time, memory and threads. The only place that forks.
+ */
+#pragma once
+
+#include "base/ctx.h"
+
+struct ax_process_config {
+    const char *const
+        *arguments; /* argv, NULL at the end; [0] is a path, or a name looked up in PATH */
+    const char *const
+        *environment;   /* "NAME=value" set on top of the parent's, NULL at the end; may be NULL */
+    ax_str input;       /* written to its standard input */
+    const char *folder; /* working folder; NULL for the parent's */
+    int64_t timeout_ms; /* then it and its group are killed */
+    uint64_t memory_bytes_max; /* address space; 0 for no limit */
+    size_t output_bytes_max;   /* of each output stream; more is cut off */
+};
+
+struct ax_process_result {
+    int exit_code; /* 0..255; 128 + signal when killed */
+    bool timed_out;
+    ax_str output; /* standard output, in ctx->arena */
+    ax_str errors; /* standard error, in ctx->arena */
+};
+
+/* Runs it to its end. Fails: NOT_FOUND (no such program), TIMEOUT, LIMIT; a non-zero exit is a
+ * result. */
+ax_status ax_process_run(struct ax_ctx *ctx, const struct ax_process_config *config,
+                         struct ax_process_result *out_result);
+
+/* Path of the running program (/proc/self/exe), in ctx->arena. */
+ax_status ax_process_self(struct ax_ctx *ctx, ax_str *out_path);
+
+/* Resident memory of this process, in bytes. */
+uint64_t ax_process_resident_bytes(void);
+
+/* No core dumps, no tracing by others: secrets stay inside (R92). */
+void ax_process_harden(void);
