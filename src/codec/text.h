@@ -19,3 +19,6 @@ void ax_percent_encode(ax_str bytes, struct ax_writer *out); /* all but A-Za-z0-
 
 /* Whether bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
 bool ax_utf8_ok(ax_str bytes);
+
+/* Bytes of the well-formed UTF-8 sequence that bytes begin with, 1 to 4; 0 when there is none. */
+size_t ax_utf8_len(ax_str bytes);

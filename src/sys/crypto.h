@@ -50,6 +50,13 @@ void ax_random_bytes(void *out, size_t len);
 bool ax_crypto_equal(ax_str a, ax_str b);
 void ax_crypto_wipe(void *secret, size_t len);
 
+/*
+ * For keys that live as long as the process: locked in memory where the system allows it, left
+ * out of core dumps, between guard pages, wiped when freed (R92). Zeroed; NULL when short.
+ */
+void *ax_crypto_secret_new(size_t len);
+void ax_crypto_secret_free(void *secret); /* NULL is fine */
+
 /* Ed25519 (RFC 8032). The private key is the 32-byte seed. */
 void ax_ed25519_keypair(uint8_t out_seed[32], uint8_t out_public[32]);
 void ax_ed25519_public(const uint8_t seed[32], uint8_t out_public[32]);
@@ -63,7 +70,9 @@ void ax_ed25519_sign(const uint8_t seed[32], ax_str message, uint8_t out_signatu
  */
 void ax_seal(const uint8_t key[32], ax_str aad, ax_str plain, char *out);
 
-/* out: sealed.len - AX_SEAL_OVERHEAD_BYTES bytes. Fails (bare): CORRUPT when anything was changed.
+/*
+ * out: sealed.len - AX_SEAL_OVERHEAD_BYTES bytes, zeros after a failure.
+ * Fails (bare): CORRUPT when anything was changed; LIMIT when memory is short.
  */
 ax_status ax_unseal(const uint8_t key[32], ax_str aad, ax_str sealed, char *out);
 

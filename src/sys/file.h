@@ -61,9 +61,13 @@ ax_status ax_file_rename(struct ax_ctx *ctx, ax_str from, ax_str to);
 ax_status ax_file_link(struct ax_ctx *ctx, ax_str from, ax_str to);
 ax_status ax_file_make_folders(struct ax_ctx *ctx,
                                ax_str path); /* 0700, parents too; fine if there */
-ax_status ax_file_remove_tree(struct ax_ctx *ctx, ax_str path); /* does not follow links */
+ax_status ax_file_remove_tree(struct ax_ctx *ctx,
+                              ax_str path); /* follows no links; fine when absent */
 
-/* Names in a folder (not "." and ".."), sorted, in ctx->arena. */
+/*
+ * Names in a folder (not ".", "..", nor what a write_atomic that was cut off left behind),
+ * sorted, in ctx->arena.
+ */
 ax_status ax_file_list(struct ax_ctx *ctx, ax_str path, ax_str **out_names, size_t *out_count);
 
 /* "a" "b" -> "a/b" in the arena; at is NULL past the budget. */

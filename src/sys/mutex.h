@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #ifdef __clang__
-#define AX_CAPABILITY  [[clang::capability("mutex")]]
+#define AX_CAPABILITY  __attribute__((capability("mutex")))
 #define AX_ACQUIRES(m) __attribute__((acquire_capability(m)))
 #define AX_RELEASES(m) __attribute__((release_capability(m)))
 #define AX_REQUIRES(m) __attribute__((requires_capability(m)))

@@ -1,0 +1,182 @@
+/*
+ * The port of the scoring engine: a model file becomes a function from rows to numbers.
+ *
+ * A file's bytes are read once, by the reader that its content asks for, into an immutable engine
+ * with a signature. A call scores rows in the caller's memory into the caller's memory: no
+ * allocation, no lock, no thread of its own, and the same bits however the rows are cut into
+ * calls. So any number of threads may use one engine at once.
+ *
+ * It is not a registry, a cache or a feature store: it knows columns by their place, categories by
+ * their code, and nothing of who asks. Graphs of tensors that are no table (ONNX) will get a call
+ * of their own beside this one.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/ctx.h"
+
+struct ax_engine;
+struct ax_engine_background;
+
+enum ax_engine_type { AX_ENGINE_F32, AX_ENGINE_F64 };
+
+const char *ax_engine_type_name(enum ax_engine_type type); /* "FP32", "FP64": OIP's words */
+
+/* What a value outside the model's knowledge does. */
+enum ax_engine_rule {
+    AX_ENGINE_LEARNED, /* the model has a branch, a bin or a value for it */
+    AX_ENGINE_REFUSED, /* the call fails and names the row and the feature */
+    AX_ENGINE_MISSING, /* it is treated as a missing value (only for other categories) */
+};
+
+struct ax_engine_feature {
+    ax_str name;                 /* "f0", "f1" ... where the file has no names */
+    bool categorical;            /* its values are codes 0, 1, 2 ... in a float */
+    enum ax_engine_rule missing; /* NaN, or the caller's missing value */
+    enum ax_engine_rule other;   /* a code that is no category; of numeric features LEARNED */
+    const ax_str *categories;    /* word of each code; NULL when the file has none */
+    size_t category_count;
+
+    /* What the model does with it, for people. */
+    size_t split_count;     /* nodes, bins or weights that look at it; 0: it is ignored */
+    size_t threshold_count; /* distinct thresholds or bin edges among them */
+};
+
+/* What a model takes and gives. All of it lives as long as its engine. */
+struct ax_engine_signature {
+    ax_str format;    /* "xgboost-json", "xgboost-ubjson", "axiom.scorecard", "axiom.linear" */
+    ax_str version;   /* of the library that wrote it, "3.2.0"; of the format, "1" */
+    ax_str kind;      /* "trees", "linear", "scorecard" */
+    ax_str booster;   /* "gbtree", "dart", "gblinear"; "" elsewhere */
+    ax_str objective; /* "binary:logistic", "logistic", ... as the file has it */
+    bool named;       /* the file has feature names */
+    bool blocking;    /* a call may block: run it on a worker, never on a loop */
+
+    enum ax_engine_type input;  /* a wider input is rounded to this first, once */
+    enum ax_engine_type output; /* the type in which margins and responses were computed */
+    size_t feature_count;
+    const struct ax_engine_feature *features;
+    size_t margin_count;   /* K: columns of margin, and blocks of contributions */
+    size_t response_count; /* columns of response: K, or 1 where the response is a class */
+    unsigned outputs;      /* AX_ENGINE_... that a call may ask for without a background */
+    bool background;       /* interventional contributions can be asked for */
+
+    size_t tree_count; /* columns of leaf */
+    size_t node_count;
+    size_t leaf_count;
+    size_t depth_max; /* splits on the longest path */
+    size_t memory_bytes;
+    const ax_str *notes; /* what is unusual, a sentence each */
+    size_t note_count;
+};
+
+struct ax_engine_config {
+    size_t memory_bytes_max; /* of the engine; 0: 1 GB */
+};
+
+/*
+ * Opens the model that the bytes hold.
+ *
+ * bytes: the whole file, borrowed for the call. config: NULL for the defaults. ctx->arena is not
+ * used: what the reader needs goes to an arena of its own.
+ * Fails: INVALID with one sentence and the place when it is no sound model; UNSUPPORTED when it is
+ * a format Axiom knows and does not run; LIMIT past a budget.
+ */
+ax_status ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *config,
+                         struct ax_engine **out_engine);
+
+/* After the last call and the last background; NULL is not fine. */
+void ax_engine_close(struct ax_engine *engine);
+AX_DEFINE_AUTO(struct ax_engine, ax_engine_close);
+
+const struct ax_engine_signature *ax_engine_signature(const struct ax_engine *engine);
+
+/* The feature's place, or SIZE_MAX. */
+size_t ax_engine_feature_find(const struct ax_engine *engine, ax_str name);
+
+/*
+ * The code of a category's word. false when the feature has no such word: score it as code -1,
+ * which every engine takes for "another category" and answers as `other` says.
+ */
+bool ax_engine_category_find(const struct ax_engine_feature *feature, ax_str word,
+                             double *out_code);
+
+/* Rows as they lie in memory: cell (i, j) is at + i * row_stride_bytes + j * column_stride_bytes.
+ */
+struct ax_engine_rows {
+    const void *at;
+    size_t count;
+    size_t row_stride_bytes;    /* 0: rows follow each other densely */
+    size_t column_stride_bytes; /* 0: cells follow each other densely */
+    enum ax_engine_type type;
+    bool missing_given; /* NaN is always missing; with this, cells equal to `missing` are too */
+    double missing;
+};
+
+/* Outputs of a call, as bits. */
+enum {
+    AX_ENGINE_RESPONSE = 1 << 0,      /* what the objective makes of the margins */
+    AX_ENGINE_MARGIN = 1 << 1,        /* raw scores */
+    AX_ENGINE_CONTRIBUTIONS = 1 << 2, /* Shapley values of the margins, bias last */
+    AX_ENGINE_LEAF = 1 << 3,          /* where each tree ended, in the library's own numbers */
+    AX_ENGINE_POINTS = 1 << 4,        /* the score in points of a scorecard */
+};
+
+struct ax_engine_call {
+    struct ax_engine_rows rows;
+    unsigned outputs;
+    /* Contributions against these rows; NULL: the model's own (cover of trees, training means). */
+    const struct ax_engine_background *background;
+};
+
+/*
+ * Where the outputs go, row after row; only those asked for are looked at. Floats are widened to
+ * double, which loses nothing: (float) gives the library's bits back.
+ *
+ * Contributions add up to the margin as real numbers: where the library adds in float32, `margin`
+ * itself is up to its rounding away from their sum.
+ */
+struct ax_engine_answer {
+    double *response;      /* [rows][response_count] */
+    double *margin;        /* [rows][margin_count] */
+    double *contributions; /* [rows][margin_count][feature_count + 1] */
+    int32_t *leaf;         /* [rows][tree_count] */
+    double *points;        /* [rows] */
+};
+
+/* Scratch memory that a call of these outputs needs, whatever its number of rows. */
+size_t ax_engine_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
+                               const struct ax_engine_background *background);
+
+/*
+ * Scores rows.
+ *
+ * scratch: ax_engine_scratch_bytes of memory aligned as ax_arena_alloc's, of any content; the
+ * caller's, one per thread. NULL when that is 0.
+ * Fails: INVALID when a value is refused, with row and feature; UNSUPPORTED when the model cannot
+ * give an output. The answer's content is open then.
+ */
+ax_status ax_engine_score(const struct ax_engine *engine, struct ax_ctx *ctx,
+                          const struct ax_engine_call *call, void *scratch,
+                          const struct ax_engine_answer *answer);
+
+/*
+ * Prepares a reference population for interventional contributions ("compared with whom").
+ *
+ * rows: copied; at least one, at most 100,000. engine: kept. Immutable afterwards and shared by
+ * threads like the engine. The caller hashes and names it.
+ * Fails: INVALID (no rows, a value is refused), UNSUPPORTED, LIMIT.
+ */
+ax_status ax_engine_background_open(const struct ax_engine *engine, struct ax_ctx *ctx,
+                                    const struct ax_engine_rows *rows,
+                                    struct ax_engine_background **out_background);
+void ax_engine_background_close(struct ax_engine_background *background);
+AX_DEFINE_AUTO(struct ax_engine_background, ax_engine_background_close);
+
+size_t ax_engine_background_count(const struct ax_engine_background *background);
+size_t ax_engine_background_bytes(const struct ax_engine_background *background);
+
+/* Distinct thresholds of a numeric feature, ascending, in ctx->arena: for boundary tests. */
+ax_status ax_engine_thresholds(const struct ax_engine *engine, struct ax_ctx *ctx, size_t feature,
+                               const double **out_thresholds, size_t *out_count);

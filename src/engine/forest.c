@@ -1,0 +1,281 @@
+#include "engine/forest.h"
+
+#include "base/assert.h"
+
+enum { STACK_PER_NODE = 3 };
+
+static ax_status
+out_of_memory(struct ax_ctx *ctx, const char *what)
+{
+    return ax_fail(ctx, AX_LIMIT, "no memory for %s", what);
+}
+
+ax_status
+ax_forest_build(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_forest *forest,
+                struct ax_forest_builder *out_builder)
+{
+    *out_builder = (struct ax_forest_builder){.forest = forest, .arena = arena};
+    out_builder->seen = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->feature_count + 1);
+    forest->trees = AX_NEW_ARRAY(arena, struct ax_forest_tree, forest->tree_count);
+    forest->mean = AX_NEW_ARRAY(arena, double, forest->output_count);
+    if (!out_builder->seen || !forest->trees || !forest->mean)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu trees", forest->tree_count);
+    memcpy(forest->mean, forest->base, forest->output_count * sizeof *forest->mean);
+    forest->covers = true;
+    return AX_OK;
+}
+
+/* Working arrays for a tree of node_count nodes; they only grow, by doubling. */
+static ax_status
+make_room(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t node_count)
+{
+    if (node_count > builder->room) {
+        size_t room = node_count > builder->room * 2 ? node_count : builder->room * 2;
+        struct ax_arena *arena = ctx->arena;
+        builder->order = AX_NEW_ARRAY(arena, int32_t, room);
+        builder->place = AX_NEW_ARRAY(arena, int32_t, room);
+        builder->stack = AX_NEW_ARRAY(arena, int32_t, room * STACK_PER_NODE);
+        builder->reach = AX_NEW_ARRAY(arena, double, room);
+        builder->level = AX_NEW_ARRAY(arena, uint32_t, room);
+        if (!builder->order || !builder->place || !builder->stack || !builder->reach ||
+            !builder->level)
+            return out_of_memory(ctx, "a tree's nodes");
+        builder->room = room;
+    }
+    memset(builder->place, 0, node_count * sizeof *builder->place);
+    return AX_OK;
+}
+
+static ax_status
+check_leaf(const struct ax_forest *forest, struct ax_ctx *ctx,
+           const struct ax_forest_source *source, int32_t at)
+{
+    const struct ax_forest_node *node = &source->nodes[at];
+    if (source->output >= 0)
+        return isfinite(node->leaf)
+                   ? AX_OK
+                   : ax_fail(ctx, AX_INVALID, "node %d: a leaf value must be finite", at);
+    if (node->vector < 0 || (size_t)node->vector >= forest->vector_count)
+        return ax_fail(ctx, AX_INVALID, "node %d: leaf vector %d of %zu", at, node->vector,
+                       forest->vector_count);
+    for (size_t k = 0; k < forest->output_count; k++)
+        if (!isfinite(forest->vectors[(size_t)node->vector * forest->output_count + k]))
+            return ax_fail(ctx, AX_INVALID, "node %d: a leaf value must be finite", at);
+    return AX_OK;
+}
+
+static ax_status
+check_split(const struct ax_forest *forest, struct ax_ctx *ctx,
+            const struct ax_forest_source *source, int32_t at)
+{
+    const struct ax_forest_node *node = &source->nodes[at];
+    size_t count = source->node_count;
+    if ((size_t)node->left >= count || node->right < 0 || (size_t)node->right >= count)
+        return ax_fail(ctx, AX_INVALID, "node %d: children %d and %d of a tree of %zu nodes", at,
+                       node->left, node->right, count);
+    if (node->feature < 0 || (size_t)node->feature >= forest->feature_count)
+        return ax_fail(ctx, AX_INVALID, "node %d: splits on feature %d of %zu", at, node->feature,
+                       forest->feature_count);
+    if (!(node->flags & AX_FOREST_CATEGORICAL))
+        return isnan(node->threshold)
+                   ? ax_fail(ctx, AX_INVALID, "node %d: the threshold is NaN", at)
+                   : AX_OK;
+    if (node->set.at > forest->set_words || node->set.words > forest->set_words - node->set.at)
+        return ax_fail(ctx, AX_INVALID, "node %d: a category set out of range", at);
+    return AX_OK;
+}
+
+/* Walks down from the root; fills order, place and level, and the tree's depths. */
+static ax_status
+walk_tree(struct ax_forest_builder *builder, struct ax_ctx *ctx,
+          const struct ax_forest_source *source, struct ax_forest_tree *tree)
+{
+    size_t top = 0;
+    uint32_t level = 0, features = 0;
+    builder->stack[top++] = 0;
+    while (top > 0) {
+        int32_t at = builder->stack[--top];
+        if (at < 0) { /* back from both children of node ~at */
+            level--;
+            features -= --builder->seen[source->nodes[~at].feature] == 0;
+            continue;
+        }
+        if (builder->place[at])
+            return ax_fail(ctx, AX_INVALID, "node %d has two parents or is its own ancestor", at);
+        const struct ax_forest_node *node = &source->nodes[at];
+        builder->order[tree->node_count] = at;
+        builder->level[tree->node_count] = level;
+        builder->place[at] = (int32_t)++tree->node_count;
+        if (node->left < 0) {
+            AX_TRY(check_leaf(builder->forest, ctx, source, at));
+            tree->depth = level > tree->depth ? level : tree->depth;
+            tree->feature_max = features > tree->feature_max ? features : tree->feature_max;
+            continue;
+        }
+        AX_TRY(check_split(builder->forest, ctx, source, at));
+        features += builder->seen[node->feature]++ == 0;
+        level++;
+        builder->stack[top++] = ~at;
+        builder->stack[top++] = node->right;
+        builder->stack[top++] = node->left;
+    }
+    return AX_OK;
+}
+
+/* Copies the nodes in preorder, with children renumbered. */
+static ax_status
+copy_nodes(const struct ax_forest_builder *builder, struct ax_ctx *ctx,
+           const struct ax_forest_source *source, struct ax_forest_tree *tree)
+{
+    struct ax_forest_node *nodes =
+        AX_NEW_ARRAY(builder->arena, struct ax_forest_node, tree->node_count);
+    if (!nodes)
+        return out_of_memory(ctx, "a tree's nodes");
+    for (uint32_t i = 0; i < tree->node_count; i++) {
+        nodes[i] = source->nodes[builder->order[i]];
+        if (nodes[i].left < 0) {
+            builder->forest->leaf_count++;
+            continue;
+        }
+        nodes[i].left = builder->place[nodes[i].left] - 1;
+        nodes[i].right = builder->place[nodes[i].right] - 1;
+    }
+    tree->nodes = nodes;
+    return AX_OK;
+}
+
+static bool
+is_cover(float cover)
+{
+    return isfinite(cover) && cover >= 0;
+}
+
+/*
+ * Shares are of the children's sum, not of the parent's own cover, which in float32 is not quite
+ * that sum: so they add up to one, and every kernel can use the same two numbers.
+ */
+static ax_status
+set_shares(const struct ax_forest_builder *builder, struct ax_ctx *ctx,
+           const struct ax_forest_source *source, struct ax_forest_tree *tree)
+{
+    double *share = AX_NEW_ARRAY(builder->arena, double, tree->node_count);
+    if (!share)
+        return out_of_memory(ctx, "a tree's covers");
+    share[0] = 1;
+    for (uint32_t i = 0; i < tree->node_count; i++) {
+        const struct ax_forest_node *node = &tree->nodes[i];
+        if (node->left < 0)
+            continue;
+        float left = source->covers[builder->order[node->left]];
+        float right = source->covers[builder->order[node->right]];
+        if (!is_cover(left) || !is_cover(right)) {
+            builder->forest->covers = false;
+            return AX_OK;
+        }
+        double sum = (double)left + (double)right;
+        share[node->left] = sum > 0 ? (double)left / sum : 0.5;
+        share[node->right] = sum > 0 ? (double)right / sum : 0.5;
+    }
+    tree->share = share;
+    return AX_OK;
+}
+
+/* Adds the tree's expectation under its cover to the forest's mean. */
+static void
+add_mean(const struct ax_forest_builder *builder, const struct ax_forest_tree *tree)
+{
+    struct ax_forest *forest = builder->forest;
+    double *reach = builder->reach;
+    reach[0] = 1;
+    for (uint32_t i = 0; i < tree->node_count; i++) {
+        const struct ax_forest_node *node = &tree->nodes[i];
+        if (node->left >= 0) {
+            reach[node->left] = reach[i] * tree->share[node->left];
+            reach[node->right] = reach[i] * tree->share[node->right];
+        } else if (tree->output >= 0) {
+            forest->mean[tree->output] += reach[i] * node->leaf;
+        } else {
+            for (size_t k = 0; k < forest->output_count; k++)
+                forest->mean[k] += reach[i] * ax_forest_value(forest, tree, node, k);
+        }
+    }
+}
+
+static uint32_t
+larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+ax_status
+ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t index,
+              const struct ax_forest_source *source)
+{
+    struct ax_forest *forest = builder->forest;
+    AX_ASSERT(index < forest->tree_count);
+    AX_ASSERT(source->output < (int32_t)forest->output_count);
+    if (source->node_count == 0 || source->node_count > INT32_MAX / STACK_PER_NODE)
+        return ax_fail(ctx, AX_INVALID, "a tree of %zu nodes", source->node_count);
+    AX_TRY(make_room(builder, ctx, source->node_count));
+    struct ax_forest_tree tree = {.output = source->output};
+    AX_TRY(walk_tree(builder, ctx, source, &tree));
+    AX_TRY(copy_nodes(builder, ctx, source, &tree));
+    if (source->covers)
+        AX_TRY(set_shares(builder, ctx, source, &tree));
+    if (tree.share)
+        add_mean(builder, &tree);
+    else
+        forest->covers = false;
+    forest->trees[index] = tree;
+    forest->node_count += tree.node_count;
+    forest->depth_max = larger(forest->depth_max, tree.depth);
+    forest->feature_max = larger(forest->feature_max, tree.feature_max);
+    forest->tree_nodes_max = larger(forest->tree_nodes_max, tree.node_count);
+    return AX_OK;
+}
+
+/* The usual case apart: one output, so that the sum stays in a register. */
+static double
+sum_one_f32(const struct ax_forest *forest, const double *row, int32_t *out_leaves)
+{
+    float sum = (float)forest->base[0];
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        const struct ax_forest_tree *tree = &forest->trees[t];
+        const struct ax_forest_node *leaf = ax_forest_leaf(forest, tree, row);
+        sum += (float)ax_forest_value(forest, tree, leaf, 0);
+        if (out_leaves)
+            out_leaves[t] = leaf->number;
+    }
+    return (double)sum;
+}
+
+static void
+add_leaf(const struct ax_forest *forest, const struct ax_forest_tree *tree,
+         const struct ax_forest_node *leaf, double *margin)
+{
+    size_t from = tree->output < 0 ? 0 : (size_t)tree->output;
+    size_t to = tree->output < 0 ? forest->output_count : from + 1;
+    for (size_t k = from; k < to; k++) {
+        double value = ax_forest_value(forest, tree, leaf, k);
+        margin[k] = forest->f32 ? (double)((float)margin[k] + (float)value) : margin[k] + value;
+    }
+}
+
+void
+ax_forest_margin(const struct ax_forest *forest, const double *row, double *out_margin,
+                 int32_t *out_leaves)
+{
+    if (forest->f32 && forest->output_count == 1) {
+        out_margin[0] = sum_one_f32(forest, row, out_leaves);
+        return;
+    }
+    for (size_t k = 0; k < forest->output_count; k++)
+        out_margin[k] = forest->base[k];
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        const struct ax_forest_tree *tree = &forest->trees[t];
+        const struct ax_forest_node *leaf = ax_forest_leaf(forest, tree, row);
+        add_leaf(forest, tree, leaf, out_margin);
+        if (out_leaves)
+            out_leaves[t] = leaf->number;
+    }
+}

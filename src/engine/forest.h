@@ -1,0 +1,148 @@
+/*
+ * A tree ensemble in one shape, whatever file it came from, and the plain way to evaluate it.
+ *
+ * A node is 24 bytes, so a step of a walk touches one cache line. Nodes of a tree are stored in
+ * preorder (parents before children) and unreachable ones are left out. Values are compared and
+ * leaves stored as doubles, which holds every float32 exactly; a forest whose library adds in
+ * float32 says so, and its sums are rounded after every addition, in file order.
+ *
+ * It knows no file format and no objective.
+ */
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+
+#include "base/ctx.h"
+
+enum {
+    AX_FOREST_DEFAULT_LEFT = 1 << 0, /* a missing value goes left */
+    AX_FOREST_CATEGORICAL = 1 << 1,  /* a code in the set goes right, any other left */
+
+    AX_FOREST_CATEGORY_MAX = 1 << 24, /* codes from here on are in no set: floats hold no more */
+};
+
+struct ax_forest_node {
+    union {
+        double threshold; /* numeric: x < threshold goes left */
+        double leaf;      /* value of a leaf of one output */
+        struct {
+            uint32_t at; /* the set's words: bit c of them is code c */
+            uint32_t words;
+        } set;
+    };
+    int32_t left; /* index in the tree; -1: this is a leaf */
+    union {
+        int32_t right;
+        int32_t vector; /* of a leaf of all outputs: its row in `vectors` */
+    };
+    union {
+        int32_t feature;
+        int32_t number; /* of a leaf: what the library calls it */
+    };
+    uint32_t flags;
+};
+
+struct ax_forest_tree {
+    const struct ax_forest_node *nodes;
+    const double *share; /* each node's part of its parent's cover; NULL: not known */
+    uint32_t node_count;
+    int32_t output;       /* which margin it adds to; -1: all of them */
+    uint32_t depth;       /* splits on the longest path */
+    uint32_t feature_max; /* most distinct features on one path */
+};
+
+struct ax_forest {
+    struct ax_forest_tree *trees;
+    size_t tree_count;
+    size_t feature_count;
+    size_t output_count;
+    const double *base; /* margin before the first tree, of each output */
+    double *mean;       /* base and the trees' expectations under cover, of each output */
+    uint32_t *sets;     /* words of all category sets */
+    size_t set_words;
+    double *vectors; /* rows of output_count */
+    size_t vector_count;
+    bool f32;    /* every addition is rounded to float32 */
+    bool covers; /* all trees have shares: path-dependent contributions can be given */
+
+    /* What the forest is like, for signature and scratch sizes. */
+    size_t node_count;
+    size_t leaf_count;
+    uint32_t depth_max;
+    uint32_t feature_max;
+    uint32_t tree_nodes_max;
+};
+
+/* A tree as a reader has it: nodes in the file's order, children as indices in it, root first. */
+struct ax_forest_source {
+    const struct ax_forest_node *nodes;
+    const float *covers; /* one a node, or NULL */
+    size_t node_count;
+    int32_t output;
+};
+
+/* Fills a forest tree by tree; its working memory is used again for each. */
+struct ax_forest_builder {
+    struct ax_forest *forest; /* kept; counts, sets, vectors and base are set already */
+    struct ax_arena *arena;   /* kept: where nodes go for good */
+    uint32_t *seen;           /* times each feature is on the present path */
+    size_t room;              /* nodes that the arrays below hold */
+    int32_t *order;           /* the file's index of each node kept, in preorder */
+    int32_t *place;           /* 1 + place in `order` of each of the file's nodes; 0: not met */
+    int32_t *stack;
+    double *reach;   /* part of the tree's cover that reaches a node */
+    uint32_t *level; /* splits above a node */
+};
+
+/* arena: kept. Working memory comes from ctx->arena. Fails: LIMIT. */
+ax_status ax_forest_build(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_forest *forest,
+                          struct ax_forest_builder *out_builder);
+
+/*
+ * Checks a tree and makes it tree `index` of the forest.
+ *
+ * Fails: INVALID with the node: child out of range, node with two parents or on a cycle, feature
+ * out of range, threshold NaN, leaf not finite, set or vector out of range. LIMIT.
+ */
+ax_status ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t index,
+                        const struct ax_forest_source *source);
+
+/* Whether a value goes left at an inner node; NaN is missing. */
+static inline bool
+ax_forest_goes_left(const struct ax_forest *forest, const struct ax_forest_node *node, double x)
+{
+    if (isnan(x))
+        return node->flags & AX_FOREST_DEFAULT_LEFT;
+    if (!(node->flags & AX_FOREST_CATEGORICAL))
+        return x < node->threshold;
+    if (!(x >= 0 && x < (double)AX_FOREST_CATEGORY_MAX))
+        return true;
+    uint32_t code = (uint32_t)x;
+    return code / 32 >= node->set.words ||
+           !(forest->sets[node->set.at + code / 32] >> code % 32 & 1);
+}
+
+/* The leaf that a row of doubles ends in. */
+static inline const struct ax_forest_node *
+ax_forest_leaf(const struct ax_forest *forest, const struct ax_forest_tree *tree, const double *row)
+{
+    const struct ax_forest_node *node = tree->nodes;
+    while (node->left >= 0)
+        node = &tree->nodes[ax_forest_goes_left(forest, node, row[node->feature]) ? node->left
+                                                                                  : node->right];
+    return node;
+}
+
+/* The leaf's value for one output. */
+static inline double
+ax_forest_value(const struct ax_forest *forest, const struct ax_forest_tree *tree,
+                const struct ax_forest_node *leaf, size_t output)
+{
+    return tree->output < 0 ? forest->vectors[(size_t)leaf->vector * forest->output_count + output]
+                            : leaf->leaf;
+}
+
+/* Margins of one row; leaves: tree_count numbers, or NULL when they are not wanted. */
+void ax_forest_margin(const struct ax_forest *forest, const double *row, double *out_margin,
+                      int32_t *out_leaves);

@@ -1,0 +1,30 @@
+/*
+ * An engine whose model is a forest: what the readers of tree formats build and hand over.
+ *
+ * It turns rows into margins, leaves, responses and contributions by the plain kernels of forest
+ * and shap. The reader says what its objective makes of the margins.
+ */
+#pragma once
+
+#include "engine/engine_ops.h"
+#include "engine/forest.h"
+#include "engine/shap.h"
+
+struct ax_forest_engine {
+    struct ax_engine engine;
+    struct ax_forest forest;
+    struct ax_shap_points points;
+
+    /* Response of one row's margins, by the reader's own number of the objective. */
+    void (*respond)(int objective, const double *margin, size_t margin_count, double *out);
+    int objective;
+};
+
+/*
+ * Completes an engine whose forest is built and whose signature has format, names, features and
+ * counts of columns: sets the ops, counts trees and splits, prepares explanations.
+ *
+ * features: the array behind the signature. ctx->arena: working memory. Fails: LIMIT.
+ */
+ax_status ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
+                                  struct ax_engine_feature *features);

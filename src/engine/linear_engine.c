@@ -1,0 +1,217 @@
+#include "engine/linear_engine.h"
+
+#include <math.h>
+
+#include "engine/scratch.h"
+
+struct linear_background {
+    struct ax_engine_background background;
+    double *means; /* of each term's value */
+};
+
+static const struct ax_linear_engine *
+of_engine(const struct ax_engine *engine)
+{
+    return (const struct ax_linear_engine *)engine;
+}
+
+/* ---- one term ---- */
+
+/* The first bin whose upper end is not below x; the last one has none. */
+static size_t
+bin_of(const struct ax_linear_term *term, double x)
+{
+    size_t low = 0, high = term->level_count - 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (x <= term->edges[middle])
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static ax_status
+fail_value(const struct ax_linear_engine *engine, struct ax_ctx *ctx, size_t row, size_t index,
+           double x)
+{
+    const struct ax_engine_feature *feature = &engine->engine.signature.features[index];
+    if (isnan(x))
+        return ax_fail(ctx, AX_INVALID, "row %zu: `%.*s` is missing, which the model refuses", row,
+                       AX_FMT(feature->name));
+    if (!feature->categorical)
+        return ax_fail(ctx, AX_INVALID, "row %zu: `%.*s` is %g; expected a finite number", row,
+                       AX_FMT(feature->name), x);
+    return ax_fail(ctx, AX_INVALID,
+                   "row %zu: `%.*s` is %g, which is none of its %zu categories' codes", row,
+                   AX_FMT(feature->name), x, feature->category_count);
+}
+
+/* What the value stands for; NULL when it is refused. */
+static const struct ax_linear_level *
+level_of(const struct ax_linear_term *term, double x, struct ax_linear_level *room)
+{
+    if (isnan(x))
+        return term->missing_rule == AX_ENGINE_LEARNED ? &term->missing : NULL;
+    switch (term->shape) {
+    case AX_LINEAR_BINS:
+        return &term->levels[bin_of(term, x)];
+    case AX_LINEAR_CODES:
+        if (x >= 0 && x < (double)term->level_count && x == floor(x))
+            return &term->levels[(size_t)x];
+        if (term->other_rule == AX_ENGINE_MISSING)
+            return term->missing_rule == AX_ENGINE_LEARNED ? &term->missing : NULL;
+        return term->other_rule == AX_ENGINE_LEARNED ? &term->other : NULL;
+    case AX_LINEAR_VALUE:
+        *room = (struct ax_linear_level){.value = x};
+        return isfinite(x) ? room : NULL;
+    }
+    return NULL;
+}
+
+/* ---- scoring ---- */
+
+static double
+respond(enum ax_linear_link link, double margin)
+{
+    switch (link) {
+    case AX_LINEAR_IDENTITY:
+        return margin;
+    case AX_LINEAR_LOGISTIC:
+        return 1.0 / (1.0 + exp(-margin));
+    case AX_LINEAR_LOG:
+        return exp(margin);
+    }
+    return margin;
+}
+
+static size_t
+terms_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
+                    const struct ax_engine_background *background)
+{
+    (void)outputs;
+    (void)background;
+    return ax_scratch_bytes(sizeof(double), of_engine(engine)->term_count);
+}
+
+/* Margin and points of a row, and its contributions where out is not NULL. */
+static ax_status
+score_row(const struct ax_linear_engine *engine, struct ax_ctx *ctx, size_t index,
+          const double *row, const double *means, struct ax_linear_level *out_sum, double *out)
+{
+    double bias = engine->intercept;
+    struct ax_linear_level sum = {engine->intercept, engine->points_base}, room;
+    for (size_t i = 0; i < engine->term_count; i++) {
+        const struct ax_linear_term *term = &engine->terms[i];
+        const struct ax_linear_level *level = level_of(term, row[i], &room);
+        if (!level)
+            return fail_value(engine, ctx, index, i, row[i]);
+        double mean = means ? means[i] : term->mean;
+        sum.value += term->coefficient * level->value;
+        sum.points += level->points;
+        bias += term->coefficient * mean;
+        if (out)
+            out[i] = term->coefficient * (level->value - mean);
+    }
+    if (out)
+        out[engine->term_count] = bias;
+    *out_sum = sum;
+    return AX_OK;
+}
+
+static ax_status
+terms_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call,
+            void *scratch, const struct ax_engine_answer *answer)
+{
+    const struct ax_linear_engine *engine = of_engine(base);
+    const struct linear_background *background = (const struct linear_background *)call->background;
+    size_t stride = engine->term_count + 1;
+    double *row = ax_scratch_take(&scratch, sizeof *row, engine->term_count);
+    for (size_t i = 0; i < call->rows.count; i++) {
+        struct ax_linear_level sum;
+        double *out =
+            call->outputs & AX_ENGINE_CONTRIBUTIONS ? answer->contributions + i * stride : NULL;
+        ax_engine_row(&call->rows, i, engine->term_count, AX_ENGINE_F64, row);
+        AX_TRY(score_row(engine, ctx, i, row, background ? background->means : NULL, &sum, out));
+        if (call->outputs & AX_ENGINE_MARGIN)
+            answer->margin[i] = sum.value;
+        if (call->outputs & AX_ENGINE_RESPONSE)
+            answer->response[i] = respond(engine->link, sum.value);
+        if (call->outputs & AX_ENGINE_POINTS)
+            answer->points[i] = sum.points;
+    }
+    return AX_OK;
+}
+
+static ax_status
+terms_background_open(const struct ax_engine *base, struct ax_ctx *ctx,
+                      const struct ax_engine_rows *rows, struct ax_arena *arena,
+                      struct ax_engine_background **out_background)
+{
+    const struct ax_linear_engine *engine = of_engine(base);
+    struct linear_background *background = AX_NEW(arena, struct linear_background);
+    double *row = AX_NEW_ARRAY(arena, double, engine->term_count);
+    if (!background || !row ||
+        !(background->means = AX_NEW_ARRAY(arena, double, engine->term_count)))
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu means", engine->term_count);
+    for (size_t i = 0; i < rows->count; i++) {
+        ax_engine_row(rows, i, engine->term_count, AX_ENGINE_F64, row);
+        for (size_t j = 0; j < engine->term_count; j++) {
+            struct ax_linear_level room;
+            const struct ax_linear_level *level = level_of(&engine->terms[j], row[j], &room);
+            if (!level)
+                return fail_value(engine, ctx, i, j, row[j]);
+            background->means[j] += level->value;
+        }
+    }
+    for (size_t j = 0; j < engine->term_count; j++)
+        background->means[j] /= (double)rows->count;
+    *out_background = &background->background;
+    return AX_OK;
+}
+
+static ax_status
+terms_thresholds(const struct ax_engine *engine, struct ax_ctx *ctx, size_t feature,
+                 const double **out_thresholds, size_t *out_count)
+{
+    (void)ctx;
+    const struct ax_linear_term *term = &of_engine(engine)->terms[feature];
+    *out_thresholds = term->edges;
+    *out_count = term->shape == AX_LINEAR_BINS ? term->level_count - 1 : 0;
+    return AX_OK;
+}
+
+static const struct ax_engine_ops ops = {
+    .name = "terms",
+    .scratch_bytes = terms_scratch_bytes,
+    .score = terms_score,
+    .background_open = terms_background_open,
+    .thresholds = terms_thresholds,
+};
+
+void
+ax_linear_engine_finish(struct ax_linear_engine *engine, struct ax_engine_feature *features,
+                        bool points)
+{
+    struct ax_engine_signature *signature = &engine->engine.signature;
+    for (size_t i = 0; i < engine->term_count; i++) {
+        const struct ax_linear_term *term = &engine->terms[i];
+        features[i].missing = term->missing_rule;
+        features[i].other = term->other_rule;
+        features[i].split_count = term->coefficient == 0 ? 0
+                                  : term->level_count    ? term->level_count
+                                                         : 1;
+        features[i].threshold_count = term->shape == AX_LINEAR_BINS ? term->level_count - 1 : 0;
+    }
+    engine->engine.ops = &ops;
+    signature->named = true;
+    signature->input = signature->output = AX_ENGINE_F64;
+    signature->feature_count = engine->term_count;
+    signature->features = features;
+    signature->margin_count = signature->response_count = 1;
+    signature->outputs = AX_ENGINE_RESPONSE | AX_ENGINE_MARGIN | AX_ENGINE_CONTRIBUTIONS;
+    if (points)
+        signature->outputs |= AX_ENGINE_POINTS;
+    signature->background = true;
+}

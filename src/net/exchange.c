@@ -1,0 +1,465 @@
+#include "net/exchange.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "codec/json.h"
+#include "net/exchange_parts.h"
+#include "sys/clock.h"
+#include "sys/crypto.h"
+
+enum {
+    FREE_KEPT_MAX = 1024,
+    FIELDS_BYTES_MAX = 16 * 1024,
+    HEAD_BYTES_MAX = FIELDS_BYTES_MAX + 1024,
+    BODY_BYTES_KEPT = 256 * 1024,
+    REQUEST_ID_BYTES_MAX = 128,
+    TRACEPARENT_BYTES_MIN = 55, /* version, trace id, parent id, flags: W3C Trace Context */
+    HIGH_DIGITS = AX_TRACE_ID_BYTES / 2,
+};
+
+#define NS_PER_MS INT64_C(1'000'000)
+
+/* ---- what a service without the call does ---- */
+
+static void
+plain_head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
+{
+    (void)arg;
+    (void)exchange;
+    (void)limits;
+}
+
+static void
+plain_refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
+{
+    (void)arg;
+    (void)status;
+    ax_exchange_header(exchange, AX_STR("Content-Type"), AX_STR("application/json"));
+    struct ax_json_writer json = ax_json_writer_of(&exchange->body);
+    ax_json_begin_object(&json);
+    ax_json_member_text(&json, "error", reason);
+    ax_json_end_object(&json);
+}
+
+static void
+plain_answered(void *arg, struct ax_exchange *exchange)
+{
+    (void)arg;
+    (void)exchange;
+}
+
+/* ---- the pool ---- */
+
+void
+ax_exchange_pool_init(struct ax_exchange_pool *pool, const struct ax_exchange_config *config,
+                      const struct ax_exchange_service *service,
+                      const struct ax_exchange_home *home)
+{
+    AX_ASSERT(service->handler != NULL);
+    *pool = (struct ax_exchange_pool){.home = *home, .service = *service, .config = *config};
+    if (!service->head)
+        pool->service.head = plain_head;
+    if (!service->refused)
+        pool->service.refused = plain_refused;
+    if (!service->answered)
+        pool->service.answered = plain_answered;
+    ax_random_bytes(&pool->trace_high, sizeof pool->trace_high);
+    ax_random_bytes(&pool->trace_next, sizeof pool->trace_next);
+}
+
+static void
+exchange_free(struct ax_exchange *exchange)
+{
+    if (exchange->ctx.arena)
+        ax_arena_free(exchange->ctx.arena);
+    ax_message_done(&exchange->message);
+    ax_writer_free(&exchange->fields);
+    ax_writer_free(&exchange->body);
+    ax_writer_free(&exchange->head);
+    ax_mutex_done(&exchange->mutex);
+    ax_free(exchange);
+}
+
+void
+ax_exchange_pool_done(struct ax_exchange_pool *pool)
+{
+    AX_ASSERT(pool->lent_count == 0);
+    for (struct ax_exchange *exchange = pool->free_list, *next; exchange; exchange = next) {
+        next = exchange->next;
+        exchange_free(exchange);
+    }
+    pool->free_list = NULL;
+}
+
+static struct ax_exchange *
+exchange_new(struct ax_exchange_pool *pool)
+{
+    struct ax_exchange *exchange = ax_alloc(1, sizeof *exchange);
+    if (!exchange)
+        return NULL;
+    ax_mutex_init(&exchange->mutex);
+    exchange->pool = pool;
+    exchange->fields = ax_writer_of(FIELDS_BYTES_MAX);
+    exchange->head = ax_writer_of(HEAD_BYTES_MAX);
+    exchange->body = ax_writer_of(pool->config.answer_bytes_max);
+    exchange->ctx.arena = ax_arena_new(pool->config.arena_bytes_max);
+    if (!exchange->ctx.arena || !ax_message_init(&exchange->message, &pool->config.limits)) {
+        exchange_free(exchange);
+        return NULL;
+    }
+    return exchange;
+}
+
+struct ax_exchange *
+ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
+                 const struct ax_session_peer *peer)
+{
+    struct ax_exchange *exchange = pool->free_list;
+    if (exchange) {
+        pool->free_list = exchange->next;
+        pool->free_count--;
+    } else {
+        exchange = exchange_new(pool);
+        if (!exchange)
+            return NULL;
+    }
+    exchange->next = NULL;
+    exchange->session = session;
+    exchange->peer = *peer;
+    exchange->status = 200;
+    return exchange;
+}
+
+void
+ax_exchange_give(struct ax_exchange *exchange)
+{
+    struct ax_exchange_pool *pool = exchange->pool;
+    AX_ASSERT(!exchange->lent);
+    if (pool->free_count >= FREE_KEPT_MAX) {
+        exchange_free(exchange);
+        return;
+    }
+    if (exchange->body.capacity > BODY_BYTES_KEPT)
+        ax_writer_free(&exchange->body);
+    ax_writer_clear(&exchange->body);
+    ax_writer_clear(&exchange->fields);
+    ax_writer_clear(&exchange->head);
+    ax_message_reset(&exchange->message);
+    ax_arena_reset(exchange->ctx.arena);
+    exchange->ctx = ax_ctx_of(exchange->ctx.arena);
+    exchange->times = (struct ax_exchange_times){};
+    exchange->request_id = (ax_str){};
+    exchange->session = NULL;
+    exchange->slot = NULL;
+    exchange->broken = exchange->close_after = exchange->refused = exchange->finished = false;
+    exchange->interim_due = false;
+    exchange->sent_bytes = 0;
+    exchange->cancelled = false; /* nobody else has it now */
+    exchange->next = pool->free_list;
+    pool->free_list = exchange;
+    pool->free_count++;
+}
+
+/* ---- ids ---- */
+
+static void
+hex_of(uint64_t value, char out[HIGH_DIGITS])
+{
+    for (int i = HIGH_DIGITS - 1; i >= 0; i--, value >>= 4)
+        out[i] = "0123456789abcdef"[value & 15];
+}
+
+/* The trace id of a sound `traceparent`; at is NULL otherwise. */
+static ax_str
+trace_of(ax_str parent)
+{
+    if (parent.len < TRACEPARENT_BYTES_MIN || parent.at[2] != '-' || parent.at[35] != '-')
+        return (ax_str){};
+    ax_str trace = {parent.at + 3, AX_TRACE_ID_BYTES};
+    bool zero = true;
+    for (size_t i = 0; i < trace.len; i++) {
+        char c = trace.at[i];
+        if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+            return (ax_str){};
+        zero = zero && c == '0';
+    }
+    return zero ? (ax_str){} : trace;
+}
+
+static bool
+request_id_ok(ax_str id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (id.at[i] <= ' ' || id.at[i] > '~')
+            return false;
+    return id.len > 0 && id.len <= REQUEST_ID_BYTES_MAX;
+}
+
+static void
+set_ids(struct ax_exchange *exchange)
+{
+    struct ax_exchange_pool *pool = exchange->pool;
+    const struct ax_http_request *request = &exchange->message.request;
+    ax_str trace = trace_of(ax_http_header_find(request, AX_STR("traceparent")));
+    if (trace.at) {
+        memcpy(exchange->trace_id, trace.at, AX_TRACE_ID_BYTES);
+    } else {
+        hex_of(pool->trace_high, exchange->trace_id);
+        hex_of(pool->trace_next++, exchange->trace_id + HIGH_DIGITS);
+    }
+    exchange->ctx.trace_id = (ax_str){exchange->trace_id, AX_TRACE_ID_BYTES};
+    ax_str id = ax_http_header_find(request, AX_STR("x-request-id"));
+    exchange->request_id = request_id_ok(id) ? id : exchange->ctx.trace_id;
+}
+
+/* ---- the way of a request ---- */
+
+void
+ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limits)
+{
+    struct ax_exchange_pool *pool = exchange->pool;
+    set_ids(exchange);
+    exchange->lent = true;
+    pool->lent_count++;
+    pool->service.head(pool->service.arg, exchange, limits);
+    if (exchange->lent) { /* not finished: it comes back to be read on */
+        exchange->lent = false;
+        pool->lent_count--;
+    }
+}
+
+void
+ax_exchange_handle(struct ax_exchange *exchange)
+{
+    struct ax_exchange_pool *pool = exchange->pool;
+    exchange->ctx.deadline_ns = exchange->times.last_byte_ns + pool->config.request_ms * NS_PER_MS;
+    exchange->lent = true;
+    pool->lent_count++;
+    exchange->times.handler_ns = ax_clock_monotonic_ns();
+    pool->service.handler(pool->service.arg, exchange);
+}
+
+void
+ax_exchange_refuse(struct ax_exchange *exchange, int status, ax_str reason)
+{
+    struct ax_exchange_pool *pool = exchange->pool;
+    if (!exchange->ctx.trace_id.at)
+        set_ids(exchange);
+    ax_exchange_restart(exchange);
+    exchange->refused = true;
+    exchange->close_after = true;
+    exchange->status = status;
+    pool->service.refused(pool->service.arg, exchange, status, reason);
+    exchange->finished = true;
+    exchange->times.finish_ns = ax_clock_monotonic_ns();
+}
+
+void
+ax_exchange_settle(struct ax_exchange *exchange)
+{
+    static const ax_str why = {"the server built an answer that cannot be sent", 46};
+    struct ax_exchange_service *service = &exchange->pool->service;
+    if (!exchange->broken && exchange->body.status == AX_OK && exchange->fields.status == AX_OK)
+        return;
+    ax_exchange_restart(exchange);
+    exchange->status = 500;
+    service->refused(service->arg, exchange, exchange->status, why);
+    if (exchange->broken || exchange->body.status != AX_OK || exchange->fields.status != AX_OK) {
+        ax_exchange_restart(exchange); /* even that was too much: say it by the status alone */
+        exchange->status = 500;
+    }
+}
+
+void
+ax_exchange_cancel(struct ax_exchange *exchange)
+{
+    ax_mutex_lock(&exchange->mutex);
+    exchange->cancelled = true;
+    ax_mutex_unlock(&exchange->mutex);
+}
+
+void
+ax_exchange_orphan(struct ax_exchange *exchange)
+{
+    AX_ASSERT(exchange->lent);
+    ax_exchange_cancel(exchange);
+    exchange->session = NULL;
+    exchange->next = NULL;
+}
+
+void
+ax_exchange_report(struct ax_exchange *exchange)
+{
+    struct ax_exchange_service *service = &exchange->pool->service;
+    service->answered(service->arg, exchange);
+}
+
+/* The answer is back on the loop's thread. */
+static void
+exchange_return(struct ax_exchange *exchange)
+{
+    AX_ASSERT(exchange->lent && !exchange->finished);
+    exchange->lent = false;
+    exchange->finished = true;
+    exchange->pool->lent_count--;
+    exchange->times.finish_ns = ax_clock_monotonic_ns();
+    if (exchange->session) {
+        ax_session_finished(exchange->session, exchange);
+        return;
+    }
+    ax_exchange_report(exchange);
+    ax_exchange_give(exchange);
+}
+
+static void
+exchange_returned_by_post(void *arg)
+{
+    struct ax_exchange *exchange = arg;
+    /* Until the other thread is out of post(), it may still touch the loop. */
+    ax_mutex_lock(&exchange->mutex);
+    ax_mutex_unlock(&exchange->mutex);
+    exchange_return(exchange);
+}
+
+void
+ax_exchange_finish(struct ax_exchange *exchange)
+{
+    struct ax_exchange_home *home = &exchange->pool->home;
+    if (home->here(home->loop)) {
+        exchange_return(exchange);
+        return;
+    }
+    exchange->call = (struct ax_loop_call){.fn = exchange_returned_by_post, .arg = exchange};
+    ax_mutex_lock(&exchange->mutex);
+    home->post(home->loop, &exchange->call);
+    ax_mutex_unlock(&exchange->mutex);
+}
+
+/* ---- for the service ---- */
+
+const struct ax_http_request *
+ax_exchange_request(const struct ax_exchange *exchange)
+{
+    return &exchange->message.request;
+}
+
+struct ax_ctx *
+ax_exchange_ctx(struct ax_exchange *exchange)
+{
+    return &exchange->ctx;
+}
+
+ax_str
+ax_exchange_request_id(const struct ax_exchange *exchange)
+{
+    return exchange->request_id;
+}
+
+ax_str
+ax_exchange_peer(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.address);
+}
+
+int
+ax_exchange_listener(const struct ax_exchange *exchange)
+{
+    return exchange->peer.listener;
+}
+
+struct ax_loop *
+ax_exchange_loop(const struct ax_exchange *exchange)
+{
+    return exchange->pool->home.loop;
+}
+
+void *
+ax_exchange_loop_data(const struct ax_exchange *exchange)
+{
+    return exchange->pool->home.loop_data;
+}
+
+void **
+ax_exchange_slot(struct ax_exchange *exchange)
+{
+    return &exchange->slot;
+}
+
+bool
+ax_exchange_cancelled(struct ax_exchange *exchange)
+{
+    ax_mutex_lock(&exchange->mutex);
+    bool cancelled = exchange->cancelled;
+    ax_mutex_unlock(&exchange->mutex);
+    return cancelled;
+}
+
+void
+ax_exchange_set_status(struct ax_exchange *exchange, int status)
+{
+    AX_ASSERT(status >= 200 && status <= 599);
+    exchange->status = status;
+}
+
+void
+ax_exchange_header(struct ax_exchange *exchange, ax_str name, ax_str value)
+{
+    if (!ax_http_name_ok(name) || !ax_http_value_ok(value)) {
+        exchange->broken = true;
+        return;
+    }
+    ax_writer_bytes(&exchange->fields, name);
+    ax_writer_bytes(&exchange->fields, AX_STR(": "));
+    ax_writer_bytes(&exchange->fields, value);
+    ax_writer_bytes(&exchange->fields, AX_STR("\r\n"));
+}
+
+struct ax_writer *
+ax_exchange_body(struct ax_exchange *exchange)
+{
+    return &exchange->body;
+}
+
+void
+ax_exchange_restart(struct ax_exchange *exchange)
+{
+    exchange->status = 200;
+    exchange->broken = false;
+    ax_writer_clear(&exchange->fields);
+    ax_writer_clear(&exchange->body);
+}
+
+void
+ax_exchange_close_after(struct ax_exchange *exchange)
+{
+    exchange->close_after = true;
+}
+
+void
+ax_exchange_answer(struct ax_exchange *exchange, int status, ax_str content_type, ax_str body)
+{
+    ax_exchange_set_status(exchange, status);
+    ax_exchange_header(exchange, AX_STR("Content-Type"), content_type);
+    ax_writer_bytes(&exchange->body, body);
+    ax_exchange_finish(exchange);
+}
+
+const struct ax_exchange_times *
+ax_exchange_times(const struct ax_exchange *exchange)
+{
+    return &exchange->times;
+}
+
+int
+ax_exchange_status(const struct ax_exchange *exchange)
+{
+    return exchange->status;
+}
+
+size_t
+ax_exchange_body_bytes(const struct ax_exchange *exchange)
+{
+    return exchange->body.len;
+}

@@ -1,0 +1,123 @@
+/*
+ * One request and its answer, which may be finished later and from any thread.
+ *
+ * The handler is called on the loop thread with a complete request. It builds the answer and
+ * calls ax_exchange_finish, either before it returns or later from any one thread: the exchange
+ * then belongs to whoever holds it until that call, also when the client has long gone. Answers
+ * leave in the order of their requests. Buffers and arena are used again: a steady load
+ * allocates nothing. An exchange knows nothing of sockets or of the protocol's framing.
+ */
+#pragma once
+
+#include "net/http.h"
+
+struct ax_exchange;
+struct ax_loop;
+
+/*
+ * What answers. The api layer fills it in; all calls come on a loop thread, with arg in front.
+ * Only handler must be there; NULL elsewhere means the plain behaviour told below.
+ */
+struct ax_exchange_service {
+    void *arg;
+
+    /*
+     * The head is complete, the body not yet read: may lower or raise limits->body_bytes_max for
+     * this request, put something into the slot for the handler, or finish at once (404, 401):
+     * then the body is not read and the connection ends when there was to be one.
+     * Plain: the listener's limits.
+     */
+    void (*head)(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits);
+
+    /* The request is complete. Finish it here, or hand it on and finish it later, exactly once. */
+    void (*handler)(void *arg, struct ax_exchange *exchange);
+
+    /*
+     * The bytes were refused before a handler was known; status is set already. Writes headers
+     * and body of the answer; does not finish. The request may be incomplete.
+     * Plain: {"error": reason} as application/json.
+     */
+    void (*refused)(void *arg, struct ax_exchange *exchange, int status, ax_str reason);
+
+    /* The answer went to the kernel, or the client was gone: for metrics and the access log. */
+    void (*answered)(void *arg, struct ax_exchange *exchange);
+
+    /* Each loop's own data (snapshot readers and the like), made and ended on the loop's thread. */
+    ax_status (*loop_init)(void *arg, struct ax_ctx *ctx, struct ax_loop *loop, void **out_data);
+    void (*loop_done)(void *arg, void *data);
+};
+
+/* ---- reading the request: valid until the finish ---- */
+
+const struct ax_http_request *ax_exchange_request(const struct ax_exchange *exchange);
+
+/*
+ * Arena (emptied after the answer), deadline (last byte read plus request_ms) and trace id (from
+ * `traceparent`, else made). Actor is NULL until the api sets it.
+ */
+struct ax_ctx *ax_exchange_ctx(struct ax_exchange *exchange);
+
+/* The client's X-Request-Id when it is sound (1 to 128 visible characters), else the trace id. */
+ax_str ax_exchange_request_id(const struct ax_exchange *exchange);
+
+/* Address of the other end without port, "127.0.0.1"; "unix" for a Unix socket. */
+ax_str ax_exchange_peer(const struct ax_exchange *exchange);
+
+/* Index of the listener in the loops' list. */
+int ax_exchange_listener(const struct ax_exchange *exchange);
+
+/* The loop it came on, and what loop_init gave there. */
+struct ax_loop *ax_exchange_loop(const struct ax_exchange *exchange);
+void *ax_exchange_loop_data(const struct ax_exchange *exchange);
+
+/* One pointer for the service's own use, NULL at first: from head to handler to answered. */
+void **ax_exchange_slot(struct ax_exchange *exchange);
+
+/*
+ * Whether the client is gone or has said its last word (as in Go, the end of its stream counts):
+ * long work may stop; the exchange must be finished all the same. Any thread.
+ */
+bool ax_exchange_cancelled(struct ax_exchange *exchange);
+
+/* ---- building the answer: by whoever holds it ---- */
+
+/* 200 until said otherwise; 200..599. */
+void ax_exchange_set_status(struct ax_exchange *exchange, int status);
+
+/*
+ * One more header; name and value are copied. Length, date, connection and framing are net's own
+ * and not given here. What may not stand in a header, or is too much, turns the answer into a 500.
+ */
+void ax_exchange_header(struct ax_exchange *exchange, ax_str name, ax_str value);
+
+/* The body, to be written to. A writer that ended in LIMIT turns the answer into a 500. */
+struct ax_writer *ax_exchange_body(struct ax_exchange *exchange);
+
+/* Forgets status, headers and body: to begin the answer again. */
+void ax_exchange_restart(struct ax_exchange *exchange);
+
+/* The connection ends after this answer. */
+void ax_exchange_close_after(struct ax_exchange *exchange);
+
+/*
+ * The answer is complete. Exactly once per exchange; it may not be touched afterwards (on the
+ * loop thread: not after the handler or posted function returned). Any thread.
+ */
+void ax_exchange_finish(struct ax_exchange *exchange);
+
+/* Status, "content-type" and body, then finish: an answer in one call. */
+void ax_exchange_answer(struct ax_exchange *exchange, int status, ax_str content_type, ax_str body);
+
+/* ---- what happened: for `answered` ---- */
+
+struct ax_exchange_times { /* monotonic; 0 for what did not happen */
+    int64_t first_byte_ns; /* of the request, read */
+    int64_t last_byte_ns;  /* of the request, read */
+    int64_t handler_ns;    /* handler called */
+    int64_t finish_ns;     /* answer complete, on the loop thread */
+    int64_t written_ns;    /* first byte of the answer handed to the kernel */
+};
+
+const struct ax_exchange_times *ax_exchange_times(const struct ax_exchange *exchange);
+int ax_exchange_status(const struct ax_exchange *exchange);
+size_t ax_exchange_body_bytes(const struct ax_exchange *exchange); /* of the answer */

@@ -1,0 +1,113 @@
+/*
+ * An exchange seen from inside net: its fields, and the pool of a loop that lends it out.
+ *
+ * For the sessions (who fill in requests and send answers) and the loop. An exchange belongs to
+ * its loop's thread until the handler is called and again once it is finished; in between only
+ * the fields of the request (read), of the answer, and `cancelled` may be touched by its holder.
+ */
+#pragma once
+
+#include "net/exchange.h"
+#include "net/message.h"
+#include "net/session.h"
+#include "sys/mutex.h"
+
+enum { AX_TRACE_ID_BYTES = 32 };
+
+/* One call that another thread asks a loop to make. */
+struct ax_loop_call {
+    struct ax_loop_call *next;
+    void (*fn)(void *arg);
+    void *arg;
+    bool owned; /* freed after the call */
+};
+
+struct ax_exchange {
+    struct ax_exchange *next; /* in the pool's free list, or in the session's line */
+    struct ax_exchange_pool *pool;
+    struct ax_session *session; /* NULL once the connection is gone */
+    struct ax_message message;
+    struct ax_ctx ctx;
+    ax_str request_id;
+    char trace_id[AX_TRACE_ID_BYTES];
+    struct ax_exchange_times times;
+    void *slot;
+
+    int status;
+    bool broken;             /* the answer cannot be sent as built: a 500 takes its place */
+    bool close_after;        /* the connection ends with this answer */
+    bool refused;            /* net's own answer; no handler was called */
+    bool lent;               /* handed to the service and not yet finished */
+    bool finished;           /* the answer is complete */
+    struct ax_writer fields; /* the answer's headers, "name: value\r\n" each */
+    struct ax_writer body;
+    struct ax_writer head; /* the answer's head as it goes out, written by the session */
+    bool interim_due;      /* 100 Continue goes out first */
+    size_t sent_bytes;     /* of interim, head and body */
+
+    struct ax_session_peer peer; /* a copy: the connection may go first */
+    struct ax_loop_call call;    /* carries the finish from another thread */
+    struct ax_mutex mutex;
+    bool cancelled; /* guarded by mutex */
+};
+
+/* How the pool reaches the thread it belongs to. */
+struct ax_exchange_home {
+    struct ax_loop *loop;
+    void *loop_data;
+    bool (*here)(struct ax_loop *loop); /* is this the loop's thread? */
+    void (*post)(struct ax_loop *loop, struct ax_loop_call *call);
+};
+
+struct ax_exchange_config {
+    struct ax_http_limits limits;
+    size_t answer_bytes_max;
+    size_t arena_bytes_max;
+    int64_t request_ms;
+};
+
+struct ax_exchange_pool {
+    struct ax_exchange_home home;
+    struct ax_exchange_service service;
+    struct ax_exchange_config config;
+    struct ax_exchange *free_list;
+    size_t free_count;
+    size_t lent_count;   /* with the service, unfinished */
+    uint64_t trace_high; /* random; with trace_next it makes trace ids */
+    uint64_t trace_next;
+    struct ax_http_date date;
+};
+
+/* service: copied, its missing calls replaced by plain ones. */
+void ax_exchange_pool_init(struct ax_exchange_pool *pool, const struct ax_exchange_config *config,
+                           const struct ax_exchange_service *service,
+                           const struct ax_exchange_home *home);
+void ax_exchange_pool_done(struct ax_exchange_pool *pool);
+
+/* An empty exchange for the session's next request; NULL when memory is short. */
+struct ax_exchange *ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
+                                     const struct ax_session_peer *peer);
+
+/* Back to the pool: the answer is out, or nobody wants it. */
+void ax_exchange_give(struct ax_exchange *exchange);
+
+/* The head is there: trace id and request id, then the service's head(). */
+void ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limits);
+
+/* The request is complete: calls the handler. */
+void ax_exchange_handle(struct ax_exchange *exchange);
+
+/* The answer to bytes that no handler sees; finished when it returns. */
+void ax_exchange_refuse(struct ax_exchange *exchange, int status, ax_str reason);
+
+/* A broken or too large answer becomes a 500. To be called once, before the head is rendered. */
+void ax_exchange_settle(struct ax_exchange *exchange);
+
+/* Tells the holder that nobody waits any more. */
+void ax_exchange_cancel(struct ax_exchange *exchange);
+
+/* The session ends while the service still holds it. */
+void ax_exchange_orphan(struct ax_exchange *exchange);
+
+/* Calls answered(). */
+void ax_exchange_report(struct ax_exchange *exchange);

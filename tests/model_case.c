@@ -1,0 +1,163 @@
+#include "model_case.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "base/number.h"
+#include "harness.h"
+
+struct number_array {
+    AX_ARRAY(double)
+};
+
+bool
+model_case_read(struct ax_ctx *ctx, const char *path, ax_str *out_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    fseek(file, 0, SEEK_END);
+    size_t len = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = AX_NEW_ARRAY(ctx->arena, char, len + 1);
+    bool whole = bytes && fread(bytes, 1, len, file) == len;
+    fclose(file);
+    *out_bytes = (ax_str){bytes, len};
+    return whole;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+    return ax_str_cmp(*(const ax_str *)a, *(const ax_str *)b);
+}
+
+size_t
+model_case_list(struct ax_ctx *ctx, const char *folder, ax_str **out_names)
+{
+    struct {
+        AX_ARRAY(ax_str)
+    } names = {};
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        ax_str *name = AX_ARRAY_PUSH(ctx->arena, &names);
+        if (!name || !ax_str_copy(ctx->arena, ax_str_of(entry->d_name), name))
+            break;
+    }
+    if (dir)
+        closedir(dir);
+    if (names.count)
+        qsort(names.items, names.count, sizeof *names.items, by_name);
+    *out_names = names.items;
+    return names.count;
+}
+
+static bool
+read_rows(struct ax_ctx *ctx, ax_str csv, struct model_case *out)
+{
+    struct number_array cells = {};
+    ax_str line, cell;
+    bool header = true;
+    while (ax_str_cut(&csv, '\n', &line)) {
+        line = ax_str_trim(line);
+        if (line.len == 0)
+            continue;
+        size_t columns = 0;
+        while (ax_str_cut(&line, ',', &cell)) {
+            columns++;
+            if (header)
+                continue;
+            double *slot = AX_ARRAY_PUSH(ctx->arena, &cells);
+            float narrow = NAN;
+            if (!slot)
+                return false;
+            if (cell.len && !ax_str_eq(cell, AX_STR("\"\"")) && !ax_parse_f32(cell, &narrow))
+                return false;
+            *slot = (double)narrow;
+        }
+        if (header)
+            out->column_count = columns;
+        else if (columns != out->column_count)
+            return false;
+        else
+            out->row_count++;
+        header = false;
+    }
+    out->wide = cells.items;
+    out->cells = AX_NEW_ARRAY(ctx->arena, float, cells.count);
+    for (size_t i = 0; i < cells.count; i++)
+        out->cells[i] = (float)cells.items[i];
+    return out->row_count > 0;
+}
+
+static bool
+read_part(struct ax_ctx *ctx, const char *folder, const char *name, const char *file,
+          ax_str *out_bytes)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s/%s", folder, name, file);
+    return model_case_read(ctx, path, out_bytes);
+}
+
+bool
+model_case_load(struct ax_ctx *ctx, const char *folder, const char *name,
+                struct model_case *out_case)
+{
+    static const struct ax_json_limits limits = {.raw_numbers = true, .special_floats = true};
+    struct model_case found = {.name = name};
+    const struct ax_json *meta = NULL;
+    ax_str csv, expected, about;
+    bool ok = read_part(ctx, folder, name, "input.csv", &csv) &&
+              read_part(ctx, folder, name, "expected.json", &expected) &&
+              read_part(ctx, folder, name, "meta.json", &about) && read_rows(ctx, csv, &found) &&
+              ax_json_parse(ctx, expected, &limits, &found.expected) == AX_OK &&
+              ax_json_parse(ctx, about, &limits, &meta) == AX_OK;
+    if (!ok) {
+        ax_test_failed(__FILE__, __LINE__, "case %s/%s is not whole: %s", folder, name, ctx->error);
+        return false;
+    }
+    found.missing_given = ax_json_f64(ax_json_find(meta, "missing"), &found.missing);
+    *out_case = found;
+    return true;
+}
+
+static void
+flatten(struct ax_ctx *ctx, const struct ax_json *json, int depth, struct number_array *numbers)
+{
+    if (ax_json_kind(json) != AX_JSON_ARRAY) {
+        double *slot = AX_ARRAY_PUSH(ctx->arena, numbers);
+        double value = (double)NAN;
+        if (slot)
+            *slot = ax_json_f64(json, &value) ? value : (double)NAN;
+        return;
+    }
+    struct ax_json_iter iter = ax_json_iter_of(json);
+    while (depth > 0 && ax_json_next(&iter))
+        flatten(ctx, iter.value, depth - 1, numbers);
+}
+
+size_t
+model_case_numbers(struct ax_ctx *ctx, const struct model_case *model_case, const char *key,
+                   double **out_numbers)
+{
+    struct number_array numbers = {};
+    const struct ax_json *json = ax_json_find(model_case->expected, key);
+    if (json)
+        flatten(ctx, json, 4, &numbers);
+    *out_numbers = numbers.items;
+    return numbers.count;
+}
+
+struct ax_engine_rows
+model_case_rows(const struct model_case *model_case, size_t from, size_t count)
+{
+    return (struct ax_engine_rows){.at = model_case->cells + from * model_case->column_count,
+                                   .count = count,
+                                   .type = AX_ENGINE_F32,
+                                   .missing_given = model_case->missing_given,
+                                   .missing = model_case->missing};
+}

@@ -1,0 +1,39 @@
+/*
+ * Golden cases of models: the file, its input rows, and what its own library answers.
+ *
+ * A case is a folder with model files, input.csv, expected.json and meta.json (the README of the
+ * models says how they were made). Everything read lies in ctx->arena.
+ */
+#pragma once
+
+#include "base/ctx.h"
+#include "codec/json.h"
+#include "engine/engine.h"
+
+struct model_case {
+    const char *name;
+    size_t row_count, column_count;
+    float *cells; /* NaN where a cell is empty */
+    double *wide; /* the same as doubles */
+    bool missing_given;
+    double missing;
+    const struct ax_json *expected;
+};
+
+/* The whole file; false when it is not there. */
+bool model_case_read(struct ax_ctx *ctx, const char *path, ax_str *out_bytes);
+
+/* Names of the folders in a folder, sorted; 0 when it is not there. */
+size_t model_case_list(struct ax_ctx *ctx, const char *folder, ax_str **out_names);
+
+/* Reads a case's rows and answers; fails the test when it cannot. */
+bool model_case_load(struct ax_ctx *ctx, const char *folder, const char *name,
+                     struct model_case *out_case);
+
+/* The numbers of a member of `expected`, flattened; 0 when it is absent. NaN for null. */
+size_t model_case_numbers(struct ax_ctx *ctx, const struct model_case *model_case, const char *key,
+                          double **out_numbers);
+
+/* The case's rows from `from` on, in float32. */
+struct ax_engine_rows model_case_rows(const struct model_case *model_case, size_t from,
+                                      size_t count);
