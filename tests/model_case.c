@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/array.h"
 #include "base/number.h"
 #include "harness.h"
@@ -160,4 +161,59 @@ model_case_rows(const struct model_case *model_case, size_t from, size_t count)
                                    .type = AX_ENGINE_F32,
                                    .missing_given = model_case->missing_given,
                                    .missing = model_case->missing};
+}
+
+struct ax_engine *
+model_case_open(struct ax_ctx *ctx, const char *path)
+{
+    ax_str bytes;
+    struct ax_engine *engine = NULL;
+    if (!model_case_read(ctx, path, &bytes))
+        ax_test_failed(__FILE__, __LINE__, "%s is not there", path);
+    else if (ax_engine_open(ctx, bytes, NULL, &engine) != AX_OK)
+        ax_test_failed(__FILE__, __LINE__, "%s: %s", path, ctx->error);
+    return engine;
+}
+
+ax_str
+model_case_replace(struct ax_ctx *ctx, ax_str text, const char *find, const char *with)
+{
+    size_t at = ax_str_find(text, ax_str_of(find)), len = strlen(find);
+    if (at == SIZE_MAX) {
+        ax_test_failed(__FILE__, __LINE__, "'%s' is not in the text", find);
+        return text;
+    }
+    return ax_str_printf(ctx->arena, "%.*s%s%.*s", (int)at, text.at, with,
+                         AX_FMT(ax_str_from(text, at + len)));
+}
+
+struct ax_engine_answer
+model_case_score(struct ax_ctx *ctx, const struct ax_engine *engine,
+                 const struct ax_engine_call *call, ax_status *out_status)
+{
+    const struct ax_engine_signature *signature = ax_engine_signature(engine);
+    size_t rows = call->rows.count;
+    size_t block = signature->margin_count * (signature->feature_count + 1);
+    struct ax_engine_answer answer = {};
+    if (call->outputs & AX_ENGINE_RESPONSE)
+        answer.response = AX_NEW_ARRAY(ctx->arena, double, rows * signature->response_count);
+    if (call->outputs & AX_ENGINE_MARGIN)
+        answer.margin = AX_NEW_ARRAY(ctx->arena, double, rows * signature->margin_count);
+    if (call->outputs & AX_ENGINE_CONTRIBUTIONS)
+        answer.contributions = AX_NEW_ARRAY(ctx->arena, double, rows *block);
+    if (call->outputs & AX_ENGINE_LEAF)
+        answer.leaf = AX_NEW_ARRAY(ctx->arena, int32_t, rows * signature->tree_count);
+    if (call->outputs & AX_ENGINE_POINTS)
+        answer.points = AX_NEW_ARRAY(ctx->arena, double, rows);
+    size_t scratch_bytes = ax_engine_scratch_bytes(engine, call->outputs, call->background);
+    void *scratch =
+        ax_alloc(1, scratch_bytes ? scratch_bytes : 1); /* of its exact size, for ASan */
+    memset(scratch, 0xa5, scratch_bytes);
+    ax_status status = ax_engine_score(engine, ctx, call, scratch, &answer);
+    ax_free(scratch);
+    if (out_status)
+        *out_status = status;
+    else if (status != AX_OK)
+        ax_test_failed(__FILE__, __LINE__, "score: %s", ctx->error);
+    return answer;
 }

@@ -37,3 +37,13 @@ size_t model_case_numbers(struct ax_ctx *ctx, const struct model_case *model_cas
 /* The case's rows from `from` on, in float32. */
 struct ax_engine_rows model_case_rows(const struct model_case *model_case, size_t from,
                                       size_t count);
+
+/* The model in a file; fails the test and gives NULL when it cannot be opened. */
+struct ax_engine *model_case_open(struct ax_ctx *ctx, const char *path);
+
+/* The text with the first `find` replaced; fails the test when there is none. */
+ax_str model_case_replace(struct ax_ctx *ctx, ax_str text, const char *find, const char *with);
+
+/* A call with its buffers in ctx->arena; *out_status: NULL when it must succeed. */
+struct ax_engine_answer model_case_score(struct ax_ctx *ctx, const struct ax_engine *engine,
+                                         const struct ax_engine_call *call, ax_status *out_status);

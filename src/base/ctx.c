@@ -6,19 +6,18 @@
 
 #include "base/assert.h"
 
-ax_status
-ax_fail(struct ax_ctx *ctx, ax_status status, const char *format, ...)
+void
+ax_ctx_say(struct ax_ctx *ctx, ax_status status, const char *format, ...)
 {
     AX_ASSERT(status != AX_OK);
     va_list args;
     va_start(args, format);
     vsnprintf(ctx->error, sizeof ctx->error, format, args);
     va_end(args);
-    return status;
 }
 
-ax_status
-ax_explain(struct ax_ctx *ctx, ax_status status, const char *format, ...)
+void
+ax_ctx_say_before(struct ax_ctx *ctx, ax_status status, const char *format, ...)
 {
     AX_ASSERT(status != AX_OK);
     char inner[AX_ERROR_BYTES_MAX];
@@ -32,5 +31,4 @@ ax_explain(struct ax_ctx *ctx, ax_status status, const char *format, ...)
         size_t room = sizeof ctx->error - (size_t)used - 3;
         snprintf(ctx->error + used, sizeof ctx->error - (size_t)used, ": %.*s", (int)room, inner);
     }
-    return status;
 }

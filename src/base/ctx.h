@@ -29,10 +29,25 @@ ax_ctx_of(struct ax_arena *arena)
     return (struct ax_ctx){.arena = arena, .deadline_ns = INT64_MAX};
 }
 
-/* Says what went wrong and returns status, so that it reads: return ax_fail(...). */
-AX_PRINTF(3, 4)
-ax_status ax_fail(struct ax_ctx *ctx, ax_status status, const char *format, ...);
+/*
+ * Says what went wrong and gives the status back, so that it reads: return ax_fail(...). A macro,
+ * so that the compiler sees that what it gives is not AX_OK.
+ */
+#define ax_fail(ctx, status, ...)                                                                  \
+    ({                                                                                             \
+        ax_status fail_status_ = (status);                                                         \
+        ax_ctx_say((ctx), fail_status_, __VA_ARGS__);                                              \
+        fail_status_;                                                                              \
+    })
 
 /* Adds what was being tried in front of what went wrong: "load credit/7: open: ...". */
+#define ax_explain(ctx, status, ...)                                                               \
+    ({                                                                                             \
+        ax_status explain_status_ = (status);                                                      \
+        ax_ctx_say_before((ctx), explain_status_, __VA_ARGS__);                                    \
+        explain_status_;                                                                           \
+    })
+
+AX_PRINTF(3, 4) void ax_ctx_say(struct ax_ctx *ctx, ax_status status, const char *format, ...);
 AX_PRINTF(3, 4)
-ax_status ax_explain(struct ax_ctx *ctx, ax_status status, const char *format, ...);
+void ax_ctx_say_before(struct ax_ctx *ctx, ax_status status, const char *format, ...);

@@ -224,7 +224,12 @@ put_item(struct ax_reader *reader, struct ax_writer *out)
         ax_cbor_put_u64(out, item.u64);
         break;
     case AX_CBOR_NEGATIVE:
-        ax_cbor_put_i64(out, -1 - (int64_t)item.u64);
+        if (item.u64 <= INT64_MAX) {
+            ax_cbor_put_i64(out, -1 - (int64_t)item.u64);
+        } else { /* a number that CBOR can say and int64_t cannot */
+            ax_writer_u8(out, 0x3b);
+            ax_writer_u64_be(out, item.u64);
+        }
         break;
     case AX_CBOR_BYTES:
         ax_cbor_put_bytes(out, item.bytes);

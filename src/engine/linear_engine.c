@@ -129,7 +129,7 @@ terms_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_en
     size_t stride = engine->term_count + 1;
     double *row = ax_scratch_take(&scratch, sizeof *row, engine->term_count);
     for (size_t i = 0; i < call->rows.count; i++) {
-        struct ax_linear_level sum;
+        struct ax_linear_level sum = {};
         double *out =
             call->outputs & AX_ENGINE_CONTRIBUTIONS ? answer->contributions + i * stride : NULL;
         ax_engine_row(&call->rows, i, engine->term_count, AX_ENGINE_F64, row);

@@ -70,8 +70,8 @@ decode(struct ax_ctx *ctx, ax_str text, bool plus_is_space, ax_str *out_text)
             int high = text.len - i > 2 ? hex_digit(text.at[i + 1]) : -1;
             int low = text.len - i > 2 ? hex_digit(text.at[i + 2]) : -1;
             if (high < 0 || low < 0)
-                return ax_fail(ctx, AX_INVALID, "'%%' at byte %zu is not followed by two hex digits",
-                               i);
+                return ax_fail(ctx, AX_INVALID,
+                               "'%%' at byte %zu is not followed by two hex digits", i);
             c = (char)(high * 16 + low);
             i += 2;
         }

@@ -81,12 +81,12 @@ void *ax_loop_data(struct ax_loop *loop);
 /* 0, 1, 2 ...; for striped state. */
 size_t ax_loop_index(const struct ax_loop *loop);
 
-struct ax_loop_totals { /* since the start; a copy that may be a tick old */
+struct ax_loop_totals {
     int64_t connections_open;
-    int64_t connections_accepted;
-    int64_t connections_refused; /* over a limit, or no descriptor left */
-    int64_t connections_cut;     /* past a deadline */
-    int64_t requests;
+    int64_t connections_accepted; /* since the start, as all below */
+    int64_t connections_refused;  /* over a limit, or no descriptor left */
+    int64_t connections_cut;      /* past a deadline, an idle one's too */
 };
 
+/* Any thread. */
 struct ax_loop_totals ax_loops_totals(struct ax_loops *loops);

@@ -16,7 +16,7 @@
 struct ax_exchange;
 struct ax_session;
 
-enum { AX_SESSION_PEER_BYTES = 64, AX_SESSION_IOV_MAX = 32 };
+enum { AX_SESSION_PEER_BYTES = 64, AX_SESSION_IOV_MAX = 128 };
 
 /* Who is on the other end. */
 struct ax_session_peer {

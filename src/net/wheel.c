@@ -56,8 +56,8 @@ ax_wheel_arm(struct ax_wheel *wheel, struct ax_wheel_node *node, int64_t deadlin
 }
 
 static void
-turn_one(struct ax_wheel *wheel, int64_t now_ns,
-         void (*due)(void *arg, struct ax_wheel_node *node), void *arg)
+turn_one(struct ax_wheel *wheel, int64_t now_ns, void (*due)(void *arg, struct ax_wheel_node *node),
+         void *arg)
 {
     /* The slot is taken down first: due() may arm and free nodes, this one's neighbours too. */
     struct ax_wheel_node **slot = &wheel->slots[wheel->tick % AX_WHEEL_SLOTS];

@@ -217,7 +217,7 @@ ax_status
 ax_file_prepare(struct ax_ctx *ctx, ax_file file, uint64_t bytes)
 {
     static const char zeros[ZERO_BYTES];
-    uint64_t at;
+    uint64_t at = 0;
     AX_TRY(ax_file_size(ctx, file, &at));
     while (at < bytes) {
         size_t len = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
@@ -280,7 +280,7 @@ ax_file_read_all(struct ax_ctx *ctx, ax_str path, size_t bytes_max, ax_str *out_
 {
     struct path name;
     file_auto ax_file file = {-1};
-    uint64_t size;
+    uint64_t size = 0;
     AX_TRY(path_of(ctx, path, &name));
     AX_TRY(open_path(ctx, &name, O_RDONLY, &file));
     AX_TRY(ax_file_size(ctx, file, &size));
@@ -356,7 +356,7 @@ ax_file_map(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes)
 {
     struct path name;
     file_auto ax_file file = {-1};
-    uint64_t size;
+    uint64_t size = 0;
     AX_TRY(path_of(ctx, path, &name));
     AX_TRY(open_path(ctx, &name, O_RDONLY, &file));
     AX_TRY(ax_file_size(ctx, file, &size));

@@ -1,0 +1,37 @@
+/*
+ * A verb of the program: its name, its help, its function. main.c holds the table.
+ *
+ * A command prints its result to standard output and nothing else there; what went wrong is one
+ * sentence in ctx, which main prints. It knows nothing of how it was found.
+ */
+#pragma once
+
+#include "base/ctx.h"
+
+struct ax_command {
+    const char *name;    /* "score", "model inspect" */
+    const char *summary; /* one line for the list */
+    const char *help;    /* usage, options, an example */
+    ax_status (*run)(struct ax_ctx *ctx, int argument_count, char **arguments);
+};
+
+extern const struct ax_command ax_command_score;
+extern const struct ax_command ax_command_inspect;
+
+/* One option of a command: "--model FILE" or "--json". */
+struct ax_option {
+    const char *name;  /* with its dashes */
+    ax_str *out_value; /* of an option with a value */
+    bool *out_given;   /* of one without */
+};
+
+/*
+ * Reads options and up to one positional argument.
+ * Fails: INVALID: an unknown option, a value that is missing, too many arguments.
+ */
+ax_status ax_command_options(struct ax_ctx *ctx, int argument_count, char **arguments,
+                             const struct ax_option *options, size_t option_count,
+                             ax_str *out_positional);
+
+/* The whole of a model file, in ctx->arena. Fails: as ax_file_read_all. */
+ax_status ax_command_read(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes);

@@ -1,0 +1,333 @@
+/* The transport of one connection: libuv's stream below, a session above. Part of loop. */
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "net/loop_parts.h"
+#include "sys/clock.h"
+
+#define NS_PER_MS INT64_C(1'000'000)
+
+struct ax_loop_connection {
+    struct ax_wheel_node node; /* first: the wheel gives it back */
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } as;
+    uv_write_t write;
+    struct ax_loop *loop;
+    struct ax_session *session; /* NULL once closing */
+    struct ax_loop_connection *next, **link;
+    struct ax_loop_connection *next_ready;
+    uint64_t key; /* of admission */
+    size_t writing_bytes;
+    int64_t write_deadline_ns;
+    bool is_ready;
+    bool reading;
+    bool writing; /* the kernel took no more: uv has the rest */
+    bool lingering;
+    bool closing;
+};
+
+static void settle(struct ax_loop_connection *connection, int64_t now_ns);
+
+static void
+connection_on_closed(uv_handle_t *handle)
+{
+    ax_free(handle->data);
+}
+
+static void
+connection_close(struct ax_loop_connection *connection)
+{
+    struct ax_loop *loop = connection->loop;
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    ax_wheel_arm(&loop->wheel, &connection->node, INT64_MAX);
+    if (connection->session)
+        ax_session_close(connection->session);
+    connection->session = NULL;
+    *connection->link = connection->next;
+    if (connection->next)
+        connection->next->link = connection->link;
+    loop->connection_count--;
+    ax_admission_leave(loop->loops->admission, connection->key);
+    uv_close(&connection->as.handle, connection_on_closed);
+}
+
+/* ---- reading ---- */
+
+static void
+connection_on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
+{
+    struct ax_loop_connection *connection = handle->data;
+    (void)wanted;
+    *out = uv_buf_init(connection->loop->input, AX_LOOP_INPUT_BYTES);
+}
+
+static void
+connection_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+    struct ax_loop_connection *connection = stream->data;
+    struct ax_loop *loop = connection->loop;
+    if (len == 0 || connection->closing)
+        return;
+    int64_t now_ns = ax_clock_monotonic_ns();
+    if (len > 0 && !connection->lingering)
+        ax_session_receive(connection->session, (ax_str){buffer->base, (size_t)len}, now_ns);
+    else if (len == UV_EOF && !connection->lingering)
+        ax_session_end(connection->session);
+    else if (len < 0)
+        connection_close(connection);
+    if (!connection->lingering)
+        settle(connection, now_ns);
+    ax_loop_connection_settle_ready(loop);
+    ax_loop_changed(loop);
+}
+
+static void
+set_reading(struct ax_loop_connection *connection, bool reading)
+{
+    if (reading == connection->reading)
+        return;
+    connection->reading = reading;
+    if (!reading)
+        uv_read_stop(&connection->as.stream);
+    else if (uv_read_start(&connection->as.stream, connection_on_room, connection_on_read) != 0)
+        connection_close(connection);
+}
+
+/* ---- writing ---- */
+
+static void
+connection_on_written(uv_write_t *write, int status)
+{
+    struct ax_loop_connection *connection = write->data;
+    struct ax_loop *loop = connection->loop;
+    connection->writing = false;
+    if (connection->closing)
+        return;
+    int64_t now_ns = ax_clock_monotonic_ns();
+    if (status < 0) {
+        connection_close(connection);
+    } else {
+        ax_session_sent(connection->session, connection->writing_bytes, now_ns);
+        settle(connection, now_ns);
+    }
+    ax_loop_connection_settle_ready(loop);
+    ax_loop_changed(loop);
+}
+
+/* What the session has to send; returns the count of pieces. */
+static unsigned
+gather(struct ax_loop_connection *connection, uv_buf_t out[AX_SESSION_IOV_MAX], size_t *out_bytes)
+{
+    struct iovec pieces[AX_SESSION_IOV_MAX];
+    int count = ax_session_output(connection->session, pieces);
+    *out_bytes = 0;
+    for (int i = 0; i < count; i++) {
+        out[i] = (uv_buf_t){.base = pieces[i].iov_base, .len = pieces[i].iov_len};
+        *out_bytes += pieces[i].iov_len;
+    }
+    return (unsigned)count;
+}
+
+/* Leaves the rest to uv, which calls back when the client has taken it. */
+static void
+write_rest(struct ax_loop_connection *connection, int64_t now_ns)
+{
+    uv_buf_t pieces[AX_SESSION_IOV_MAX];
+    unsigned count = gather(connection, pieces, &connection->writing_bytes);
+    connection->write.data = connection;
+    connection->write_deadline_ns = now_ns + connection->loop->loops->config.write_ms * NS_PER_MS;
+    connection->writing = true;
+    if (uv_write(&connection->write, &connection->as.stream, pieces, count,
+                 connection_on_written) != 0) {
+        connection->writing = false;
+        connection_close(connection);
+    }
+}
+
+/* Straight to the kernel: one call for all answers that are due. */
+static void
+flush(struct ax_loop_connection *connection)
+{
+    while (!connection->writing && !connection->closing) {
+        uv_buf_t pieces[AX_SESSION_IOV_MAX];
+        size_t bytes;
+        unsigned count = gather(connection, pieces, &bytes);
+        if (count == 0)
+            return;
+        int64_t now_ns = ax_clock_monotonic_ns();
+        int sent = uv_try_write(&connection->as.stream, pieces, count);
+        if (sent > 0)
+            ax_session_sent(connection->session, (size_t)sent, now_ns);
+        if (sent < 0 && sent != UV_EAGAIN)
+            connection_close(connection);
+        else if (sent < 0 || (size_t)sent < bytes)
+            write_rest(connection, now_ns);
+    }
+}
+
+/* ---- what the session wants ---- */
+
+/*
+ * Closing now could make the kernel throw away the answer, because input is unread: so only our
+ * direction ends, and what still comes is read and forgotten for a while.
+ */
+static void
+linger(struct ax_loop_connection *connection, int64_t now_ns)
+{
+    uv_os_fd_t socket;
+    connection->lingering = true;
+    if (uv_fileno(&connection->as.handle, &socket) != 0 || shutdown(socket, SHUT_WR) != 0) {
+        connection_close(connection);
+        return;
+    }
+    set_reading(connection, true);
+    int64_t linger_ns = connection->loop->loops->config.linger_ms * NS_PER_MS;
+    if (!connection->closing)
+        ax_wheel_arm(&connection->loop->wheel, &connection->node, now_ns + linger_ns);
+}
+
+static void
+settle(struct ax_loop_connection *connection, int64_t now_ns)
+{
+    if (!connection->closing)
+        flush(connection);
+    if (connection->closing || connection->lingering)
+        return;
+    struct ax_session_wants wants = ax_session_wants(connection->session);
+    if (wants.close && !connection->writing) {
+        connection_close(connection);
+        return;
+    }
+    if (wants.linger && !connection->writing) {
+        linger(connection, now_ns);
+        return;
+    }
+    set_reading(connection, wants.read);
+    int64_t deadline_ns = wants.deadline_ns;
+    if (connection->writing && connection->write_deadline_ns < deadline_ns)
+        deadline_ns = connection->write_deadline_ns;
+    if (!connection->closing)
+        ax_wheel_arm(&connection->loop->wheel, &connection->node, deadline_ns);
+}
+
+void
+ax_loop_connection_due(void *arg, struct ax_wheel_node *node)
+{
+    struct ax_loop *loop = arg;
+    struct ax_loop_connection *connection = (struct ax_loop_connection *)node;
+    int64_t now_ns = ax_clock_monotonic_ns();
+    if (connection->lingering) {
+        connection_close(connection);
+        return;
+    }
+    ax_admission_count_cut(loop->loops->admission);
+    if (connection->writing && connection->write_deadline_ns <= now_ns) {
+        connection_close(connection);
+        return;
+    }
+    ax_session_expire(connection->session, now_ns);
+    settle(connection, now_ns);
+}
+
+static void
+connection_ready(void *arg)
+{
+    struct ax_loop_connection *connection = arg;
+    if (connection->is_ready || connection->closing)
+        return;
+    connection->is_ready = true;
+    connection->next_ready = connection->loop->ready;
+    connection->loop->ready = connection;
+}
+
+void
+ax_loop_connection_settle_ready(struct ax_loop *loop)
+{
+    if (!loop->ready)
+        return;
+    int64_t now_ns = ax_clock_monotonic_ns();
+    while (loop->ready) {
+        struct ax_loop_connection *connection = loop->ready;
+        loop->ready = connection->next_ready;
+        connection->is_ready = false;
+        settle(connection, now_ns);
+    }
+}
+
+/* ---- coming and going ---- */
+
+void
+ax_loop_connection_drain_all(struct ax_loop *loop, int64_t grace_until_ns)
+{
+    int64_t now_ns = ax_clock_monotonic_ns();
+    for (struct ax_loop_connection *at = loop->connections, *next; at; at = next) {
+        next = at->next;
+        if (at->lingering)
+            continue;
+        ax_session_drain(at->session, grace_until_ns);
+        settle(at, now_ns);
+    }
+}
+
+void
+ax_loop_connection_cut_all(struct ax_loop *loop)
+{
+    while (loop->connections)
+        connection_close(loop->connections);
+}
+
+static int
+stream_open(struct ax_loop_connection *connection, int socket, bool is_unix)
+{
+    if (is_unix) {
+        int failed = uv_pipe_init(&connection->loop->uv, &connection->as.pipe, 0);
+        return failed != 0 ? failed : uv_pipe_open(&connection->as.pipe, socket);
+    }
+    int failed = uv_tcp_init(&connection->loop->uv, &connection->as.tcp);
+    return failed != 0 ? failed : uv_tcp_open(&connection->as.tcp, socket);
+}
+
+void
+ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
+                        const struct ax_session_peer *peer)
+{
+    struct ax_loops *loops = loop->loops;
+    int64_t now_ns = ax_clock_monotonic_ns();
+    struct ax_loop_connection *connection = ax_alloc(1, sizeof *connection);
+    if (!connection) {
+        close(socket);
+        ax_admission_leave(loops->admission, key);
+        return;
+    }
+    connection->loop = loop;
+    connection->key = key;
+    int failed = stream_open(connection, socket, key == 0);
+    connection->as.handle.data = connection;
+    if (failed != 0)
+        close(socket); /* the handle did not take it */
+    connection->next = loop->connections;
+    connection->link = &loop->connections;
+    if (connection->next)
+        connection->next->link = &connection->next;
+    loop->connections = connection;
+    loop->connection_count++;
+    if (failed == 0)
+        connection->session = ax_http1_session_new(
+            &loop->pool, &loops->session_config, peer,
+            (struct ax_session_transport){.arg = connection, .ready = connection_ready}, now_ns);
+    if (!connection->session) {
+        connection_close(connection);
+        return;
+    }
+    if (loop->draining)
+        ax_session_drain(connection->session, now_ns);
+    settle(connection, now_ns);
+}
