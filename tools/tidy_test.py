@@ -172,6 +172,8 @@ PEACE = [
                                 "tests/contract/store_contract.c": "",
                                 "tests/contract/meson.build": "files('store_contract.c')\n"}),
     ("a fuzz target with seeds", {"src/sys/file_fuzz.c": "", "tests/corpus/file/one": "x"}),
+    ("what tests share", {"src/sys/file_test.c": '#include "cases.h"\n',
+                          "tests/cases.h": "/* Cases. */\n#pragma once\n"}),
     ("six parameters", in_file("", name="ax_file_go(int a, int b, int c, int d, int e, int f)")),
 ]
 

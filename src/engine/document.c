@@ -177,14 +177,14 @@ ax_document_need_f32s(struct ax_ctx *ctx, ax_document object, const char *key,
         for (size_t i = 0; i < count; i++) {
             struct ax_ubjson_number number;
             if (!ax_ubjson_number_at(array.ubjson, i, &number))
-                return fail_item(ctx, key, i, "a number");
+                return fail_item(ctx, key, i, "a float32");
             items[i] = number.whole ? (float)number.i64 : (float)number.f64;
         }
     } else {
         struct ax_json_iter iter = ax_json_iter_of(array.json);
         while (ax_json_next(&iter))
             if (!ax_json_f32(iter.value, &items[iter.index]))
-                return fail_item(ctx, key, iter.index, "a number");
+                return fail_item(ctx, key, iter.index, "a float32");
     }
     *out = (struct ax_document_f32s){.items = items, .count = count};
     return AX_OK;

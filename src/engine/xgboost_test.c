@@ -313,6 +313,8 @@ static const struct {
     {"\"split_conditions\":[30.0", "\"split_conditions\":[NaN",
      "tree 0: node 0: the threshold is NaN"},
     {"\"split_conditions\":[30.0,-0.5", "\"split_conditions\":[30.0,1e39",
+     "tree 0: `split_conditions`[1] must be a float32"},
+    {"\"split_conditions\":[30.0,-0.5", "\"split_conditions\":[30.0,Infinity",
      "tree 0: node 1: a leaf value must be finite"},
     {"\"split_type\":[0,0,1", "\"split_type\":[0,0,2", "tree 0: node 2: `split_type` is 2"},
     {"\"num_nodes\":\"5\"", "\"num_nodes\":\"4294967296\"",

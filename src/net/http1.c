@@ -158,6 +158,8 @@ http1_on_headers_complete(llhttp_t *parser)
     struct ax_http1 *http1 = parser->data;
     struct ax_http_request *request = &http1->message->request;
     bool chunked = parser->flags & F_CHUNKED;
+    if (request->major == 0)
+        return refuse(http1, 400, "the version is missing from the request line");
     if (http1->host_count == 0 && request->minor == 1)
         return refuse(http1, 400, "the Host header is missing");
     if (chunked && request->minor == 0)
@@ -290,7 +292,7 @@ feed_head(struct ax_http1 *http1, ax_str *bytes)
         return AX_HTTP1_REFUSED;
     if (error == HPE_PAUSED)
         return AX_HTTP1_HEAD;
-    if (error == HPE_INVALID_VERSION)
+    if (error == HPE_INVALID_VERSION && http1->message->request.major == 0)
         refuse(http1, 505, "the version is not one of HTTP/1.0 and 1.1");
     else if (error != HPE_OK)
         refuse(http1, 400, "malformed request: %s", llhttp_get_error_reason(&http1->parser));

@@ -1,6 +1,5 @@
 #include "net/loop.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/fault.h"
 #include "net/listener.h"
 #include "net/loop_parts.h"
 #include "sys/clock.h"
@@ -16,60 +16,11 @@
 enum {
     TICK_MS = 100,
     CALL_QUEUE = 1024,
-    ACCEPTS_AT_ONCE = 32,
     DRAIN_GRACE_MS = 200, /* idle connections may still bring the request that was under way */
-    LOOP_COUNT_MAX = 256,
     INIT_ARENA_BYTES = 1 << 20,
 };
 
 #define NS_PER_MS INT64_C(1'000'000)
-
-#define FIELD(name) offsetof(struct ax_loop_config, name)
-
-static const struct ax_setting rows[] = {
-    {"loop_count", "event loops; 0 is one a core", AX_SETTING_COUNT, FIELD(loop_count), 0, 0,
-     LOOP_COUNT_MAX},
-    {"backlog", "connections that the kernel holds unaccepted", AX_SETTING_COUNT, FIELD(backlog),
-     1'024, 1, 65'535},
-    {"connections_max", "connections in all", AX_SETTING_COUNT, FIELD(connections_max), 10'000, 1,
-     1'000'000},
-    {"connections_per_address_max", "connections of one address (IPv6: of one /64)",
-     AX_SETTING_COUNT, FIELD(connections_per_address_max), 10'000, 1, 1'000'000},
-    {"header_ms", "from the connection, or a request's first byte, to the end of its head",
-     AX_SETTING_DURATION_MS, FIELD(header_ms), 10'000, 1, 3'600'000},
-    {"body_ms", "from the end of the head to the last byte of the body", AX_SETTING_DURATION_MS,
-     FIELD(body_ms), 30'000, 1, 3'600'000},
-    {"request_ms", "from the last byte read to the deadline of the work", AX_SETTING_DURATION_MS,
-     FIELD(request_ms), 30'000, 1, 3'600'000},
-    {"write_ms", "for a slow reader to take the answers that are due", AX_SETTING_DURATION_MS,
-     FIELD(write_ms), 30'000, 1, 3'600'000},
-    {"idle_ms", "between two requests of a connection", AX_SETTING_DURATION_MS, FIELD(idle_ms),
-     75'000, 1, 3'600'000},
-    {"linger_ms", "reading on after a refusal, so that it arrives", AX_SETTING_DURATION_MS,
-     FIELD(linger_ms), 2'000, 1, 60'000},
-    {"head_bytes_max", "request line and headers of a request", AX_SETTING_BYTES,
-     FIELD(head_bytes_max), AX_HTTP_HEAD_BYTES, 256, 1 << 20},
-    {"header_count_max", "headers of a request", AX_SETTING_COUNT, FIELD(header_count_max),
-     AX_HTTP_HEADER_COUNT, 1, 4'096},
-    {"body_bytes_max", "body of a request, where the route does not say otherwise",
-     AX_SETTING_BYTES, FIELD(body_bytes_max), AX_HTTP_BODY_BYTES, 0, 1 << 30},
-    {"pipeline_max", "requests of a connection under way at once", AX_SETTING_COUNT,
-     FIELD(pipeline_max), AX_HTTP_PIPELINE, 1, 4'096},
-    {"pending_bytes_max", "unsent answers of a connection above which it is not read",
-     AX_SETTING_BYTES, FIELD(pending_bytes_max), 1 << 20, 1, 1 << 30},
-    {"answer_bytes_max", "body of an answer", AX_SETTING_BYTES, FIELD(answer_bytes_max), 64 << 20,
-     1'024, 1 << 30},
-    {"arena_bytes_max", "memory of one request besides its body", AX_SETTING_BYTES,
-     FIELD(arena_bytes_max), 16 << 20, 32 << 10, 1 << 30},
-};
-
-const struct ax_settings *
-ax_loop_settings(void)
-{
-    static const struct ax_settings settings = {
-        .section = "net", .rows = rows, .row_count = AX_COUNT_OF(rows)};
-    return &settings;
-}
 
 /* ---- calls from other threads ---- */
 
@@ -142,127 +93,6 @@ loop_on_wake(uv_async_t *wake)
     ax_loop_changed(loop);
 }
 
-/* ---- accepting ---- */
-
-/* What a client hears who comes when all places are taken; best effort. */
-static void
-turn_away(int socket)
-{
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
-                               "Content-Type: application/json\r\n"
-                               "Content-Length: 32\r\n"
-                               "Retry-After: 1\r\n"
-                               "Connection: close\r\n\r\n"
-                               "{\"error\":\"too many connections\"}";
-    ssize_t sent = send(socket, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent;
-    close(socket);
-}
-
-/* Gives up the spare descriptor to accept one connection and close it. false: it did not help. */
-static bool
-shed_one(struct ax_loop *loop, int listening)
-{
-    struct sockaddr_storage address;
-    if (loop->spare_socket < 0)
-        return false;
-    close(loop->spare_socket);
-    int socket = ax_listener_accept(listening, &address);
-    if (socket >= 0) {
-        turn_away(socket);
-        ax_admission_count_refused(loop->loops->admission);
-    }
-    loop->spare_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return socket >= 0;
-}
-
-static void set_accepting(struct ax_loop *loop, bool accepting);
-
-static void
-accept_one(struct ax_loop_listener *listener, int socket, const struct sockaddr_storage *address)
-{
-    struct ax_loop *loop = listener->loop;
-    uint64_t key = ax_admission_key((const struct sockaddr *)address);
-    if (!ax_admission_enter(loop->loops->admission, key)) {
-        turn_away(socket);
-        return;
-    }
-    struct ax_session_peer peer = {.listener = listener->index};
-    ax_listener_name(address, peer.address, sizeof peer.address);
-    ax_loop_connection_open(loop, socket, key, &peer);
-}
-
-/* false when none waits any more, or none can be taken. */
-static bool
-accept_some(struct ax_loop_listener *listener)
-{
-    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-        struct sockaddr_storage address;
-        int socket = ax_listener_accept(listener->socket, &address);
-        if (socket >= 0) {
-            accept_one(listener, socket, &address);
-            continue;
-        }
-        if (socket == -EAGAIN)
-            return false;
-        bool full = socket == -EMFILE || socket == -ENFILE;
-        if (!full || !shed_one(listener->loop, listener->socket)) {
-            set_accepting(listener->loop, false); /* else it would be told again at once */
-            return false;
-        }
-    }
-    return true;
-}
-
-static void
-loop_on_connection(uv_poll_t *poll, int status, int events)
-{
-    struct ax_loop_listener *listener = poll->data;
-    (void)status;
-    (void)events;
-    accept_some(listener);
-    ax_loop_connection_settle_ready(listener->loop);
-    ax_loop_changed(listener->loop);
-}
-
-static void
-set_accepting(struct ax_loop *loop, bool accepting)
-{
-    loop->accept_paused = !accepting;
-    for (size_t i = 0; i < loop->loops->listener_count; i++) {
-        struct ax_loop_listener *listener = &loop->listeners[i];
-        if (listener->socket < 0)
-            continue;
-        if (accepting)
-            uv_poll_start(&listener->poll, UV_READABLE, loop_on_connection);
-        else
-            uv_poll_stop(&listener->poll);
-    }
-}
-
-static void
-loop_on_listener_closed(uv_handle_t *handle)
-{
-    struct ax_loop_listener *listener = handle->data;
-    if (listener->socket >= 0)
-        close(listener->socket);
-    listener->socket = -1;
-}
-
-static void
-stop_accepting(struct ax_loop *loop)
-{
-    loop->accept_paused = false;
-    for (size_t i = 0; i < loop->loops->listener_count; i++) {
-        struct ax_loop_listener *listener = &loop->listeners[i];
-        while (loop->listening &&
-               accept_some(listener)) /* the kernel has accepted them for us: they are served */
-            ;
-        uv_poll_stop(&listener->poll);
-        uv_close((uv_handle_t *)&listener->poll, loop_on_listener_closed);
-    }
-}
-
 /* ---- the tick ---- */
 
 static void
@@ -272,7 +102,7 @@ loop_on_tick(uv_timer_t *timer)
     if (loop->spare_socket < 0)
         loop->spare_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (loop->accept_paused)
-        set_accepting(loop, true);
+        ax_loop_accept_set(loop, true);
     ax_wheel_turn(&loop->wheel, ax_clock_monotonic_ns(), ax_loop_connection_due, loop);
     ax_loop_connection_settle_ready(loop);
     ax_loop_changed(loop);
@@ -335,7 +165,7 @@ loop_listen(void *arg)
 {
     struct ax_loop *loop = arg;
     loop->listening = true;
-    set_accepting(loop, true);
+    ax_loop_accept_set(loop, true);
 }
 
 static void
@@ -345,7 +175,7 @@ loop_drain(void *arg)
     if (loop->draining)
         return;
     loop->draining = true;
-    stop_accepting(loop);
+    ax_loop_accept_stop(loop);
     ax_loop_connection_drain_all(loop, ax_clock_monotonic_ns() + DRAIN_GRACE_MS * NS_PER_MS);
 }
 
@@ -359,6 +189,8 @@ static void
 loop_stop(void *arg)
 {
     struct ax_loop *loop = arg;
+    loop_drain(loop);
+    ax_loop_connection_cut_all(loop);
     loop->stopping = true;
 }
 
@@ -488,7 +320,7 @@ core_count(void)
 {
     cpu_set_t cores;
     int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-    return count < 1 ? 1 : count > LOOP_COUNT_MAX ? LOOP_COUNT_MAX : (size_t)count;
+    return count < 1 ? 1 : count > AX_LOOP_COUNT_MAX ? AX_LOOP_COUNT_MAX : (size_t)count;
 }
 
 /* Memory for all of it: what follows only fills it in. */
@@ -587,8 +419,6 @@ call_all(struct ax_loops *loops, size_t started, size_t offset)
 static void
 join_all(struct ax_loops *loops, size_t started)
 {
-    call_all(loops, started, CALL(drain));
-    call_all(loops, started, CALL(cut));
     call_all(loops, started, CALL(stop));
     for (size_t i = 0; i < started; i++)
         ax_thread_join(loops->loops[i].thread);
@@ -602,7 +432,7 @@ start_all(struct ax_loops *loops, struct ax_ctx *ctx)
     ax_status status = AX_OK;
     while (status == AX_OK && started < loops->loop_count) {
         char name[16];
-        snprintf(name, sizeof name, "loop-%u", (unsigned)started % LOOP_COUNT_MAX);
+        snprintf(name, sizeof name, "loop-%u", (unsigned)started % AX_LOOP_COUNT_MAX);
         struct ax_loop *loop = &loops->loops[started];
         status = ax_thread_start(ctx, name, loop_run, loop, &loop->thread);
         started += status == AX_OK;
@@ -635,7 +465,8 @@ ax_loops_open(struct ax_ctx *ctx, const struct ax_loop_config *config,
               const struct ax_exchange_service *service, const ax_str *listen, size_t listen_count,
               struct ax_loops **out_loops)
 {
-    AX_ASSERT(listen_count > 0 && config->loop_count >= 0 && config->loop_count <= LOOP_COUNT_MAX);
+    AX_ASSERT(listen_count > 0 && config->loop_count >= 0 &&
+              config->loop_count <= AX_LOOP_COUNT_MAX);
     struct ax_loops *loops = NULL;
     AX_TRY(loops_new(ctx, config, listen_count, &loops));
     loops->service = *service;
@@ -678,10 +509,11 @@ bool
 ax_loops_drain(struct ax_loops *loops, int64_t deadline_ns)
 {
     AX_ASSERT(!current);
-    if (!loops->drained)
+    if (!loops->drained) {
         forget_addresses(loops);
+        call_all(loops, loops->loop_count, CALL(drain));
+    }
     loops->drained = true;
-    call_all(loops, loops->loop_count, CALL(drain));
     ax_mutex_lock(&loops->mutex);
     bool in_time = true;
     while (in_time && loops->drained_count < loops->loop_count)
@@ -690,7 +522,9 @@ ax_loops_drain(struct ax_loops *loops, int64_t deadline_ns)
     ax_mutex_unlock(&loops->mutex);
     if (all)
         return true;
-    call_all(loops, loops->loop_count, CALL(cut));
+    if (!loops->cut)
+        call_all(loops, loops->loop_count, CALL(cut));
+    loops->cut = true;
     ax_mutex_lock(&loops->mutex);
     while (loops->empty_count < loops->loop_count)
         ax_cond_wait(&loops->changed, &loops->mutex);

@@ -14,6 +14,8 @@
 struct ax_loops;
 struct ax_loop;
 
+enum { AX_LOOP_COUNT_MAX = 256 };
+
 struct ax_loop_config {
     int64_t loop_count;                  /* 0: one a core */
     int64_t backlog;                     /* connections the kernel holds unaccepted */

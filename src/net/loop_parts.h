@@ -74,10 +74,14 @@ struct ax_loops {
     size_t drained_count;   /* and without an exchange that somebody holds */
     ax_status init_status;  /* the first failure of a loop_init */
     char init_error[AX_ERROR_BYTES_MAX];
-    bool drained; /* of whoever drains and closes */
+    bool drained, cut; /* of whoever drains and closes: each call is made once */
 };
 
 enum { AX_LOOP_INPUT_BYTES = 64 * 1024 };
+
+/* Begins or pauses accepting; stop: takes what the kernel has accepted already, then closes. */
+void ax_loop_accept_set(struct ax_loop *loop, bool accepting);
+void ax_loop_accept_stop(struct ax_loop *loop);
 
 /* A connection that was accepted and admitted; on failure it is closed and leaves. */
 void ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
