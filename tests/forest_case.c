@@ -198,10 +198,10 @@ add_path(const struct factors *f, double value, quad *to, size_t bias)
 {
     quad reach = 1;
     for (size_t i = 0; i < f->count; i++) {
-        to[f->feature[i]] += value * ((quad)f->one[i] - f->ratio[i]) * integral_without(f, i);
+        to[f->feature[i]] += (quad)value * ((quad)f->one[i] - f->ratio[i]) * integral_without(f, i);
         reach *= f->ratio[i];
     }
-    to[bias] += value * reach;
+    to[bias] += (quad)value * reach;
 }
 
 /* (a-1)! b! / (a+b)! */
@@ -225,12 +225,12 @@ add_reference(const struct factors *f, double value, quad *to, size_t bias)
         b += f->two[i] && !f->one[i];
     }
     if (a == 0)
-        to[bias] += value;
+        to[bias] += (quad)value;
     for (size_t i = 0; i < f->count; i++) {
         if (f->one[i] && !f->two[i])
-            to[f->feature[i]] += value * weight(a, b);
+            to[f->feature[i]] += (quad)value * weight(a, b);
         if (f->two[i] && !f->one[i])
-            to[f->feature[i]] -= value * weight(b, a);
+            to[f->feature[i]] -= (quad)value * weight(b, a);
     }
 }
 

@@ -54,6 +54,7 @@ ax_guard_rule_name(enum ax_guard_rule rule)
 struct ax_breaker {
     struct ax_mutex mutex;
     struct ax_breaker_config config;
+    int64_t references;
     bool open;
     bool forced;
     bool probing;
@@ -74,15 +75,30 @@ ax_breaker_new(struct ax_ctx *ctx, const struct ax_breaker_config *config,
         return ax_fail(ctx, AX_LIMIT, "no memory for a breaker");
     ax_mutex_init(&breaker->mutex);
     breaker->config = *config;
+    breaker->references = 1;
     breaker->wait_ns = config->wait_ns;
     *out_breaker = breaker;
     return AX_OK;
 }
 
+struct ax_breaker *
+ax_breaker_ref(struct ax_breaker *breaker)
+{
+    ax_mutex_lock(&breaker->mutex);
+    breaker->references++;
+    ax_mutex_unlock(&breaker->mutex);
+    return breaker;
+}
+
 void
-ax_breaker_free(struct ax_breaker *breaker)
+ax_breaker_unref(struct ax_breaker *breaker)
 {
     if (!breaker)
+        return;
+    ax_mutex_lock(&breaker->mutex);
+    bool last = --breaker->references == 0;
+    ax_mutex_unlock(&breaker->mutex);
+    if (!last)
         return;
     ax_mutex_done(&breaker->mutex);
     ax_free(breaker);

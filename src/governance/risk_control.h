@@ -69,7 +69,9 @@ struct ax_breaker;
 /* Any thread may use it. Fails: LIMIT. */
 ax_status ax_breaker_new(struct ax_ctx *ctx, const struct ax_breaker_config *config,
                          struct ax_breaker **out_breaker);
-void ax_breaker_free(struct ax_breaker *breaker);
+/* It lives as long as somebody holds it: plans that name the same version share one. */
+struct ax_breaker *ax_breaker_ref(struct ax_breaker *breaker);
+void ax_breaker_unref(struct ax_breaker *breaker); /* NULL is fine */
 
 /* Whether the version may be called now; a short circuit is counted. */
 bool ax_breaker_allows(struct ax_breaker *breaker, int64_t now_ns);

@@ -75,7 +75,7 @@ trips(struct ax_ctx *ctx)
     CHECK(ax_breaker_allows(breaker, 3001));
     CHECK(ax_breaker_note(breaker, 3001, true, 1));
     CHECK_EQ(ax_breaker_state_now(breaker, 3002), AX_BREAKER_CLOSED);
-    ax_breaker_free(breaker);
+    ax_breaker_unref(breaker);
 }
 
 TEST(r74_r75_r78_a_breaker_opens_waits_probes_and_closes)
@@ -98,7 +98,7 @@ forced(struct ax_ctx *ctx)
     ax_breaker_force(breaker, true);
     CHECK_EQ(ax_breaker_state_now(breaker, INT64_MAX), AX_BREAKER_FORCED_OPEN);
     CHECK(!ax_breaker_allows(breaker, INT64_MAX));
-    ax_breaker_free(breaker);
+    ax_breaker_unref(breaker);
 }
 
 TEST(r79_a_tier_one_breaker_is_closed_by_a_person_only)

@@ -18,7 +18,7 @@ enum ax_record_mode { AX_RECORD_DURABLE, AX_RECORD_QUEUED };
 
 /* One version in one role of one deployment. */
 struct ax_plan_member {
-    struct ax_loaded_model *model; /* the plan holds a reference */
+    struct ax_loaded_model *model; /* one of the plan's models */
     struct ax_guards guards;
     const uint16_t *reason_of;   /* per feature; NULL for challengers */
     struct ax_breaker *breaker;  /* kept over plans by (deployment, digest); NULL for challengers */
@@ -72,6 +72,7 @@ ax_status ax_plan_of_models(struct ax_ctx *ctx, struct ax_loaded_model **models,
                             struct ax_plan **out_plan);
 
 void ax_plan_free(struct ax_plan *plan);
+AX_DEFINE_AUTO(struct ax_plan, ax_plan_free);
 
 const struct ax_plan_deployment *ax_plan_deployment(const struct ax_plan *plan, ax_str name);
 
