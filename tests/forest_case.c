@@ -129,6 +129,14 @@ forest_case_rows(struct ax_ctx *ctx, const struct forest_case *about, size_t cou
     return rows;
 }
 
+/* One tree's game; reference: NULL for the cover, else the rows compared with. */
+struct game {
+    const struct ax_forest *forest;
+    const struct ax_forest_tree *tree;
+    const double *row, *reference;
+    size_t output;
+};
+
 /* ---- by leaves, in __float128 ---- */
 
 struct factors {
@@ -234,6 +242,28 @@ add_reference(const struct factors *f, double value, quad *to, size_t bias)
     }
 }
 
+/* What one leaf adds, in every game and for every output of its tree. */
+static void
+add_leaf(const struct game *game, const struct ax_forest_node *leaf, size_t games, quad *sum)
+{
+    const struct ax_forest *forest = game->forest;
+    const struct ax_forest_tree *tree = game->tree;
+    size_t features = forest->feature_count;
+    size_t from = tree->output < 0 ? 0 : (size_t)tree->output;
+    size_t to = tree->output < 0 ? forest->output_count : from + 1;
+    for (size_t r = 0; r < games; r++) {
+        const double *reference = game->reference ? game->reference + r * features : NULL;
+        struct factors f = factors_of(forest, tree, leaf, game->row, reference);
+        for (size_t k = from; k < to; k++) {
+            double value = ax_forest_value(forest, tree, leaf, k);
+            if (reference)
+                add_reference(&f, value, sum + k * (features + 1), features);
+            else
+                add_path(&f, value, sum + k * (features + 1), features);
+        }
+    }
+}
+
 void
 forest_case_oracle(struct ax_ctx *ctx, const struct ax_forest *forest, const double *row,
                    const double *references, size_t count, double *out)
@@ -242,23 +272,10 @@ forest_case_oracle(struct ax_ctx *ctx, const struct ax_forest *forest, const dou
     size_t games = references ? count : 1;
     quad *sum = AX_NEW_ARRAY(ctx->arena, quad, width);
     for (size_t t = 0; t < forest->tree_count; t++) {
-        const struct ax_forest_tree *tree = &forest->trees[t];
-        size_t from = tree->output < 0 ? 0 : (size_t)tree->output;
-        size_t to = tree->output < 0 ? forest->output_count : from + 1;
-        for (uint32_t n = 0; n < tree->node_count; n++) {
-            const struct ax_forest_node *leaf = &tree->nodes[n];
-            for (size_t r = 0; leaf->left < 0 && r < games; r++) {
-                const double *reference = references ? references + r * (stride - 1) : NULL;
-                struct factors f = factors_of(forest, tree, leaf, row, reference);
-                for (size_t k = from; k < to; k++) {
-                    double value = ax_forest_value(forest, tree, leaf, k);
-                    if (references)
-                        add_reference(&f, value, sum + k * stride, stride - 1);
-                    else
-                        add_path(&f, value, sum + k * stride, stride - 1);
-                }
-            }
-        }
+        struct game game = {forest, &forest->trees[t], row, references, 0};
+        for (uint32_t n = 0; n < game.tree->node_count; n++)
+            if (game.tree->nodes[n].left < 0)
+                add_leaf(&game, &game.tree->nodes[n], games, sum);
     }
     for (size_t i = 0; i < width; i++)
         out[i] = (double)(sum[i] / (quad)(double)games);
@@ -267,13 +284,6 @@ forest_case_oracle(struct ax_ctx *ctx, const struct ax_forest *forest, const dou
 }
 
 /* ---- by all subsets ---- */
-
-struct game {
-    const struct ax_forest *forest;
-    const struct ax_forest_tree *tree;
-    const double *row, *reference;
-    size_t output;
-};
 
 /* What the tree is worth when the features of the subset are the row's. */
 static double

@@ -492,21 +492,30 @@ ax_json_print(const struct ax_json *json, struct ax_writer *out)
  * One text for one number, however it was written: a whole number that fits 64 bits in plain
  * digits, anything else as the shortest text of its double.
  */
+static bool
+canonical_whole(yyjson_val *value, struct ax_json_writer *out)
+{
+    uint64_t natural;
+    int64_t whole;
+    if (yyjson_is_uint(value))
+        ax_json_put_u64(out, unsafe_yyjson_get_uint(value));
+    else if (yyjson_is_sint(value))
+        ax_json_put_i64(out, unsafe_yyjson_get_sint(value));
+    else if (yyjson_is_raw(value) && ax_parse_u64(text_of(value), &natural))
+        ax_json_put_u64(out, natural);
+    else if (yyjson_is_raw(value) && ax_parse_i64(text_of(value), &whole))
+        ax_json_put_i64(out, whole);
+    else
+        return false;
+    return true;
+}
+
 static ax_status
 canonical_number(struct ax_ctx *ctx, const struct ax_json *json, struct ax_json_writer *out)
 {
-    yyjson_val *value = value_of(json);
-    uint64_t natural;
-    int64_t whole;
     double wide;
-    if (yyjson_is_uint(value) || (yyjson_is_raw(value) && ax_parse_u64(text_of(value), &natural))) {
-        ax_json_put_u64(out, yyjson_is_raw(value) ? natural : unsafe_yyjson_get_uint(value));
+    if (canonical_whole(value_of(json), out))
         return AX_OK;
-    }
-    if (yyjson_is_sint(value) || (yyjson_is_raw(value) && ax_parse_i64(text_of(value), &whole))) {
-        ax_json_put_i64(out, yyjson_is_raw(value) ? whole : unsafe_yyjson_get_sint(value));
-        return AX_OK;
-    }
     if (!ax_json_f64(json, &wide) || !isfinite(wide))
         return ax_fail(ctx, AX_INVALID, "JSON: NaN and infinities have no canonical form");
     if (wide == trunc(wide) && wide >= -0x1p63 && wide < 0x1p63)

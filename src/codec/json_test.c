@@ -48,8 +48,8 @@ strictness(struct ax_ctx *ctx)
         "nan",
         "tru",
         "nulll",
-        "\xef\xbb\xbf"
-        "1",
+        ("\xef\xbb\xbf"
+         "1"),
         "{\"a\":1,\"a\":2}",
         "{a:1}",
         "{\"a\" 1}",

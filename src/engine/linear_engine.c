@@ -95,28 +95,35 @@ terms_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
     return ax_scratch_bytes(sizeof(double), of_engine(engine)->term_count);
 }
 
-/* Margin and points of a row, and its contributions where out is not NULL. */
+/* A row being scored. */
+struct row_score {
+    size_t index;
+    const double *row;
+    const double *means;        /* of the population; NULL: of the training rows */
+    double *contributions;      /* NULL when they are not wanted */
+    struct ax_linear_level sum; /* margin and points */
+};
+
 static ax_status
-score_row(const struct ax_linear_engine *engine, struct ax_ctx *ctx, size_t index,
-          const double *row, const double *means, struct ax_linear_level *out_sum, double *out)
+score_row(const struct ax_linear_engine *engine, struct ax_ctx *ctx, struct row_score *score)
 {
     double bias = engine->intercept;
     struct ax_linear_level sum = {engine->intercept, engine->points_base}, room;
     for (size_t i = 0; i < engine->term_count; i++) {
         const struct ax_linear_term *term = &engine->terms[i];
-        const struct ax_linear_level *level = level_of(term, row[i], &room);
+        const struct ax_linear_level *level = level_of(term, score->row[i], &room);
         if (!level)
-            return fail_value(engine, ctx, index, i, row[i]);
-        double mean = means ? means[i] : term->mean;
+            return fail_value(engine, ctx, score->index, i, score->row[i]);
+        double mean = score->means ? score->means[i] : term->mean;
         sum.value += term->coefficient * level->value;
         sum.points += level->points;
         bias += term->coefficient * mean;
-        if (out)
-            out[i] = term->coefficient * (level->value - mean);
+        if (score->contributions)
+            score->contributions[i] = term->coefficient * (level->value - mean);
     }
-    if (out)
-        out[engine->term_count] = bias;
-    *out_sum = sum;
+    if (score->contributions)
+        score->contributions[engine->term_count] = bias;
+    score->sum = sum;
     return AX_OK;
 }
 
@@ -129,17 +136,18 @@ terms_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_en
     size_t stride = engine->term_count + 1;
     double *row = ax_scratch_take(&scratch, sizeof *row, engine->term_count);
     for (size_t i = 0; i < call->rows.count; i++) {
-        struct ax_linear_level sum = {};
-        double *out =
-            call->outputs & AX_ENGINE_CONTRIBUTIONS ? answer->contributions + i * stride : NULL;
+        struct row_score score = {
+            .index = i, .row = row, .means = background ? background->means : NULL};
+        if (call->outputs & AX_ENGINE_CONTRIBUTIONS)
+            score.contributions = answer->contributions + i * stride;
         ax_engine_row(&call->rows, i, engine->term_count, AX_ENGINE_F64, row);
-        AX_TRY(score_row(engine, ctx, i, row, background ? background->means : NULL, &sum, out));
+        AX_TRY(score_row(engine, ctx, &score));
         if (call->outputs & AX_ENGINE_MARGIN)
-            answer->margin[i] = sum.value;
+            answer->margin[i] = score.sum.value;
         if (call->outputs & AX_ENGINE_RESPONSE)
-            answer->response[i] = respond(engine->link, sum.value);
+            answer->response[i] = respond(engine->link, score.sum.value);
         if (call->outputs & AX_ENGINE_POINTS)
-            answer->points[i] = sum.points;
+            answer->points[i] = score.sum.points;
     }
     return AX_OK;
 }

@@ -185,6 +185,7 @@ take_edge(const struct walk *walk, size_t level, struct frame *frame,
         uint8_t edge = frame->edge++;
         frame->owner1 = frame->owner;
         if (frame->owner == OWNER_BOTH) {
+            AX_ASSERT(edge < AX_COUNT_OF(owners));
             frame->owner1 = owners[edge];
             any = part(walk, set, lefts, edge == 0 ? row_left : !row_left, next);
             left = edge == 2 ? !row_left : row_left;

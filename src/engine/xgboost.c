@@ -115,13 +115,14 @@ read_params(struct ax_ctx *ctx, struct ax_arena *arena, ax_document root,
 
 static ax_status
 read_objective(struct ax_ctx *ctx, struct ax_arena *arena, ax_document root,
-               struct ax_xgboost_learner *learner, bool *out_known)
+               struct ax_xgboost_learner *learner)
 {
     ax_document objective = {};
     ax_str name;
     AX_TRY(ax_document_need_object(ctx, root, "objective", &objective));
     AX_TRY(ax_document_need_text(ctx, objective, "name", &name));
-    learner->objective = ax_xgboost_objective_find(name, learner->version, out_known);
+    learner->objective =
+        ax_xgboost_objective_find(name, learner->version, &learner->objective_known);
     learner->signature.response_count =
         ax_xgboost_objective_responses(learner->objective, learner->output_count);
     if (name.len > WORD_BYTES_MAX || !ax_str_copy(arena, name, &learner->signature.objective))
@@ -241,13 +242,13 @@ read_categories(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_xgboost_le
 
 static ax_status
 read_learner(struct ax_ctx *ctx, struct ax_arena *arena, ax_document root,
-             struct ax_xgboost_learner *learner, bool *out_known)
+             struct ax_xgboost_learner *learner)
 {
     ax_document object = {};
     AX_TRY(read_version(ctx, arena, root, learner));
     AX_TRY(ax_document_need_object(ctx, root, "learner", &object));
     AX_TRY(read_params(ctx, arena, object, learner));
-    AX_TRY(read_objective(ctx, arena, object, learner, out_known));
+    AX_TRY(read_objective(ctx, arena, object, learner));
     AX_TRY(ax_document_need_object(ctx, object, "gradient_booster", &learner->booster));
     learner->features =
         AX_NEW_ARRAY(arena, struct ax_engine_feature, learner->signature.feature_count);
@@ -284,23 +285,53 @@ read_booster(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_xgboost_learn
                    name.len > 32 ? 32 : (int)name.len, name.at);
 }
 
-static ax_status
-note_learner(struct ax_ctx *ctx, ax_document root, struct ax_engine *engine, bool known)
+/* Boosting rounds in the file; 0 where that is not a question (linear boosters). */
+static size_t
+round_count(const struct ax_xgboost_learner *learner)
 {
-    struct ax_engine_signature *signature = &engine->signature;
+    ax_document inner = ax_document_find(learner->booster, "gbtree");
+    ax_document model =
+        ax_document_find(ax_document_present(inner) ? inner : learner->booster, "model");
+    size_t starts = ax_document_count(ax_document_find(model, "iteration_indptr"));
+    if (starts > 0)
+        return starts - 1;
+    ax_document params = ax_document_find(model, "gbtree_model_param");
+    ax_str text;
+    int64_t parallel = 1;
+    if (!ax_document_text(ax_document_find(params, "num_parallel_tree"), &text) ||
+        !ax_parse_i64(text, &parallel) || parallel < 1)
+        parallel = 1;
+    return ax_document_count(ax_document_find(model, "trees")) / learner->output_count /
+           (size_t)parallel;
+}
+
+static ax_status
+note_best(struct ax_ctx *ctx, ax_document root, const struct ax_xgboost_learner *learner,
+          struct ax_engine *engine)
+{
     ax_document attributes = ax_document_find(ax_document_find(root, "learner"), "attributes");
-    ax_str best;
-    if (!known)
+    size_t rounds = round_count(learner);
+    ax_str text;
+    int64_t best;
+    if (!ax_document_text(ax_document_find(attributes, "best_iteration"), &text) ||
+        !ax_parse_i64(text, &best) || best < 0 || (uint64_t)best + 1 >= rounds)
+        return AX_OK;
+    return ax_engine_note(engine, ctx,
+                          "`best_iteration` is %lld of %zu rounds: every tree is used all the "
+                          "same, as Booster.predict does",
+                          (long long)best, rounds);
+}
+
+static ax_status
+note_learner(struct ax_ctx *ctx, ax_document root, const struct ax_xgboost_learner *learner,
+             struct ax_engine *engine)
+{
+    if (!learner->objective_known)
         AX_TRY(ax_engine_note(engine, ctx,
                               "the objective is not one of XGBoost's: the response is the margin"));
-    if (ax_document_text(ax_document_find(attributes, "best_iteration"), &best))
-        AX_TRY(ax_engine_note(engine, ctx,
-                              "`best_iteration` is %.*s: every tree is used all the same, as "
-                              "Booster.predict does",
-                              best.len > 20 ? 20 : (int)best.len, best.at));
-    if (!signature->named)
+    if (!engine->signature.named)
         AX_TRY(ax_engine_note(engine, ctx, "the file has no feature names"));
-    return AX_OK;
+    return note_best(ctx, root, learner, engine);
 }
 
 ax_status
@@ -310,15 +341,14 @@ ax_xgboost_read(struct ax_ctx *ctx, struct ax_arena *arena, ax_document root, ax
     struct ax_xgboost_learner learner = {
         .signature = {.format = format, .input = AX_ENGINE_F32, .output = AX_ENGINE_F32}};
     struct ax_engine *engine = NULL;
-    bool known = true;
-    ax_status status = read_learner(ctx, arena, root, &learner, &known);
+    ax_status status = read_learner(ctx, arena, root, &learner);
     if (status == AX_OK)
         status = read_booster(ctx, arena, &learner, &engine);
     if (status == AX_OK)
         status =
             ax_engine_name_features(engine, ctx, learner.features, learner.signature.feature_count);
     if (status == AX_OK)
-        status = note_learner(ctx, root, engine, known);
+        status = note_learner(ctx, root, &learner, engine);
     if (status != AX_OK)
         return ax_explain(ctx, status, "XGBoost model");
     *out_engine = engine;

@@ -13,6 +13,7 @@ struct ax_xgboost_learner {
     ax_document booster;                  /* `gradient_booster` */
     int version;                          /* major * 100 + minor */
     enum ax_xgboost_objective objective;
+    bool objective_known; /* by XGBoost; custom ones answer with the margin */
     size_t output_count;
     float *base; /* margin of each output before the booster */
 };

@@ -145,7 +145,7 @@ expectiles(const double *margin, size_t count, double *out)
     float above = (float)margin[0];
     out[0] = margin[0];
     for (size_t k = 1; k < count; k++) {
-        above = above + 1e-6f + softplus((float)margin[k]);
+        above += 1e-6f + softplus((float)margin[k]);
         out[k] = (double)above;
     }
 }

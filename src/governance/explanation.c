@@ -126,7 +126,7 @@ reason_has(const struct ax_reason *reason, ax_str feature)
 
 ax_status
 ax_reason_map_compile(struct ax_ctx *ctx, const struct ax_reason_map *map, const ax_str *features,
-                      size_t feature_count, uint16_t **out_reason_of)
+                      size_t feature_count, struct ax_reason_index *out_index)
 {
     uint16_t *reason_of = AX_NEW_ARRAY(ctx->arena, uint16_t, feature_count);
     if (!reason_of)
@@ -141,7 +141,7 @@ ax_reason_map_compile(struct ax_ctx *ctx, const struct ax_reason_map *map, const
                            AX_FMT(map->name), AX_FMT(features[f]));
         reason_of[f] = (uint16_t)r;
     }
-    *out_reason_of = reason_of;
+    *out_index = (struct ax_reason_index){map, reason_of, feature_count};
     return AX_OK;
 }
 
@@ -162,15 +162,16 @@ insert(struct ax_reason_given *given, size_t count, size_t max, struct ax_reason
 }
 
 size_t
-ax_reasons_select(const struct ax_reason_map *map, const uint16_t *reason_of,
-                  const double *contributions, size_t feature_count, size_t reasons_max,
-                  struct ax_reason_given out_given[AX_REASONS_MAX], bool *out_blocked)
+ax_reasons_select(const struct ax_reason_index *index, const double *contributions,
+                  size_t reasons_max, struct ax_reason_given out_given[AX_REASONS_MAX],
+                  bool *out_blocked)
 {
     AX_ASSERT(reasons_max >= 1 && reasons_max <= AX_REASONS_MAX);
+    const struct ax_reason_map *map = index->map;
     double sums[REASONS_IN_MAP_MAX];
     memset(sums, 0, map->reason_count * sizeof *sums);
-    for (size_t f = 0; f < feature_count; f++)
-        sums[reason_of[f]] += contributions[f];
+    for (size_t f = 0; f < index->feature_count; f++)
+        sums[index->reason_of[f]] += contributions[f];
     size_t count = 0;
     for (size_t r = 0; r < map->reason_count; r++) /* in order of code: ties keep it */
         if (sums[r] > 0.0)

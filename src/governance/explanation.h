@@ -38,15 +38,22 @@ struct ax_reason_map {
 ax_status ax_reason_map_parse(struct ax_ctx *ctx, const struct ax_json *json,
                               struct ax_reason_map *out_map);
 
+/* A map laid over the features of one model. */
+struct ax_reason_index {
+    const struct ax_reason_map *map;
+    const uint16_t *reason_of; /* per feature: which of map->reasons */
+    size_t feature_count;
+};
+
 /*
  * Which reason each feature belongs to.
  *
- * out_reason_of: feature_count indices into map->reasons, in ctx->arena.
+ * map: kept. out_index: its array is in ctx->arena.
  * Fails: INVALID when a feature has no reason (no silent drop, R64).
  */
 ax_status ax_reason_map_compile(struct ax_ctx *ctx, const struct ax_reason_map *map,
                                 const ax_str *features, size_t feature_count,
-                                uint16_t **out_reason_of);
+                                struct ax_reason_index *out_index);
 
 struct ax_reason_given {
     const struct ax_reason *reason;
@@ -61,6 +68,6 @@ struct ax_reason_given {
  * Returns how many of at most reasons_max (<= AX_REASONS_MAX) were given.
  * Source: 12 CFR 1002.9(b)(2) and its commentary; 15 USC 1681g(f)(1)(C).
  */
-size_t ax_reasons_select(const struct ax_reason_map *map, const uint16_t *reason_of,
-                         const double *contributions, size_t feature_count, size_t reasons_max,
-                         struct ax_reason_given out_given[AX_REASONS_MAX], bool *out_blocked);
+size_t ax_reasons_select(const struct ax_reason_index *index, const double *contributions,
+                         size_t reasons_max, struct ax_reason_given out_given[AX_REASONS_MAX],
+                         bool *out_blocked);

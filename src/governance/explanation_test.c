@@ -41,15 +41,14 @@ selection(struct ax_ctx *ctx)
         {{0.5, 0, 0, -0.6, 0, 0, 0}, "", false}, /* the group as a whole helps */
     };
     struct ax_reason_map map = {};
-    uint16_t *reason_of = NULL;
+    struct ax_reason_index index = {};
     CHECK_EQ(parse(ctx, map_text, &map), AX_OK);
-    CHECK_EQ(ax_reason_map_compile(ctx, &map, features, FEATURE_COUNT, &reason_of), AX_OK);
+    CHECK_EQ(ax_reason_map_compile(ctx, &map, features, FEATURE_COUNT, &index), AX_OK);
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         struct ax_reason_given given[AX_REASONS_MAX];
         bool blocked = false;
         char codes[64] = "";
-        size_t count = ax_reasons_select(&map, reason_of, cases[i].contributions, FEATURE_COUNT, 4,
-                                         given, &blocked);
+        size_t count = ax_reasons_select(&index, cases[i].contributions, 4, given, &blocked);
         for (size_t r = 0; r < count; r++) {
             size_t used = strlen(codes);
             snprintf(codes + used, sizeof codes - used, "%.*s ", AX_FMT(given[r].reason->code));
@@ -70,10 +69,10 @@ static void
 coverage(struct ax_ctx *ctx)
 {
     struct ax_reason_map map = {};
-    uint16_t *reason_of = NULL;
+    struct ax_reason_index index = {};
     const ax_str more[] = {AX_STR("checking"), AX_STR("age")};
     CHECK_EQ(parse(ctx, map_text, &map), AX_OK);
-    CHECK_EQ(ax_reason_map_compile(ctx, &map, more, 2, &reason_of), AX_INVALID);
+    CHECK_EQ(ax_reason_map_compile(ctx, &map, more, 2, &index), AX_INVALID);
     CHECK_STR(ax_str_of(ctx->error),
               "reason map credit-reasons has no code for the feature `age` of the model");
 }

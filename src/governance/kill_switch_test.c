@@ -69,8 +69,8 @@ closed(struct ax_ctx *ctx)
         "{",
         "{\"axiom_latches\":2,\"latches\":[]}",
         "{\"axiom_latches\":1}",
-        "{\"axiom_latches\":1,\"latches\":[{\"scope\":\"everything\",\"reason\":\"\","
-        "\"actor\":\"\",\"thrown_ns\":0}]}",
+        ("{\"axiom_latches\":1,\"latches\":[{\"scope\":\"everything\",\"reason\":\"\","
+         "\"actor\":\"\",\"thrown_ns\":0}]}"),
     };
     for (size_t i = 0; i < AX_COUNT_OF(broken); i++) {
         ax_str path = path_of(ctx, "broken");

@@ -25,7 +25,7 @@ struct ax_learner_input {
 /* A trained model. All in ctx->arena. */
 struct ax_learner_result {
     ax_str model;   /* the file */
-    ax_str format;  /* "xgboost-ubj", "scorecard", "linear": the engine's word for it */
+    ax_str format;  /* "xgboost-ubjson", "axiom.scorecard", "axiom.linear": the engine's words */
     ax_str library; /* who made it: "xgboost 1.7.4", "axiom 0.1.0" */
     ax_str report;  /* a JSON object: parameters as used, rounds, bins, coefficients, ... */
 };

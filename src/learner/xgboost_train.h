@@ -8,8 +8,8 @@
  *
  * Parameters: rounds 200, max_depth 3, learning_rate 0.08, min_child_weight 5, subsample 0.8,
  * colsample 0.8, lambda 1, alpha 0, gamma 0, max_bin 64, max_cat_to_onehot 4, early_stopping 25
- * (rounds without a better validation log loss; 0 never), monotone {"column": 1 | -1}, format
- * "ubj" | "json".
+ * (rounds without a better validation log loss; 0 never), monotone {"column": 1 | -1}. The file is
+ * UBJSON; with early stopping it holds the trees up to the best round and no more.
  */
 #pragma once
 

@@ -241,40 +241,53 @@ ax_http1_begin(struct ax_http1 *http1, struct ax_message *message)
     http1->waits_for_continue = false;
 }
 
+/* The first fault of the bytes counts, not the first that is noticed, nor what stood behind it. */
+static void
+refuse_line(struct ax_http1 *http1, const char *why)
+{
+    http1->phase = PHASE_HEAD;
+    http1->message->request.method = AX_HTTP_OTHER;
+    refuse(http1, 400, "%s", why);
+}
+
 /*
  * Line ends, over the bytes that llhttp took as head: a bare line feed, or a line that begins with
  * white space (obs-fold), is read differently by other servers.
  */
-static bool
-lines_are_strict(struct ax_http1 *http1, ax_str head)
+static void
+check_lines(struct ax_http1 *http1, ax_str head)
 {
-    if (http1->last == '\n' && http1->head_bytes > 0 && (head.at[0] == ' ' || head.at[0] == '\t'))
-        return refuse(http1, 400, "a header line is folded"), false;
+    static const char folded[] = "a header line is folded";
+    if (head.len == 0)
+        return;
+    if (http1->last == '\n' && http1->head_bytes > 0 && (head.at[0] == ' ' || head.at[0] == '\t')) {
+        refuse_line(http1, folded);
+        return;
+    }
     const char *end = head.at + head.len;
     for (const char *at = head.at; (at = memchr(at, '\n', (size_t)(end - at))); at++) {
         char before = at > head.at ? at[-1] : http1->last;
-        if (before != '\r')
-            return refuse(http1, 400, "a line ends with a bare line feed"), false;
-        if (at + 1 < end && (at[1] == ' ' || at[1] == '\t'))
-            return refuse(http1, 400, "a header line is folded"), false;
+        bool fold = at + 1 < end && (at[1] == ' ' || at[1] == '\t');
+        if (before == '\r' && !fold)
+            continue;
+        refuse_line(http1, before == '\r' ? folded : "a line ends with a bare line feed");
+        return;
     }
     http1->last = head.at[head.len - 1];
-    return true;
 }
 
-/* Runs llhttp over the bytes; returns how many it took. */
+/* Runs llhttp over the bytes; returns how many it took, those before its complaint too. */
 static size_t
 run(struct ax_http1 *http1, ax_str bytes, llhttp_errno_t *out_error)
 {
     *out_error = llhttp_execute(&http1->parser, bytes.at, bytes.len);
     if (*out_error == HPE_OK)
         return bytes.len;
-    if (*out_error != HPE_PAUSED)
-        return 0;
-    size_t taken = (size_t)(llhttp_get_error_pos(&http1->parser) - bytes.at);
-    AX_ASSERT(taken <= bytes.len);
-    llhttp_resume(&http1->parser);
-    return taken;
+    const char *at = llhttp_get_error_pos(&http1->parser);
+    if (*out_error == HPE_PAUSED)
+        llhttp_resume(&http1->parser);
+    AX_ASSERT(at >= bytes.at && at <= bytes.at + bytes.len);
+    return (size_t)(at - bytes.at);
 }
 
 static enum ax_http1_event
@@ -284,8 +297,7 @@ feed_head(struct ax_http1 *http1, ax_str *bytes)
     ax_str piece = {bytes->at, bytes->len < room ? bytes->len : room};
     llhttp_errno_t error = HPE_OK;
     size_t taken = run(http1, piece, &error);
-    if (taken > 0 && http1->phase != PHASE_REFUSED)
-        lines_are_strict(http1, (ax_str){piece.at, taken});
+    check_lines(http1, (ax_str){piece.at, taken});
     http1->head_bytes += taken;
     *bytes = ax_str_from(*bytes, taken);
     if (http1->phase == PHASE_REFUSED)

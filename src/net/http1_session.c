@@ -192,7 +192,7 @@ http1_session_output(struct ax_session *base, struct iovec out[AX_SESSION_IOV_MA
 {
     const struct http1_session *session = of(base);
     int count = 0;
-    for (struct ax_exchange *at = session->first; at; at = at->next) {
+    for (struct ax_exchange *at = session->done ? NULL : session->first; at; at = at->next) {
         size_t skip = at->sent_bytes;
         if (count + 3 > AX_SESSION_IOV_MAX)
             break;
@@ -261,7 +261,7 @@ static void
 http1_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
 {
     struct http1_session *session = of(base);
-    while (session->first && (bytes > 0 || session->first->finished)) {
+    while (session->first && !session->done && (bytes > 0 || session->first->finished)) {
         struct ax_exchange *exchange = session->first;
         bytes = send_front(session, bytes, now_ns);
         if (!exchange->finished || exchange->sent_bytes < answer_bytes(exchange))
@@ -282,9 +282,10 @@ http1_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
 /* ---- requests ---- */
 
 static void
-refuse(struct http1_session *session)
+refuse(struct http1_session *session, int64_t now_ns)
 {
     struct ax_exchange *exchange = session->reading;
+    exchange->times.last_byte_ns = now_ns;
     ax_str reason;
     int status = ax_http1_refusal(session->parser, &reason);
     session->reading = NULL;
@@ -346,7 +347,7 @@ take(struct http1_session *session, ax_str *bytes, int64_t now_ns)
         else if (event == AX_HTTP1_REQUEST)
             request_done(session, now_ns);
         else
-            refuse(session);
+            refuse(session, now_ns);
     }
 }
 

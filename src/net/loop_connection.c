@@ -218,6 +218,17 @@ settle(struct ax_loop_connection *connection, int64_t now_ns)
         ax_wheel_arm(&connection->loop->wheel, &connection->node, deadline_ns);
 }
 
+/* Without an end in order: the kernel forgets what the client did not take. */
+static void
+connection_reset(struct ax_loop_connection *connection)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    uv_os_fd_t socket;
+    if (uv_fileno(&connection->as.handle, &socket) == 0)
+        (void)!setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    connection_close(connection);
+}
+
 void
 ax_loop_connection_due(void *arg, struct ax_wheel_node *node)
 {
@@ -230,7 +241,7 @@ ax_loop_connection_due(void *arg, struct ax_wheel_node *node)
     }
     ax_admission_count_cut(loop->loops->admission);
     if (connection->writing && connection->write_deadline_ns <= now_ns) {
-        connection_close(connection);
+        connection_reset(connection);
         return;
     }
     ax_session_expire(connection->session, now_ns);

@@ -1,7 +1,8 @@
 /* Bytes that are taken for a frame: whatever is accepted encodes to the same bytes. */
+#include "numeric/frame.h"
+
 #include "base/arena.h"
 #include "base/assert.h"
-#include "numeric/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

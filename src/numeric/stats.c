@@ -181,7 +181,7 @@ total(const uint64_t *counts, size_t bin_count)
 
 ax_status
 ax_stats_psi(struct ax_ctx *ctx, const uint64_t *expected, const uint64_t *actual, size_t bin_count,
-             double level, double *out_psi, double *out_null)
+             double level, struct ax_stats_psi *out_psi)
 {
     double n = (double)total(expected, bin_count), m = (double)total(actual, bin_count);
     if (n == 0 || m == 0)
@@ -197,12 +197,11 @@ ax_stats_psi(struct ax_ctx *ctx, const uint64_t *expected, const uint64_t *actua
         psi += (q - p) * log(q / p);
         used++;
     }
-    *out_psi = psi;
-    if (out_null)
-        *out_null = used < 2 ? 0
-                             : (1 / n + 1 / m) *
-                                   ax_distribution_chi2_quantile(level > 0 ? level : LEVEL_DEFAULT,
-                                                                 (double)(used - 1));
+    double quantile = 0;
+    if (used > 1)
+        quantile =
+            ax_distribution_chi2_quantile(level > 0 ? level : LEVEL_DEFAULT, (double)(used - 1));
+    *out_psi = (struct ax_stats_psi){.value = psi, .null_quantile = (1 / n + 1 / m) * quantile};
     return AX_OK;
 }
 
@@ -278,24 +277,30 @@ ks_distance(const double *a, size_t n, const double *b, size_t m)
 }
 
 /*
- * P(D >= distance / (n m)) by counting lattice paths that stay nearer to the diagonal, as
- * proportions, row by row (n <= m). row: m + 1 doubles.
+ * P(D >= distance / (n m)): a walk over the lattice (i of a's values, j of b's) that draws the rest
+ * without replacement; what reaches the boundary is taken out and added up, so that small
+ * probabilities keep all their digits. row: m + 1 doubles, zero.
  */
 static double
 ks_exact(size_t n, size_t m, double distance, double *row)
 {
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (double)j * (double)n >= distance ? 0 : 1;
-    for (size_t i = 1; i <= n; i++) {
-        double weight = (double)i / (double)(i + m);
-        row[0] = (double)i * (double)m >= distance ? 0 : weight * row[0];
-        for (size_t j = 1; j <= m; j++) {
-            bool outside = fabs((double)i * (double)m - (double)j * (double)n) >= distance;
-            row[j] = outside ? 0 : weight * row[j] + row[j - 1];
+    double outside = 0;
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = 0; j <= m; j++) {
+            double left = (double)(n - i + m - j + 1); /* values not yet drawn, one step back */
+            double here = i == 0 && j == 0 ? 1 : 0;
+            if (i > 0)
+                here += row[j] * (double)(n - i + 1) / left;
+            if (j > 0)
+                here += row[j - 1] * (double)(m - j + 1) / left;
+            if (fabs((double)i * (double)m - (double)j * (double)n) >= distance) {
+                outside += here;
+                here = 0;
+            }
+            row[j] = here;
         }
     }
-    double p = 1 - row[m];
-    return p < 0 ? 0 : p;
+    return outside > 1 ? 1 : outside;
 }
 
 ax_status

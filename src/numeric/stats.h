@@ -67,13 +67,16 @@ struct ax_stats_test {
  * How far two histograms over the same bins have drifted apart (population stability index).
  *
  * expected, actual: rows per bin, bin_count of each; a bin that is empty on one side counts as
- * half a row there. out_psi: no unit, >= 0; by custom 0.1 asks for a look, 0.25 for action.
- * out_null: what PSI stays below with probability `level` when nothing has changed,
- * (1/n + 1/m) chi2(bins - 1): an alarm needs both. May be NULL.
+ * half a row there. An alarm needs both: a value past its limit, and past the null quantile.
  * Fails: INVALID when a histogram is empty.   Source: Siddiqi, Credit Risk Scorecards, 2006.
  */
+struct ax_stats_psi {
+    double value;         /* no unit, >= 0; by custom 0.1 asks for a look, 0.25 for action */
+    double null_quantile; /* it stays below with probability `level` when nothing has changed:
+                             (1/n + 1/m) chi2(bins - 1) */
+};
 ax_status ax_stats_psi(struct ax_ctx *ctx, const uint64_t *expected, const uint64_t *actual,
-                       size_t bin_count, double level, double *out_psi, double *out_null);
+                       size_t bin_count, double level, struct ax_stats_psi *out_psi);
 
 /*
  * Bins of a reference for PSI and CSI: edges[0..n-1) cut the line into n parts, x <= edge goes

@@ -51,67 +51,21 @@ struct ax_tensor {
     const void *data;                  /* count elements; NULL when they come elsewhere */
 };
 
-/* "FP32"; for BYTES "BYTES". */
-static inline const char *
-ax_tensor_type_name(enum ax_tensor_type type)
-{
-    static const char *const names[] = {
-#define X(name, bytes) [AX_TENSOR_##name] = #name,
-        AX_TENSOR_TYPE_MAP(X)
-#undef X
-    };
-    return type < AX_TENSOR_TYPE_COUNT ? names[type] : "?";
-}
+/* "FP32", "BYTES". */
+const char *ax_tensor_type_name(enum ax_tensor_type type);
 
 /* The type a name stands for (exact case); false when there is none. */
-[[nodiscard]] static inline bool
-ax_tensor_type_find(ax_str name, enum ax_tensor_type *out_type)
-{
-#define X(word, bytes)                                                                             \
-    if (ax_str_eq(name, AX_STR(#word))) {                                                          \
-        *out_type = AX_TENSOR_##word;                                                              \
-        return true;                                                                               \
-    }
-    AX_TENSOR_TYPE_MAP(X)
-#undef X
-    return false;
-}
+[[nodiscard]] bool ax_tensor_type_find(ax_str name, enum ax_tensor_type *out_type);
 
 /* Bytes of one element in memory; of BYTES, those of its ax_str. */
-static inline size_t
-ax_tensor_element_bytes(enum ax_tensor_type type)
-{
-    static const unsigned char bytes_of[] = {
-#define X(name, bytes) [AX_TENSOR_##name] = (bytes),
-        AX_TENSOR_TYPE_MAP(X)
-#undef X
-    };
-    return type < AX_TENSOR_TYPE_COUNT ? bytes_of[type] : 0;
-}
+size_t ax_tensor_element_bytes(enum ax_tensor_type type);
 
 /*
- * How many elements a shape holds; false when a dimension is negative or the elements' bytes
- * would not fit in memory. A zero makes it 0, whatever stands beside it.
+ * How many elements a shape holds; false when a dimension is negative, or when the elements would
+ * not fit in memory. A zero makes it 0, whatever stands beside it.
  */
-[[nodiscard]] static inline bool
-ax_tensor_count(enum ax_tensor_type type, const int64_t *shape, size_t dim_count, size_t *out_count)
-{
-    size_t count = 1, bytes;
-    bool overflow = false, empty = false;
-    for (size_t i = 0; i < dim_count; i++) {
-        if (shape[i] < 0)
-            return false;
-        empty |= shape[i] == 0;
-        overflow |= __builtin_mul_overflow(count, (size_t)shape[i], &count);
-    }
-    if (empty)
-        count = 0;
-    else if (overflow || __builtin_mul_overflow(count, ax_tensor_element_bytes(type), &bytes) ||
-             bytes > PTRDIFF_MAX)
-        return false;
-    *out_count = count;
-    return true;
-}
+[[nodiscard]] bool ax_tensor_count(enum ax_tensor_type type, const int64_t *shape, size_t dim_count,
+                                   size_t *out_count);
 
 /*
  * An element as a double: integers beyond 2^53 are rounded, BOOL is 0 or 1.

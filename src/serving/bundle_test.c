@@ -47,7 +47,7 @@ make(struct ax_ctx *ctx, ax_str self_test, struct made *out)
 static ax_status
 travel(struct ax_ctx *ctx)
 {
-    struct made made;
+    struct made made = {};
     struct ax_bundle again;
     AX_TRY(make(ctx, (ax_str){}, &made));
     CHECK(ax_bundle_is_container(made.container));
@@ -71,7 +71,7 @@ TEST(a_bundle_travels_loads_and_survives_every_fault)
 static void
 bent(struct ax_ctx *ctx)
 {
-    struct made made;
+    struct made made = {};
     struct ax_bundle read;
     CHECK_EQ(make(ctx, (ax_str){}, &made), AX_OK);
     char *copy = ax_arena_alloc(ctx->arena, 1, made.container.len);
@@ -97,7 +97,7 @@ TEST(a_flipped_byte_never_passes_for_the_same_version)
 static void
 lies(struct ax_ctx *ctx)
 {
-    struct made made;
+    struct made made = {};
     ax_writer_auto struct ax_writer csv = ax_writer_of(1 << 16);
     struct ax_signature *signature = NULL;
     const struct ax_json *json = NULL;

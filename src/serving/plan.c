@@ -1,6 +1,5 @@
 #include "serving/plan.h"
 
-#include "base/array.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -8,10 +7,6 @@ enum {
     PLAN_BYTES_MAX = 16 << 20,
     ARENA_BYTES_MAX = 256 << 20,
     BUNDLE_ARENA_BYTES_MAX = INT32_MAX,
-};
-
-struct models {
-    AX_ARRAY(struct ax_loaded_model *)
 };
 
 /* One entry of `versions`, with what the plan file says of it beside the model. */
@@ -24,7 +19,6 @@ struct entry {
 struct making {
     struct ax_plan *plan;
     const struct ax_plan_source *source;
-    struct models models;
     struct ax_map *entries;  /* "credit/1" -> struct entry */
     struct ax_map *policies; /* "name/1" -> const struct ax_json */
     struct ax_map *maps;     /* the same */
@@ -156,17 +150,14 @@ take_version(struct ax_ctx *ctx, struct making *making, const struct ax_json *js
         return ax_fail(ctx, AX_INVALID, "%.*s/%lld is %.*s and may not serve", AX_FMT(name),
                        (long long)version, AX_FMT(state));
     struct entry *entry = AX_NEW(ctx->arena, struct entry);
-    struct ax_loaded_model **slot = AX_ARRAY_PUSH(ctx->arena, &making->models);
-    if (!entry || !slot)
+    if (!entry)
         return no_memory(ctx);
-    making->models.count--; /* counted once it is there */
     entry->restricted_until_ns = INT64_MAX;
     if (restricted)
         AX_TRY(ax_clock_parse(until, &entry->restricted_until_ns));
     AX_TRY(key_of(ctx, name, version, &key));
     AX_TRY(load_version(ctx, making, name, version, digest, &entry->model));
-    *slot = entry->model;
-    making->models.count++;
+    making->plan->models[making->plan->model_count++] = entry->model;
     return ax_map_put(making->entries, key, entry) ? AX_OK : no_memory(ctx);
 }
 
@@ -299,15 +290,13 @@ make_member(struct ax_ctx *ctx, const struct making *making, const struct ax_jso
 {
     const struct entry *entry;
     struct ax_plan_member *member = fallback ? &deployment->fallback : &deployment->champion;
-    uint16_t *reason_of;
     struct ax_breaker_config config;
     const struct ax_json *named = ax_json_find(json, fallback ? "fallback" : "champion");
     AX_TRY(find_entry(ctx, making, named, &entry));
     const struct ax_signature *signature = entry->model->signature;
     AX_TRY(make_guards(ctx, deployment->policy, signature, &member->guards));
     AX_TRY(ax_reason_map_compile(ctx, deployment->reasons, signature->names,
-                                 signature->feature_count, &reason_of));
-    member->reason_of = reason_of;
+                                 signature->feature_count, &member->reasons));
     member->restricted_until_ns = entry->restricted_until_ns;
     AX_TRY(breaker_config(ctx, json, deployment->tier, &config));
     member->breaker = previous_breaker(making, deployment->name, fallback, entry->model->digest);
@@ -470,13 +459,13 @@ make(struct ax_ctx *ctx, struct making *making, const struct ax_json *json)
                        (long long)form);
     AX_TRY(ax_json_need_i64(ctx, json, "revision", &making->plan->revision));
     AX_TRY(ax_json_need_array(ctx, json, "versions", &versions));
+    making->plan->models =
+        AX_NEW_ARRAY(ctx->arena, struct ax_loaded_model *, ax_json_count(versions));
+    if (!making->plan->models)
+        return no_memory(ctx);
     struct ax_json_iter it = ax_json_iter_of(versions);
-    ax_status status = AX_OK;
-    while (status == AX_OK && ax_json_next(&it))
-        status = take_version(ctx, making, it.value);
-    making->plan->models = making->models.items;
-    making->plan->model_count = making->models.count;
-    AX_TRY(status);
+    while (ax_json_next(&it))
+        AX_TRY(take_version(ctx, making, it.value));
     AX_TRY(take_documents(ctx, json, "policies", making->policies));
     AX_TRY(take_documents(ctx, json, "reason_maps", making->maps));
     AX_TRY(make_deployments(ctx, making, json));

@@ -20,7 +20,7 @@ enum ax_record_mode { AX_RECORD_DURABLE, AX_RECORD_QUEUED };
 struct ax_plan_member {
     struct ax_loaded_model *model; /* one of the plan's models */
     struct ax_guards guards;
-    const uint16_t *reason_of;   /* per feature; NULL for challengers */
+    struct ax_reason_index reasons; /* empty for challengers */
     struct ax_breaker *breaker;  /* kept over plans by (deployment, digest); NULL for challengers */
     int64_t restricted_until_ns; /* real time; INT64_MAX when not restricted (R25) */
 };

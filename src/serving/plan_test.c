@@ -144,6 +144,8 @@ flipped(struct ax_ctx *ctx)
         ax_str_printf(ctx->arena, "build-test-plan/bundles/%.*s/model", AX_FMT(kept.digest));
     ax_str model = kept.bundle.files[AX_BUNDLE_MODEL];
     char *bent = ax_arena_alloc(ctx->arena, 1, model.len);
+    if (!model.len || !bent || !path.at)
+        return; /* said above */
     memcpy(bent, model.at, model.len);
     bent[model.len / 2] ^= 1;
     CHECK_EQ(ax_file_write_atomic(ctx, path, (ax_str){bent, model.len}), AX_OK);

@@ -32,10 +32,15 @@ struct ax_stream_ops {
     void (*close)(struct ax_stream *stream);
 };
 
-enum { AX_STREAM_RECORD_BYTES_MAX = 1 << 20, AX_STREAM_APPEND_MAX = 4096 };
+enum {
+    AX_STREAM_RECORD_BYTES_MAX = 1 << 20,
+    AX_STREAM_APPEND_MAX = 4'096,
+    AX_STREAM_APPEND_BYTES_MAX = 16 << 20,
+};
 
 /*
- * Appends 1 to AX_STREAM_APPEND_MAX records of at most AX_STREAM_RECORD_BYTES_MAX bytes each.
+ * Appends 1 to AX_STREAM_APPEND_MAX records of at most AX_STREAM_RECORD_BYTES_MAX bytes each and
+ * AX_STREAM_APPEND_BYTES_MAX together.
  * out_first: number of the first. Fails: INVALID (too large), LIMIT (disk full: nothing changed),
  * UNAVAILABLE.
  */

@@ -1,0 +1,215 @@
+#include "base/decimal.h"
+
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+enum { EXACT_POWER_MAX = 22, DIGITS_MAX = 19, TEXT_BYTES_MAX = 1100, EXPONENT_MAX = 100'000 };
+
+static const double powers_of_ten[EXACT_POWER_MAX + 1] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
+
+enum { NO_DIGIT = 10 };
+
+/* The digit at a place, or something from NO_DIGIT on. */
+static uint64_t
+digit_at(ax_str text, size_t at)
+{
+    return at < text.len ? (uint64_t)(unsigned char)text.at[at] - '0' : NO_DIGIT;
+}
+
+/* Reads digits from *at on, counted for the exponent when `fraction`; keeps the first 19. */
+static bool
+take_digits(ax_str text, size_t *at, bool fraction, struct ax_decimal *number, int *used)
+{
+    bool any = false;
+    for (uint64_t digit; (digit = digit_at(text, *at)) < NO_DIGIT; (*at)++, any = true) {
+        if (*used == 0 && digit == 0) {
+            number->exponent -= fraction;
+        } else if (*used < DIGITS_MAX) {
+            number->digits = number->digits * 10 + digit;
+            number->exponent -= fraction;
+            (*used)++;
+        } else {
+            number->exact &= digit == 0;
+            number->exponent += !fraction;
+        }
+    }
+    return any;
+}
+
+/* An exponent, if one stands at *at, is added to *exponent; false when it has no digits. */
+static bool
+take_exponent(ax_str text, size_t *at, int64_t *exponent)
+{
+    if (*at >= text.len || (text.at[*at] != 'e' && text.at[*at] != 'E'))
+        return true;
+    (*at)++;
+    bool negative = *at < text.len && text.at[*at] == '-';
+    if (*at < text.len && (text.at[*at] == '-' || text.at[*at] == '+'))
+        (*at)++;
+    if (digit_at(text, *at) >= NO_DIGIT)
+        return false;
+    int64_t value = 0;
+    for (uint64_t digit; (digit = digit_at(text, *at)) < NO_DIGIT; (*at)++)
+        if (value < EXPONENT_MAX)
+            value = value * 10 + (int64_t)digit;
+    *exponent += negative ? -value : value;
+    return true;
+}
+
+bool
+ax_decimal_parse(ax_str text, struct ax_decimal *out)
+{
+    size_t at = 0;
+    struct ax_decimal number = {.exact = true, .whole = true, .text = text};
+    if (text.len && (text.at[0] == '-' || text.at[0] == '+'))
+        number.negative = text.at[at++] == '-';
+    int used = 0;
+    bool any = take_digits(text, &at, false, &number, &used);
+    if (at < text.len && text.at[at] == '.') {
+        at++;
+        any |= take_digits(text, &at, true, &number, &used);
+        number.whole = false;
+    }
+    size_t mantissa_end = at;
+    if (!any || !take_exponent(text, &at, &number.exponent) || at != text.len)
+        return false;
+    number.whole &= at == mantissa_end;
+    *out = number;
+    return true;
+}
+
+/*
+ * Up to 19 digits fit in 64 bits, leading zeros included: then no digit needs a second look. The
+ * parts are kept apart until the end: a struct built in pieces and copied whole would stall.
+ */
+bool
+ax_decimal_take(ax_str text, struct ax_decimal *out)
+{
+    bool negative = text.len && text.at[0] == '-';
+    size_t at = negative, from = at, places = 0;
+    uint64_t digits = 0, digit;
+    for (; (digit = digit_at(text, at)) < NO_DIGIT; at++)
+        digits = digits * 10 + digit;
+    size_t whole_end = at, count = at - from;
+    if (count == 0 || (count > 1 && text.at[from] == '0'))
+        return false;
+    if (at < text.len && text.at[at] == '.') {
+        for (at++; (digit = digit_at(text, at)) < NO_DIGIT; at++)
+            digits = digits * 10 + digit;
+        places = at - whole_end - 1;
+        if (places == 0)
+            return false;
+    }
+    int64_t exponent = -(int64_t)places;
+    if (!take_exponent(text, &at, &exponent))
+        return false;
+    if (count + places > DIGITS_MAX)
+        return ax_decimal_parse((ax_str){text.at, at}, out);
+    out->digits = digits;
+    out->exponent = exponent;
+    out->negative = negative;
+    out->exact = true;
+    out->whole = at == whole_end;
+    out->text = (ax_str){text.at, at};
+    return true;
+}
+
+/* ---- rounding ---- */
+
+static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
+static locale_t locale_c;
+
+static void
+locale_make(void)
+{
+    locale_c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    AX_ASSERT(locale_c != (locale_t)0);
+}
+
+/*
+ * The C library's conversions are correctly rounded; they only want a terminator and a locale.
+ * Apart from their callers, whose fast path shall not pay for the copy's room.
+ */
+static const char *
+terminated(ax_str text, char out[TEXT_BYTES_MAX])
+{
+    if (text.len >= TEXT_BYTES_MAX)
+        return NULL;
+    memcpy(out, text.at, text.len);
+    out[text.len] = '\0';
+    pthread_once(&locale_once, locale_make);
+    return out;
+}
+
+[[gnu::noinline]] static bool
+slow_f64(ax_str text, double *out)
+{
+    char copy[TEXT_BYTES_MAX];
+    if (!terminated(text, copy))
+        return false;
+    *out = strtod_l(copy, NULL, locale_c);
+    return true;
+}
+
+[[gnu::noinline]] static bool
+slow_f32(ax_str text, float *out)
+{
+    char copy[TEXT_BYTES_MAX];
+    if (!terminated(text, copy))
+        return false;
+    *out = strtof_l(copy, NULL, locale_c);
+    return true;
+}
+
+/* One exact multiplication or division; false when the general way is needed. */
+static bool
+fast_f64(const struct ax_decimal *number, double *out)
+{
+    if (!number->exact || number->digits >> 53 || number->exponent > EXACT_POWER_MAX ||
+        number->exponent < -EXACT_POWER_MAX)
+        return false;
+    double value = (double)number->digits;
+    if (number->exponent < 0)
+        value /= powers_of_ten[-number->exponent];
+    else
+        value *= powers_of_ten[number->exponent];
+    *out = number->negative ? -value : value;
+    return true;
+}
+
+/*
+ * Rounding decimal -> double -> float errs only when the double lies exactly between two floats
+ * (or where floats are denormal): those few go the general way.
+ */
+static bool
+narrows_safely(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bool between = (bits & 0x1fff'ffff) == 0x1000'0000;
+    double size = fabs(value);
+    return value == 0.0 || (!between && size > 1.2e-38 && size < 3.4e38);
+}
+
+bool
+ax_decimal_f64(const struct ax_decimal *number, double *out)
+{
+    return fast_f64(number, out) || slow_f64(number->text, out);
+}
+
+bool
+ax_decimal_f32(const struct ax_decimal *number, float *out)
+{
+    double wide;
+    if (!fast_f64(number, &wide) || !narrows_safely(wide))
+        return slow_f32(number->text, out);
+    *out = (float)wide;
+    return true;
+}
