@@ -38,7 +38,7 @@ HOMES = {
     "time": (["sys/clock"], "use sys/clock.h",
              "time gettimeofday clock_gettime clock_nanosleep nanosleep usleep sleep clock "
              "timespec_get gmtime_r localtime_r timegm mktime strftime strptime"),
-    "the environment": (["server/"], "take it as a setting", "getenv secure_getenv setenv putenv"),
+    "the environment": (["server/", "cli/"], "take it as a setting", "getenv secure_getenv setenv putenv"),
     "errno": (["sys/", "net/"], "use a status", "errno __errno_location"),
     "atomics": (["base/", "sys/"], "use sys/queue, sys/snapshot or sys/metrics",
                 "_Atomic __atomic_* atomic_* __sync_*"),
@@ -491,9 +491,9 @@ GROWING = ("nobody else uses", "no test:", "not listed in", "no seeds:")
 
 
 def split_growing(root, faults):
-    """Until the server that joins the folders stands, what nobody uses or tests yet is counted and
-    not held against a module."""
-    if (root / "src/server/meson.build").is_file() or not (root / "src/cli/meson.build").is_file():
+    """Until the server's own tests stand, what nobody uses or tests yet is counted and not held
+    against a module."""
+    if (root / "src/server/services_test.c").is_file() or not (root / "src/cli/meson.build").is_file():
         return faults, 0
     kept = [one for one in faults if not one[2].startswith(GROWING)]
     return kept, len(faults) - len(kept)

@@ -4,13 +4,15 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "base/number.h"
 
 void *
 ax_alloc(size_t size, size_t count)
 {
-    if (ax_fault_here())
+    size_t bytes;
+    if (ax_fault_here() || !ax_mul(size, count, &bytes))
         return NULL;
-    return calloc(count, size);
+    return calloc(1, bytes);
 }
 
 void *

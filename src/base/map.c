@@ -111,6 +111,8 @@ grow(struct ax_map *map)
 bool
 ax_map_put(struct ax_map *map, ax_str key, void *value)
 {
+    if (!value) /* what an arena past its budget gave */
+        return false;
     if (map->count * 4 >= map->slot_count * 3 && !grow(map))
         return false;
     uint64_t hash = ax_map_hash(key);

@@ -16,7 +16,7 @@ struct ax_map;
 /* An empty map, or NULL past the arena's budget. */
 struct ax_map *ax_map_new(struct ax_arena *arena);
 
-/* Keeps value (not NULL) under key, in place of an earlier one. false past the budget. */
+/* Keeps value under key, in place of an earlier one. false past the budget, or without a value. */
 [[nodiscard]] bool ax_map_put(struct ax_map *map, ax_str key, void *value);
 
 /* NULL when there is none. */

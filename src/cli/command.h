@@ -17,6 +17,16 @@ struct ax_command {
 
 extern const struct ax_command ax_command_score;
 extern const struct ax_command ax_command_inspect;
+extern const struct ax_command ax_command_init;
+extern const struct ax_command ax_command_serve;
+extern const struct ax_command ax_command_restore;
+extern const struct ax_command ax_command_settings;
+extern const struct ax_command ax_command_train_worker; /* hidden: no summary */
+extern const struct ax_command ax_command_approve;
+extern const struct ax_command ax_command_reject;
+extern const struct ax_command ax_command_key_new;
+extern const struct ax_command ax_command_key_enroll;
+extern const struct ax_command ax_command_verify;
 
 /* One option of a command: "--model FILE" or "--json". */
 struct ax_option {

@@ -9,6 +9,8 @@ enum {
     FIELD_BYTES_MAX = 1 << 20,
 };
 
+static const ax_str byte_order_mark = {"\xef\xbb\xbf", 3};
+
 struct fields {
     AX_ARRAY(ax_str)
 };
@@ -20,7 +22,8 @@ struct ax_csv {
     size_t number;
     struct ax_csv_limits limits;
     struct ax_csv_row header;
-    struct fields fields; /* of the row read last */
+    struct fields fields;       /* of the row read last */
+    struct ax_arena *undoubled; /* the fields of that row that had doubled quotes */
 };
 
 static ax_status
@@ -29,11 +32,11 @@ refuse(struct ax_csv *csv, struct ax_ctx *ctx, const char *what)
     return ax_fail(ctx, AX_INVALID, "row %zu (line %zu): %s", csv->number, csv->line, what);
 }
 
-/* A doubled quote is one: the field is copied only when it has any. */
+/* A doubled quote is one: the field is copied only when it has any, and lasts for its row. */
 static ax_status
 undouble(struct ax_csv *csv, struct ax_ctx *ctx, ax_str raw, ax_str *out)
 {
-    char *at = AX_NEW_ARRAY(ctx->arena, char, raw.len + 1);
+    char *at = AX_NEW_ARRAY(csv->undoubled ? csv->undoubled : ctx->arena, char, raw.len + 1);
     if (!at)
         return ax_fail(ctx, AX_LIMIT, "row %zu: no memory for a field", csv->number);
     size_t len = 0;
@@ -140,12 +143,31 @@ read_row(struct ax_csv *csv, struct ax_ctx *ctx, struct ax_csv_row *out_row)
     bool more = true;
     csv->fields.count = 0;
     csv->number++;
+    if (csv->undoubled)
+        ax_arena_reset(csv->undoubled);
     while (more) {
         AX_TRY(take_field(csv, ctx, &at));
         AX_TRY(take_end(csv, ctx, &at, &more));
     }
     csv->at = at;
     *out_row = (struct ax_csv_row){csv->fields.items, csv->fields.count, csv->number, line};
+    return AX_OK;
+}
+
+static void
+undoubled_free(void *arena)
+{
+    ax_arena_free(arena);
+}
+
+/* Room that is used again for each row: a long table costs no more than its longest row. */
+static ax_status
+open_undoubled(struct ax_csv *csv, struct ax_ctx *ctx)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(2 * csv->text.len + (64 << 10));
+    if (!arena || !ax_arena_defer(ctx->arena, undoubled_free, arena))
+        return ax_fail(ctx, AX_LIMIT, "no memory for a table");
+    csv->undoubled = ax_take(arena);
     return AX_OK;
 }
 
@@ -166,11 +188,13 @@ ax_csv_open(struct ax_ctx *ctx, ax_str text, const struct ax_csv_limits *limits,
         csv->limits.rows_max = ROWS_MAX;
     if (!csv->limits.field_bytes_max)
         csv->limits.field_bytes_max = FIELD_BYTES_MAX;
-    csv->text = ax_str_starts(text, AX_STR("\xef\xbb\xbf")) ? ax_str_from(text, 3) : text;
+    csv->text =
+        ax_str_starts(text, byte_order_mark) ? ax_str_from(text, byte_order_mark.len) : text;
     csv->line = 1;
     if (csv->text.len == 0)
         return ax_fail(ctx, AX_INVALID, "the file is empty; a header was expected");
     AX_TRY(read_row(csv, ctx, &csv->header));
+    AX_TRY(open_undoubled(csv, ctx));
     csv->fields = (struct fields){}; /* the header keeps its array */
     *out_csv = csv;
     return AX_OK;
@@ -209,9 +233,12 @@ ax_csv_next(struct ax_csv *csv, struct ax_ctx *ctx, struct ax_csv_row *out_row)
     return AX_OK;
 }
 
+/* A field that begins as a byte order mark does would vanish in front of a text. */
 static bool
 needs_quotes(ax_str field)
 {
+    if (ax_str_starts(field, byte_order_mark))
+        return true;
     for (size_t i = 0; i < field.len; i++)
         if (strchr("\",\r\n", field.at[i]) && field.at[i])
             return true;

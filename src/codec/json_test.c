@@ -48,8 +48,7 @@ strictness(struct ax_ctx *ctx)
         "nan",
         "tru",
         "nulll",
-        ("\xef\xbb\xbf"
-         "1"),
+        "\xef\xbb\xbf\x31",
         "{\"a\":1,\"a\":2}",
         "{a:1}",
         "{\"a\" 1}",

@@ -25,6 +25,9 @@ ax_status ax_data_version_of(struct ax_ctx *ctx, const struct ax_batch *batch,
 ax_status ax_data_version_read(struct ax_ctx *ctx, ax_str manifest, ax_str features,
                                struct ax_frame *out_features);
 
+/* The schema that a manifest holds. Fails: INVALID, LIMIT. */
+ax_status ax_data_version_schema(struct ax_ctx *ctx, ax_str manifest, struct ax_schema *out_schema);
+
 struct ax_data_shares {
     double train, validation; /* the rest is held out; each > 0, sum < 1 */
     uint64_t seed;

@@ -3,7 +3,8 @@
  *
  * The protected columns leave the table here, into a frame of their own, before anything else
  * sees it: `features` never holds them. A cell that does not fit stops the batch with one sentence
- * that names row and column; nothing half read comes out.
+ * that names row and column; nothing half read comes out. What a model's inputs look like
+ * afterwards, for serving, is written by encode.h.
  */
 #pragma once
 
@@ -20,26 +21,21 @@ struct ax_ingestion_profile {
 };
 
 struct ax_batch {
-    struct ax_frame features;  /* with labels and row ids; neither target, protected nor ignored */
+    struct ax_frame features;  /* with labels and row ids; columns of the role FEATURE alone */
     struct ax_frame protected; /* the same row ids, no labels; column_count 0 when there are none */
     struct ax_ingestion_profile *profiles; /* one a column of the source, in its order */
     size_t profile_count;
     struct ax_schema schema; /* as declared */
     uint64_t positive_count;
+    const ax_str *keys; /* one a row, all different; NULL when the schema names no key */
 };
 
 /*
- * text: CSV (RFC 4180) with a header. All results in ctx->arena; text and schema may go.
- * Fails: INVALID: "row 17, column `credit_amount`: 'abc' is not a number"; a declared column that
- * is not there; a name twice; a class that is empty. LIMIT.
+ * schema: kept, with its texts. text: CSV (RFC 4180) with a header; it may go. All results in
+ * ctx->arena. Codes of categories follow the declared list, else the order of their bytes.
+ * Fails: INVALID: "row 17, column `credit_amount`: 'abc' is not a number" (of a protected column
+ * the cell is left out); a declared column that is not there; a name or a key twice; a class that
+ * is empty. LIMIT.
  */
 ax_status ax_ingestion_csv(struct ax_ctx *ctx, const struct ax_schema *schema, ax_str text,
                            struct ax_batch *out_batch);
-
-/*
- * The signature (docs/formats.md section 3) of models trained on these features: JSON text.
- * Domains are the declared min and max, else those seen. missing: "accept" for columns that had
- * missing values and are not declared to refuse them, else "refuse"; unknown: "refuse".
- */
-ax_status ax_ingestion_signature(struct ax_ctx *ctx, const struct ax_batch *batch,
-                                 ax_str *out_json);

@@ -26,6 +26,7 @@ struct ax_decision_feature {
 
 struct ax_decision_reason {
     ax_str code;
+    ax_str text; /* in words, as it was said */
     double contribution;
     ax_str features; /* names, separated by a comma */
 };

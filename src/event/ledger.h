@@ -38,6 +38,7 @@ struct ax_ledger_config {
     int64_t checkpoint_interval_ms; /* between checkpoints kept in the history */
     int64_t heartbeat_interval_ms;  /* 0: none */
     double reserve_percent;         /* of the disk, kept for vital facts */
+    int64_t prepare_bytes;          /* of a segment, zero-filled ahead of the writer */
 };
 extern const struct ax_settings ax_ledger_settings;
 

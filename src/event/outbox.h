@@ -7,22 +7,23 @@
  * that the ledger knows, and a lost row is a gap that it refuses.
  *
  * Table (schema/): outbox (id INTEGER PRIMARY KEY, kind INTEGER, fact BLOB, payload BLOB,
- * created_ns INTEGER). The newest drained row stays, to carry the number on.
+ * created_ns INTEGER). The newest drained row stays, emptied, to carry the number on.
  */
 #pragma once
 
 #include "event/ledger.h"
 
 struct ax_store;
+struct ax_store_tx;
 
 /*
- * Puts a fact in the outbox: inside the caller's transaction on this store.
+ * Puts a fact in the outbox: it is there when the caller's transaction is, and not otherwise.
  *
  * vault: where payload was sealed (its new keys are written first, since the row outlives a
  * crash); NULL without payload. producer and sequence of the event are the outbox's to give.
  * Fails: INVALID (the event), as the store.
  */
-ax_status ax_outbox_put(struct ax_store *store, struct ax_ctx *ctx, struct ax_vault *vault,
+ax_status ax_outbox_put(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_vault *vault,
                         const struct ax_event *event, ax_str payload);
 
 /*

@@ -4,18 +4,23 @@
  * Numbers: fine bins first, then the cut set with the largest information value whose bad rate is
  * monotone, each bin holding enough rows (exact, by dynamic programming). Categories: rare ones
  * pooled, then merged in the order of their bad rate by the same search. Missing values have a
- * bin of their own. Not here: points and regression, see scorecard.h.
+ * bin of their own, and so have special values (-1 for "no account"), which are no amounts and
+ * stand outside the order. Not here: points and regression, see scorecard.h.
  */
 #pragma once
 
 #include "base/ctx.h"
 #include "numeric/frame.h"
 
+enum { AX_BINNING_SPECIALS_MAX = 16 };
+
 struct ax_binning_config {
-    double share_min; /* of the rows a bin must hold; 0.05 */
-    size_t bins_max;  /* without the missing bin; 8 */
-    double smoothing; /* added to good and bad of every bin; 0.5 */
-    int direction;    /* numbers: +1 bad rate rises, -1 falls, 0 whichever tells more */
+    double share_min;       /* of the rows a bin must hold; 0.01 and more; 0.05 is usual */
+    size_t bins_max;        /* without the missing bin; 1 to 32 */
+    double smoothing;       /* added to good and bad of every bin; above 0; 0.5 is usual */
+    int direction;          /* numbers: +1 bad rate rises, -1 falls, 0 whichever tells more */
+    const double *specials; /* numbers: values with a bin of their own, ascending, finite; kept */
+    size_t special_count;
 };
 
 struct ax_binning_bin {
@@ -23,11 +28,14 @@ struct ax_binning_bin {
     uint64_t good, bad;
     double woe; /* ln((good / G) / (bad / B)), smoothed */
     bool missing;
+    bool special; /* of the one value low == high */
 };
 
 struct ax_binning {
-    struct ax_binning_bin *bins; /* the missing bin last, when there is one; in ctx->arena */
+    struct ax_binning_bin *bins; /* ranges or groups, special values, then the missing bin, when
+                                    there were any; in ctx->arena */
     size_t bin_count;
+    size_t cut_count;      /* ranges or groups among them */
     uint32_t *bin_of_code; /* categories: code -> bin; NULL for numbers */
     size_t code_count;
     double information_value; /* sum of (good / G - bad / B) * woe */

@@ -2,16 +2,18 @@
  * Logistic regression by iteratively reweighted least squares: our own, deterministic to the bit.
  *
  * Rows are added up in their order, columns in theirs; a small ridge keeps separable data finite.
- * ax_logistic_fit is the mathematics (the scorecard uses it on weights of evidence);
- * ax_logistic_ops is the learner: numbers standardised inside, categories one-hot, the result
- * written back in the units of the data as a linear model.
+ * This is the mathematics alone: scorecard.h uses it on weights of evidence, logistic_train.h on
+ * the data's own columns.
  */
 #pragma once
 
-#include "learner/learner.h"
+#include <stdint.h>
+
+#include "base/ctx.h"
 
 struct ax_logistic_config {
-    double ridge;      /* penalty on the squared coefficients, not on the intercept; >= 0 */
+    double ridge;      /* half of it times the squared coefficients is the penalty; the intercept is
+                          free; >= 0 */
     double tolerance;  /* largest change of a coefficient at which it stops; 0 means 1e-10 */
     int iteration_max; /* 0 means 100 */
     bool non_negative; /* coefficients below 0 are held at 0 (a scorecard's WoE must not turn) */
@@ -40,5 +42,3 @@ struct ax_logistic_data {
 ax_status ax_logistic_fit(struct ax_ctx *ctx, const struct ax_logistic_data *data,
                           const struct ax_logistic_config *config,
                           struct ax_logistic_model *out_model);
-
-extern const struct ax_learner_ops ax_logistic_ops;

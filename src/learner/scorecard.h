@@ -7,7 +7,9 @@
  *
  * Parameters: share_min 0.05, bins_max 6, smoothing 0.5, iv_min 0.02 (a characteristic that tells
  * less is left out), ridge 1e-6, base_points 600, base_odds 30, points_to_double 20,
- * monotone {"column": 1 | -1}: whether the positive (bad) rate rises or falls.
+ * monotone {"column": 1 | -1}: whether the positive (bad) rate rises or falls,
+ * special {"column": [value, ...]}: values that are no amounts and have a bin each, outside the
+ * order.
  */
 #pragma once
 

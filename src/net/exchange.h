@@ -100,8 +100,8 @@ void ax_exchange_restart(struct ax_exchange *exchange);
 void ax_exchange_close_after(struct ax_exchange *exchange);
 
 /*
- * The answer is complete. Exactly once per exchange; it may not be touched afterwards (on the
- * loop thread: not after the handler or posted function returned). Any thread.
+ * The answer is complete. Exactly once per exchange, which may not be touched afterwards. Any
+ * thread.
  */
 void ax_exchange_finish(struct ax_exchange *exchange);
 

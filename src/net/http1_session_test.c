@@ -427,3 +427,23 @@ TEST(an_answer_at_the_head_leaves_the_body_unread_and_ends_the_connection)
         http1_bench_close(&bench);
     }
 }
+
+/* Every allocation fails once the buffers have grown: a steady load must not notice. */
+TEST(a_steady_load_allocates_nothing)
+{
+    static const ax_str load =
+        AX_STR(GET("/1") "POST /2 HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello" GET("/3"));
+    struct http1_bench bench;
+    http1_bench_open(&bench, SIZE_MAX, false);
+    ax_writer_room(&bench.out, 1 << 20);
+    for (int i = 0; i < 1'010; i++) {
+        if (i == 10)
+            ax_fault_arm(0, true);
+        ax_writer_clear(&bench.out);
+        ax_session_receive(bench.session, load, 1);
+        http1_bench_pump(&bench);
+        CHECK_EQ(count_of(ax_writer_str(&bench.out), AX_STR("HTTP/1.1 200 OK\r\n")), 3);
+    }
+    CHECK(!ax_fault_disarm());
+    http1_bench_close(&bench);
+}

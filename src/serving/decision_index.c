@@ -7,7 +7,7 @@
 #include "event/decision.h"
 #include "sys/mutex.h"
 
-enum { CLAIM_SLOTS = 1 << 16, FACTS_A_RUN = 256, SCRATCH_BYTES_MAX = 64 << 20 };
+enum { CLAIM_SLOTS = 1 << 16, FACTS_A_RUN = 256, SCRATCH_BYTES_MAX = 64 << 20, ADDED_MAX = 1000 };
 
 /* A request being decided, or decided and not yet seen in the ledger by the follower. */
 struct claim {
@@ -114,10 +114,8 @@ add_number(struct ax_ctx *ctx, struct batch *batch, ax_str key, uint64_t number)
 }
 
 static ax_status
-get_number(struct ax_decision_index *index, struct ax_ctx *ctx, ax_str key, uint64_t *out)
+read_number(struct ax_ctx *ctx, ax_str value, uint64_t *out)
 {
-    ax_str value;
-    AX_TRY(ax_kv_get(index->kv, ctx, key, &value));
     struct ax_reader reader = ax_reader_of(value);
     uint64_t number = ax_reader_u64_le(&reader);
     if (reader.status != AX_OK || ax_reader_left(&reader))
@@ -127,10 +125,32 @@ get_number(struct ax_decision_index *index, struct ax_ctx *ctx, ax_str key, uint
 }
 
 static ax_status
+get_number(struct ax_decision_index *index, struct ax_ctx *ctx, ax_str key, uint64_t *out)
+{
+    ax_str value;
+    AX_TRY(ax_kv_get(index->kv, ctx, key, &value));
+    return read_number(ctx, value, out);
+}
+
+/* "a/<decision>/<leaf, 16 hex digits>": sorted as they came. */
+static ax_status
+add_addition(struct ax_ctx *ctx, struct batch *batch, uint64_t leaf, ax_str decision_id)
+{
+    ax_str key =
+        ax_str_printf(ctx->arena, "a/%.*s/%016llx", AX_FMT(decision_id), (unsigned long long)leaf);
+    if (!key.at || key.len > AX_KV_KEY_BYTES_MAX)
+        return ax_fail(ctx, AX_LIMIT, "decision id of %zu bytes", decision_id.len);
+    return add_number(ctx, batch, key, leaf);
+}
+
+static ax_status
 add_fact(struct ax_ctx *ctx, struct batch *batch, uint64_t leaf, ax_str bytes)
 {
     struct ax_event event;
     AX_TRY(ax_event_read(ctx, bytes, &event));
+    if (event.kind == AX_EVENT_OUTCOME || event.kind == AX_EVENT_REVIEW ||
+        event.kind == AX_EVENT_REPLAY)
+        return add_addition(ctx, batch, leaf, event.object);
     if (event.kind != AX_EVENT_DECISION)
         return AX_OK;
     ax_str key = ax_str_printf(ctx->arena, "d/%.*s", AX_FMT(event.object));
@@ -319,4 +339,22 @@ ax_decision_index_find(struct ax_decision_index *index, struct ax_ctx *ctx, ax_s
     return status == AX_NOT_FOUND
                ? ax_fail(ctx, AX_NOT_FOUND, "no decision \"%.*s\"", AX_FMT(decision_id))
                : status;
+}
+
+ax_status
+ax_decision_index_added(struct ax_decision_index *index, struct ax_ctx *ctx, ax_str decision_id,
+                        uint64_t **out_leaves, size_t *out_count)
+{
+    struct ax_kv_item *items;
+    ax_str prefix = ax_str_printf(ctx->arena, "a/%.*s/", AX_FMT(decision_id));
+    if (!prefix.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a key");
+    AX_TRY(ax_kv_scan(index->kv, ctx, prefix, ADDED_MAX, &items, out_count));
+    uint64_t *leaves = AX_NEW_ARRAY(ctx->arena, uint64_t, *out_count + 1);
+    if (!leaves)
+        return ax_fail(ctx, AX_LIMIT, "no memory for facts");
+    for (size_t i = 0; i < *out_count; i++)
+        AX_TRY(read_number(ctx, items[i].value, &leaves[i]));
+    *out_leaves = leaves;
+    return AX_OK;
 }

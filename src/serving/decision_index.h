@@ -47,6 +47,10 @@ void ax_decision_index_answered(struct ax_decision_index *index, ax_str deployme
 ax_status ax_decision_index_find(struct ax_decision_index *index, struct ax_ctx *ctx,
                                  ax_str decision_id, uint64_t *out_leaf);
 
+/* Leaves of the facts that were added to a decision (outcomes, reviews, replays), oldest first. */
+ax_status ax_decision_index_added(struct ax_decision_index *index, struct ax_ctx *ctx,
+                                  ax_str decision_id, uint64_t **out_leaves, size_t *out_count);
+
 /*
  * Reads facts that have become durable into the index: a job, and before a find that must not miss.
  * One thread at a time does it; others wait.

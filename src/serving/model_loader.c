@@ -193,7 +193,7 @@ open_parts(struct ax_ctx *inside, struct ax_loaded_model *model, const struct ax
 {
     const struct ax_json *manifest, *signature_json;
     struct ax_signature *signature;
-    ax_str copy;
+    ax_str copy, text;
     if (!ax_str_copy(inside->arena, bundle->manifest, &copy))
         return ax_fail(inside, AX_LIMIT, "no memory for a manifest");
     AX_TRY(ax_json_parse(inside, copy, NULL, &manifest));
@@ -201,6 +201,8 @@ open_parts(struct ax_ctx *inside, struct ax_loaded_model *model, const struct ax
     AX_TRY(ax_signature_parse(inside, signature_json, &signature));
     model->manifest = copy;
     model->signature = signature;
+    AX_TRY(ax_json_canonical(inside, signature_json, &text));
+    model->signature_digest = ax_sha256(text);
     AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], NULL, &model->engine));
     return check_inputs(inside, model);
 }

@@ -18,7 +18,8 @@ struct ax_loaded_model {
     struct ax_engine_background *background; /* owned; NULL without a reference population */
     ax_digest reference_digest;
     const struct ax_signature *signature;
-    bool governed; /* false in development mode */
+    ax_digest signature_digest; /* of its canonical JSON */
+    bool governed;              /* false in development mode */
     ax_str manifest;
     size_t memory_bytes;  /* all of it, engine and tables */
     size_t scratch_bytes; /* for the greediest call: contributions against the background */

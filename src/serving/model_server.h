@@ -47,6 +47,10 @@ const struct ax_plan *ax_lane_plan(struct ax_lane *lane);
 /* Scratch memory of at least so many bytes, this lane's until its next use; NULL when short. */
 void *ax_lane_scratch(struct ax_lane *lane, size_t bytes);
 
+/* Counts rows that a model scored outside a decision. */
+void ax_lane_note_inference(struct ax_lane *lane, const struct ax_loaded_model *model,
+                            size_t row_count);
+
 struct ax_decide_request { /* borrowed until the decision is done */
     ax_str deployment;
     ax_str request_id; /* "" when the caller gave none */
@@ -55,39 +59,53 @@ struct ax_decide_request { /* borrowed until the decision is done */
     int64_t event_ns; /* when it was asked */
 };
 
-/* A decision made. All in ctx->arena. */
+/* A decision made. Itself and what the record points to is in ctx->arena, or the plan's. */
 struct ax_decided {
     struct ax_decision record;
     const struct ax_reason *reasons[AX_REASONS_MAX]; /* words of record.reasons, in their order */
-    struct ax_plan_deployment deployment;            /* as it was; pointers valid until done */
-    ax_str duplicate_of; /* not "": this earlier decision is the answer; nothing else is set */
-    bool pending;        /* done will be called */
-    bool durable;
+    const struct ax_plan_deployment *deployment;     /* for ready: the plan may be gone later */
+    void *arg;                                       /* of ax_decide_answer */
+
+    /* for done */
+    ax_status status; /* AX_OK, or why the record was not taken: then there is no decision */
+    bool durable;     /* else queued */
     uint64_t leaf;    /* of the ledger when durable */
-    ax_status status; /* for done: how recording ended */
-    struct ax_ledger_entry entry;
-    struct ax_model_server *server;
+
+    struct ax_model_server *server_;
+    void (*done_)(struct ax_decided *decided);
+    struct ax_ledger_entry entry_;
+};
+
+/*
+ * Who takes the decision. ready is called on the caller's thread before the record is handed in:
+ * the answer is written then, from memory that is sure to be there. done is called once, on any
+ * thread, when the record is on the disk, queued or refused; the answer leaves then.
+ */
+struct ax_decide_answer {
+    void (*ready)(struct ax_decided *decided);
     void (*done)(struct ax_decided *decided);
     void *arg;
 };
 
 /*
- * Decides. When *out_decided is pending, done(decided) is called once, on the ledger's thread,
- * when the record is durable or refused; until then ctx's arena must live.
+ * Decides. After AX_OK done was called or will be, and until then ctx's arena must live; but when
+ * *out_duplicate_of is not "", that earlier decision is the answer and nothing is called.
  *
- * Fails: INVALID (features), NOT_FOUND (deployment), DENIED (kill switch, a guard that refuses,
- * a version past its restriction), CONFLICT (the request id is in progress), LIMIT and UNAVAILABLE
- * (the record cannot be taken): then there is no decision and the request id is free again.
+ * Fails: INVALID (features), NOT_FOUND (deployment), DENIED (kill switch, a version past its
+ * restriction), CONFLICT (the request id is in progress), LIMIT and UNAVAILABLE (the record cannot
+ * be taken): then done is not called, there is no decision and the request id is free again.
  */
 ax_status ax_model_server_decide(struct ax_lane *lane, struct ax_ctx *ctx,
                                  const struct ax_decide_request *request,
-                                 void (*done)(struct ax_decided *decided), void *arg,
-                                 struct ax_decided **out_decided);
+                                 const struct ax_decide_answer *answer, ax_str *out_duplicate_of);
 
 /*
- * Computes a recorded decision again, with the version and policy that it names.
+ * Computes a recorded decision again under this deployment: that of the present plan, or of the
+ * plan in force then, loaded again. Compare with ax_decision_compare.
  *
- * Fails: NOT_FOUND when the plan no longer holds that version.
+ * Fails: NOT_FOUND when the deployment does not hold the version that decided; CONFLICT when its
+ * policy or reason map is another one; as scoring.
  */
 ax_status ax_model_server_replay(struct ax_lane *lane, struct ax_ctx *ctx,
+                                 const struct ax_plan_deployment *deployment,
                                  const struct ax_decision *recorded, struct ax_decision *out_again);

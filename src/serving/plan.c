@@ -507,8 +507,10 @@ ax_plan_load(struct ax_ctx *ctx, const struct ax_plan_source *source, struct ax_
     ax_status status = making.entries && making.policies && making.maps && path.at
                            ? ax_file_read_all(ctx, path, PLAN_BYTES_MAX, &text)
                            : no_memory(ctx);
-    if (status == AX_OK)
+    if (status == AX_OK) {
+        plan->digest = ax_sha256(text);
         status = ax_json_parse(ctx, text, NULL, &json);
+    }
     if (status == AX_OK)
         status = make(ctx, &making, json);
     ctx->arena = outer;
@@ -566,4 +568,26 @@ ax_plan_model(const struct ax_plan *plan, ax_str name, int64_t version)
         if (plan->models[i]->version == version && ax_str_eq(plan->models[i]->model, name))
             return plan->models[i];
     return NULL;
+}
+
+void
+ax_plan_show_breakers(const struct ax_plan_deployment *deployment, struct ax_json_writer *out)
+{
+    const struct ax_plan_member *const members[] = {&deployment->champion, &deployment->fallback};
+    static const char *const names[] = {"champion", "fallback"};
+    for (size_t i = 0; i < AX_COUNT_OF(members); i++) {
+        if (!members[i]->model)
+            continue;
+        struct ax_breaker *breaker = members[i]->breaker;
+        ax_json_begin_object(out);
+        ax_json_member_text(out, "deployment", deployment->name);
+        ax_json_member_text(out, "member", ax_str_of(names[i]));
+        ax_json_member_text(out, "model", members[i]->model->model);
+        ax_json_member_i64(out, "version", members[i]->model->version);
+        ax_json_member_text(out, "state",
+                            ax_str_of(ax_breaker_state_name(
+                                ax_breaker_state_now(breaker, ax_clock_monotonic_ns()))));
+        ax_json_member_i64(out, "short_circuits", ax_breaker_short_circuits(breaker));
+        ax_json_end_object(out);
+    }
 }

@@ -43,6 +43,7 @@ struct ax_plan_deployment {
 
 struct ax_plan {
     int64_t revision;
+    ax_digest digest; /* of plan.json; zeros for a plan of bare models */
     bool governed;
     struct ax_plan_deployment *deployments;
     size_t deployment_count;
@@ -78,6 +79,9 @@ const struct ax_plan_deployment *ax_plan_deployment(const struct ax_plan *plan, 
 
 /* version 0: the newest. NULL when there is none. */
 struct ax_loaded_model *ax_plan_model(const struct ax_plan *plan, ax_str name, int64_t version);
+
+/* {"deployment","member","model","version","state","short_circuits"} for champion and fallback. */
+void ax_plan_show_breakers(const struct ax_plan_deployment *deployment, struct ax_json_writer *out);
 
 /*
  * Writes a bundle's files under the folder (durably, digest by digest; what is there stays).

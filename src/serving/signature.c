@@ -232,8 +232,10 @@ encode_value(struct ax_ctx *ctx, const struct ax_signature_feature *feature,
     ax_str text;
     if (feature->kind == AX_FEATURE_CATEGORY && ax_json_text(value, &text))
         return encode_category(ctx, feature, text, out);
-    if (feature->kind == AX_FEATURE_NUMBER && ax_json_f64(value, out))
+    if (feature->kind == AX_FEATURE_NUMBER && ax_json_f64(value, out)) {
+        *out += 0.0; /* there is one zero, as in training */
         return AX_OK;
+    }
     return ax_fail(ctx, AX_INVALID, "feature `%.*s` must be %s, not %s", AX_FMT(feature->name),
                    feature->kind == AX_FEATURE_CATEGORY ? "a string" : "a number",
                    ax_json_kind_name(kind));
@@ -276,7 +278,7 @@ ax_signature_encode_text(struct ax_ctx *ctx, const struct ax_signature *signatur
     if (!ax_parse_f64(ax_str_trim(text), &value))
         return ax_fail(ctx, AX_INVALID, "feature `%.*s` must be a number, not \"%.*s\"",
                        AX_FMT(wanted->name), (int)(text.len > 80 ? 80 : text.len), text.at);
-    *out_value = value;
+    *out_value = value + 0.0; /* there is one zero, as in training */
     return AX_OK;
 }
 

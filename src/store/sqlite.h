@@ -1,10 +1,9 @@
 /*
  * SQLite behind the store port.
  *
- * One file in WAL mode with synchronous=FULL, one writer connection, a few reader connections.
- * Every page carries a checksum (sqlite_pages.h), so that a flipped bit is CORRUPT and never an
- * answer. Automatic checkpoints are off: ax_store_maintain moves the log, and a commit that finds
- * the log over its bound does so itself. The file must be on a local disk.
+ * One file in WAL mode with synchronous=FULL, one writer connection, a few reader connections, and
+ * one for checkpoints and backups. Automatic checkpoints are off: ax_store_maintain moves the log,
+ * off the request path. The file must be on a local disk.
  */
 #pragma once
 

@@ -42,6 +42,11 @@ struct ax_segment_log_record {
     bool erased;
 };
 
+struct ax_segment_log_records {
+    struct ax_segment_log_record *items;
+    size_t count;
+};
+
 struct ax_segment_log_state {
     uint64_t count;                          /* durable records */
     uint64_t batch;                          /* number of the last batch */
@@ -89,7 +94,7 @@ void ax_segment_log_state(struct ax_segment_log *log, struct ax_segment_log_stat
  */
 ax_status ax_segment_log_read(struct ax_segment_log *log, struct ax_ctx *ctx, uint64_t from,
                               size_t count_max, size_t bytes_max,
-                              struct ax_segment_log_record **out_records, size_t *out_count);
+                              struct ax_segment_log_records *out_records);
 
 /* Zero-fills ahead of the writer where it is due: called now and then from another thread. */
 ax_status ax_segment_log_prepare(struct ax_segment_log *log, struct ax_ctx *ctx);

@@ -52,7 +52,7 @@ ax_status ax_segment_shelf_index(const struct ax_segment_shelf *shelf, struct ax
 /* The functions of segment_log.h that do not write records. */
 ax_status ax_segment_shelf_read(struct ax_segment_shelf *shelf, struct ax_ctx *ctx, uint64_t from,
                                 size_t count_max, size_t bytes_max,
-                                struct ax_segment_log_record **out_records, size_t *out_count);
+                                struct ax_segment_log_records *out_records);
 ax_status ax_segment_shelf_erase(struct ax_segment_shelf *shelf, struct ax_ctx *ctx,
                                  const uint64_t *sequences, size_t count);
 ax_status ax_segment_shelf_copy(struct ax_segment_shelf *shelf, struct ax_ctx *ctx, uint64_t count,

@@ -2,7 +2,8 @@
  * One JSON line per event to standard error. Never a secret, never a feature's value.
  *
  * Only server, api and jobs log; the layers below return. Fields are pairs of name and text; the
- * list ends with NULL: ax_log(AX_LOG_WARN, ctx, "ledger_slow", "ms", text, NULL).
+ * list ends with NULL: ax_log(AX_LOG_WARN, ctx, "ledger_slow", "ms", text, NULL). A line has
+ * at most 16 KiB; of a longer one the fields are left out, and it says "cut".
  */
 #pragma once
 

@@ -2,8 +2,8 @@
  * Counters, gauges and histograms, lock-free to write, printed as Prometheus text.
  *
  * A family has a name, a help text and label names; a series is one set of label values, looked
- * up once and kept by its user. Histograms count nanoseconds in buckets a quarter power of two
- * wide and are printed in seconds.
+ * up once and kept by its user. Threads write to places of their own, added up when read.
+ * Histograms count nanoseconds in four buckets to a power of two and are printed in seconds.
  */
 #pragma once
 
@@ -22,8 +22,9 @@ void ax_metrics_close(struct ax_metrics *metrics);
 
 /*
  * The series of a family with these label values, made when new. labels: "model", "credit",
- * "version", "7", NULL: names and values in turn. Never NULL: past the limit of series a shared
- * one with the label values "other" is given and counted.
+ * "version", "7", NULL: names and values in turn, at most six pairs. name, help: kept. A family
+ * has one kind. Never NULL: past the limit of series a shared one with the label values "other"
+ * is given and counted; without memory one that is not printed.
  */
 [[gnu::sentinel]] struct ax_metric *ax_metrics_series(struct ax_metrics *metrics,
                                                       enum ax_metric_kind kind, const char *name,
@@ -34,7 +35,8 @@ void ax_metric_set(struct ax_metric *metric, double value);   /* gauge */
 void ax_metric_observe_ns(struct ax_metric *metric, int64_t ns);
 
 int64_t ax_metric_count(const struct ax_metric *metric);
-/* Estimate from the buckets, within 19 %; 0 when nothing was observed. */
+/* Estimate from the buckets, within 13 %; 0 when nothing was observed. */
 int64_t ax_metric_quantile_ns(const struct ax_metric *metric, double quantile);
 
+/* The text exposition format 0.0.4. Counters are named ..._total, histograms ..._seconds. */
 void ax_metrics_print(struct ax_metrics *metrics, struct ax_writer *out);

@@ -1,5 +1,10 @@
 /*
- * Child processes with bounded time, memory and threads. The only place that forks.
+ * Child processes with bounded time, memory and output. The only place that forks.
+ *
+ * A child inherits nothing but its three standard streams: every other descriptor is closed, no
+ * signal is ignored or blocked, no core is dumped. It and what it starts form a group that is
+ * killed when it ends, at the deadline, and when the thread that runs it dies. How many threads it
+ * may use is told to it in its environment. Calling is safe in a program with many threads.
  */
 #pragma once
 
@@ -12,8 +17,9 @@ struct ax_process_config {
         *environment;   /* "NAME=value" set on top of the parent's, NULL at the end; may be NULL */
     ax_str input;       /* written to its standard input */
     const char *folder; /* working folder; NULL for the parent's */
-    int64_t timeout_ms; /* then it and its group are killed */
+    int64_t timeout_ms; /* then, or at the context's deadline, it and its group are killed */
     uint64_t memory_bytes_max; /* address space; 0 for no limit */
+    int64_t cpu_seconds_max;   /* of all its threads together; 0 for no limit */
     size_t output_bytes_max;   /* of each output stream; more is cut off */
 };
 
@@ -24,8 +30,12 @@ struct ax_process_result {
     ax_str errors; /* standard error, in ctx->arena */
 };
 
-/* Runs it to its end. Fails: NOT_FOUND (no such program), TIMEOUT, LIMIT; a non-zero exit is a
- * result. */
+/*
+ * Runs it to its end, blocking: for a worker. A non-zero exit is a result, not a failure.
+ *
+ * Fails: NOT_FOUND (no such program), DENIED, LIMIT; TIMEOUT, with out_result filled all the same:
+ * it holds what was said until then.
+ */
 ax_status ax_process_run(struct ax_ctx *ctx, const struct ax_process_config *config,
                          struct ax_process_result *out_result);
 

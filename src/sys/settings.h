@@ -39,7 +39,11 @@ struct ax_settings { /* a module's table, with its section's name */
 
 void ax_settings_defaults(const struct ax_settings *settings, void *config);
 
-/* One value by name. Fails: NOT_FOUND (names the near one), INVALID (says the bounds), LIMIT. */
+/*
+ * One value by name; a text holds no quotes and no control characters.
+ *
+ * Fails: NOT_FOUND (names the near one), INVALID (says the bounds), LIMIT.
+ */
 ax_status ax_settings_set(struct ax_ctx *ctx, const struct ax_settings *settings, void *config,
                           ax_str name, ax_str value);
 
@@ -52,6 +56,6 @@ ax_status ax_settings_read(struct ax_ctx *ctx, ax_str file_text,
 /* Markdown table: name, meaning, default, bounds. */
 void ax_settings_document(const struct ax_settings *settings, struct ax_writer *out);
 
-/* `section.name: value` lines as they are now. */
+/* `section.name: value` lines as they are now: a file that reads back as the same. */
 void ax_settings_print(const struct ax_settings *settings, const void *config,
                        struct ax_writer *out);

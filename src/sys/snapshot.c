@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/fault.h"
 #include "sys/mutex.h"
 
 struct ax_snapshot_value {
@@ -12,8 +13,17 @@ struct ax_snapshot_value {
     void *value;
 };
 
+/* A reader that one thread has without knowing it. */
+struct thread_reader {
+    struct ax_snapshot *snapshot;
+    struct ax_snapshot_reader reader;           /* the thread's own */
+    struct thread_reader *next, **next_of_last; /* guarded by mutex */
+};
+
 struct ax_snapshot {
     struct ax_mutex mutex;
+    pthread_key_t key;             /* thread -> its struct thread_reader */
+    struct thread_reader *threads; /* guarded by mutex */
     void (*free_fn)(void *value);
     struct ax_snapshot_value *present; /* guarded by mutex */
     _Atomic uint64_t version;          /* written under mutex, read without; 0: no value yet */
@@ -30,6 +40,20 @@ value_unref(struct ax_snapshot_value *value)
     ax_free(value);
 }
 
+static void
+thread_ends(void *arg)
+{
+    struct thread_reader *thread = arg;
+    struct ax_snapshot *snapshot = thread->snapshot;
+    ax_mutex_lock(&snapshot->mutex);
+    *thread->next_of_last = thread->next;
+    if (thread->next)
+        thread->next->next_of_last = thread->next_of_last;
+    ax_mutex_unlock(&snapshot->mutex);
+    value_unref(thread->reader.value);
+    ax_free(thread);
+}
+
 ax_status
 ax_snapshot_open(struct ax_ctx *ctx, void (*free_fn)(void *value),
                  struct ax_snapshot **out_snapshot)
@@ -37,6 +61,10 @@ ax_snapshot_open(struct ax_ctx *ctx, void (*free_fn)(void *value),
     struct ax_snapshot *snapshot = ax_alloc(1, sizeof *snapshot);
     if (!snapshot)
         return ax_fail(ctx, AX_LIMIT, "no memory for a snapshot");
+    if (ax_fault_here() || pthread_key_create(&snapshot->key, thread_ends) != 0) {
+        ax_free(snapshot);
+        return ax_fail(ctx, AX_LIMIT, "more snapshots than the system has keys for");
+    }
     ax_mutex_init(&snapshot->mutex);
     snapshot->free_fn = free_fn;
     *out_snapshot = snapshot;
@@ -46,6 +74,9 @@ ax_snapshot_open(struct ax_ctx *ctx, void (*free_fn)(void *value),
 void
 ax_snapshot_close(struct ax_snapshot *snapshot)
 {
+    pthread_key_delete(snapshot->key); /* threads that end later leave it alone */
+    while (snapshot->threads)
+        thread_ends(snapshot->threads);
     value_unref(snapshot->present);
     ax_mutex_done(&snapshot->mutex);
     ax_free(snapshot);
@@ -100,4 +131,37 @@ ax_snapshot_done(struct ax_snapshot *snapshot, struct ax_snapshot_reader *reader
     AX_ASSERT(snapshot != NULL);
     value_unref(reader->value);
     *reader = (struct ax_snapshot_reader){};
+}
+
+static struct thread_reader *
+thread_begins(struct ax_snapshot *snapshot)
+{
+    struct thread_reader *thread = ax_alloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    if (ax_fault_here() || pthread_setspecific(snapshot->key, thread) != 0) {
+        ax_free(thread);
+        return NULL;
+    }
+    thread->snapshot = snapshot;
+    ax_mutex_lock(&snapshot->mutex);
+    thread->next = snapshot->threads;
+    thread->next_of_last = &snapshot->threads;
+    if (thread->next)
+        thread->next->next_of_last = &thread->next;
+    snapshot->threads = thread;
+    ax_mutex_unlock(&snapshot->mutex);
+    return thread;
+}
+
+ax_status
+ax_snapshot_here(struct ax_snapshot *snapshot, struct ax_ctx *ctx, void **out_value)
+{
+    struct thread_reader *thread = pthread_getspecific(snapshot->key);
+    if (!thread)
+        thread = thread_begins(snapshot);
+    if (!thread)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a thread's view of a snapshot");
+    *out_value = ax_snapshot_read(snapshot, &thread->reader);
+    return AX_OK;
 }

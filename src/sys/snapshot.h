@@ -27,3 +27,11 @@ ax_status ax_snapshot_swap(struct ax_snapshot *snapshot, struct ax_ctx *ctx, voi
 /* The present value, valid until this reader's next read or done; NULL before the first swap. */
 void *ax_snapshot_read(struct ax_snapshot *snapshot, struct ax_snapshot_reader *reader);
 void ax_snapshot_done(struct ax_snapshot *snapshot, struct ax_snapshot_reader *reader);
+
+/*
+ * The same with a reader that the snapshot keeps for the calling thread until that thread ends:
+ * for values that are asked from everywhere, by functions that carry no reader. Valid until this
+ * thread's next call; NULL before the first swap. The snapshot may be closed before its threads
+ * end, when they ask it no more. Fails: LIMIT, at a thread's first call only.
+ */
+ax_status ax_snapshot_here(struct ax_snapshot *snapshot, struct ax_ctx *ctx, void **out_value);

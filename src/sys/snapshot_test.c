@@ -125,3 +125,61 @@ TEST(a_snapshot_frees_its_values_after_every_fault)
 {
     FAULT_SWEEP(open_and_swap);
 }
+
+struct asking {
+    struct ax_snapshot *snapshot;
+    uint64_t seen;
+};
+
+static void
+asks_once(void *arg)
+{
+    struct asking *asking = arg;
+    struct ax_ctx ctx = ax_ctx_of(NULL);
+    void *value = NULL;
+    CHECK_EQ(ax_snapshot_here(asking->snapshot, &ctx, &value), AX_OK);
+    asking->seen = ((struct pair *)value)->left;
+}
+
+static void
+readers_without_a_name(struct ax_ctx *ctx)
+{
+    struct asking asking = {};
+    struct ax_thread *thread;
+    void *value;
+    CHECK_EQ(ax_snapshot_open(ctx, pair_free, &asking.snapshot), AX_OK);
+    CHECK_EQ(ax_snapshot_here(asking.snapshot, ctx, &value), AX_OK);
+    CHECK(value == NULL);
+    for (uint64_t i = 1; i <= 3; i++) {
+        CHECK_EQ(ax_snapshot_swap(asking.snapshot, ctx, pair_new(i)), AX_OK);
+        CHECK_EQ(ax_thread_start(ctx, "asks", asks_once, &asking, &thread), AX_OK);
+        ax_thread_join(thread); /* its reader has let go */
+        CHECK_EQ(asking.seen, i);
+        CHECK_EQ(ax_snapshot_here(asking.snapshot, ctx, &value), AX_OK);
+        CHECK_EQ(((struct pair *)value)->right, i);
+        CHECK_EQ(atomic_load(&living), 1);
+    }
+    ax_snapshot_close(asking.snapshot); /* this thread's reader goes with it */
+    CHECK_EQ(atomic_load(&living), 0);
+}
+
+TEST(a_thread_that_carries_no_reader_has_one)
+{
+    ax_test_with_ctx(readers_without_a_name);
+}
+
+static ax_status
+opens_and_reads_here(struct ax_ctx *ctx)
+{
+    struct ax_snapshot *snapshot;
+    void *value;
+    AX_TRY(ax_snapshot_open(ctx, pair_free, &snapshot));
+    ax_status status = ax_snapshot_here(snapshot, ctx, &value);
+    ax_snapshot_close(snapshot);
+    return status;
+}
+
+TEST(a_threads_own_reader_meets_every_fault)
+{
+    FAULT_SWEEP(opens_and_reads_here);
+}

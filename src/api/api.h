@@ -1,0 +1,64 @@
+/*
+ * The protocols: bytes of a dialect to calls into the domain, and back.
+ *
+ * One struct holds the services that are spoken for; each protocol file has a table of routes
+ * (route.h) and nothing else that anybody calls. No rule of the domain is here: what is refused
+ * is refused below, and only told here, in the dialect's own form.
+ */
+#pragma once
+
+#include "auth/directory.h"
+#include "mlops/change_control.h"
+#include "mlops/training_pipeline.h"
+#include "mlops/validation.h"
+#include "net/exchange.h"
+#include "serving/decision_archive.h"
+#include "sys/workers.h"
+
+struct ax_api;
+
+/* What the server itself can do for a caller. */
+struct ax_api_host {
+    void *arg;
+    /* Parts and their state, a member each: {"store":"ready",...}; false when one is away. */
+    bool (*ready)(void *arg, struct ax_json_writer *parts);
+    /* One consistent copy of store, ledger and blobs in a folder; its checkpoint in out. */
+    ax_status (*backup)(void *arg, struct ax_ctx *ctx, ax_str folder, struct ax_json_writer *out);
+    /* Drains the outbox, so that a fact just made is in the ledger. */
+    ax_status (*settle)(void *arg, struct ax_ctx *ctx);
+    /* Gauges that are read when somebody asks: ledger, disk, connections. */
+    void (*observe)(void *arg);
+};
+
+/* All kept. In development mode only server, metrics, workers and host are there. */
+struct ax_api_config {
+    bool governed;
+    ax_str server_name; /* of the inference protocol's metadata; "axiom" */
+    ax_str build_id;
+    struct ax_model_server *server;
+    struct ax_metrics *metrics;
+    struct ax_workers *workers;
+    struct ax_api_host host;
+    struct ax_directory *directory;
+    struct ax_store *store;
+    struct ax_registry *registry;
+    struct ax_datasets *datasets;
+    struct ax_training *training;
+    struct ax_validations *validations;
+    struct ax_deployments *deployments;
+    struct ax_change_control *control;
+    struct ax_decision_archive *archive;
+    struct ax_ledger *ledger;
+    ax_str ledger_folder; /* tiles are served from here */
+    struct ax_kill_switch *kill;
+};
+
+ax_status ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config,
+                      struct ax_api **out_api);
+
+/* After the loops and the workers. */
+void ax_api_close(struct ax_api *api);
+AX_DEFINE_AUTO(struct ax_api, ax_api_close);
+
+/* What the loops call. */
+struct ax_exchange_service ax_api_service(struct ax_api *api);

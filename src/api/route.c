@@ -1,0 +1,488 @@
+#include "api/route.h"
+
+#include "api/path_tree.h"
+#include "auth/token.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/number.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+enum { ARENA_BYTES_MAX = 4 << 20, WORKER_BYTES_MAX = 1 << 30 };
+
+struct ax_api {
+    struct ax_api_config config;
+    struct ax_arena *arena;
+    struct ax_path_tree *paths;
+    struct ax_metric *requests[6]; /* by hundreds of the status: [2] is 2xx */
+    struct ax_metric *refused;     /* before a route was known */
+    struct ax_metric *seconds;
+};
+
+/* What a row of a table is found as: the tables know nothing of each other. */
+struct place {
+    const struct ax_route *route;
+    const struct ax_route_table *table;
+};
+
+/* What each loop has of its own. */
+struct loop_data {
+    struct ax_lane *lane;
+    bool deferred; /* of the call whose handler runs: it outlives that call */
+};
+
+const struct ax_route_table *const ax_route_tables[] = {
+    &ax_health_table,    &ax_inference_rest_table, &ax_v1_decisions_table,
+    &ax_v1_models_table, &ax_v1_governance_table,  &ax_v1_ledger_table,
+    &ax_v1_users_table,  &ax_v1_description_table,
+};
+
+const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
+
+/* ---- opening ---- */
+
+static ax_status
+add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct place *place = AX_NEW(api->arena, struct place);
+        if (!place)
+            return ax_fail(ctx, AX_LIMIT, "no memory for routes");
+        place->route = &table->routes[i];
+        place->table = table;
+        if (!ax_path_tree_add(api->paths, place->route->pattern, (size_t)place->route->method,
+                              place))
+            return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", place->route->pattern);
+    }
+    return AX_OK;
+}
+
+static void
+make_metrics(struct ax_api *api)
+{
+    static const char *const classes[] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    struct ax_metrics *metrics = api->config.metrics;
+    for (size_t i = 0; i < AX_COUNT_OF(classes); i++)
+        api->requests[i] =
+            ax_metrics_series(metrics, AX_METRIC_COUNTER, "axiom_http_requests_total",
+                              "Requests answered, by class of status.", "status", classes[i], NULL);
+    api->seconds = ax_metrics_series(metrics, AX_METRIC_HISTOGRAM, "axiom_http_request_seconds",
+                                     "Last byte of a request read to first byte of its answer "
+                                     "handed to the kernel.",
+                                     NULL);
+    api->refused = ax_metrics_series(metrics, AX_METRIC_COUNTER, "axiom_http_refused_total",
+                                     "Requests whose bytes were refused.", NULL);
+}
+
+ax_status
+ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_api **out_api)
+{
+    ax_auto(ax_api_close) struct ax_api *api = ax_alloc(sizeof *api, 1);
+    if (!api)
+        return ax_fail(ctx, AX_LIMIT, "no memory for the api");
+    api->config = *config;
+    api->arena = ax_arena_new(ARENA_BYTES_MAX);
+    api->paths = api->arena ? ax_path_tree_new(api->arena) : NULL;
+    if (!api->paths)
+        return ax_fail(ctx, AX_LIMIT, "no memory for routes");
+    for (size_t i = 0; i < ax_route_table_count; i++)
+        if (config->governed || !ax_route_tables[i]->governed)
+            AX_TRY(add_table(ctx, api, ax_route_tables[i]));
+    make_metrics(api);
+    *out_api = ax_take(api);
+    return AX_OK;
+}
+
+void
+ax_api_close(struct ax_api *api)
+{
+    if (!api)
+        return;
+    if (api->arena)
+        ax_arena_free(api->arena);
+    ax_free(api);
+}
+
+/* ---- refusing ---- */
+
+/* The path says which protocol's form of refusal is due where no route was found. */
+static const struct ax_route_table *
+table_of(ax_str path)
+{
+    return ax_str_starts(path, AX_STR("/api/")) ? &ax_v1_models_table : &ax_inference_rest_table;
+}
+
+static void
+refuse(struct ax_call *call, int http_status, ax_str words)
+{
+    const struct ax_route_table *table = call->table ? call->table : table_of(call->request->path);
+    ax_exchange_restart(call->exchange);
+    ax_exchange_set_status(call->exchange, http_status);
+    if (http_status == 401)
+        ax_exchange_header(call->exchange, AX_STR("www-authenticate"),
+                           AX_STR("Bearer realm=\"axiom\""));
+    if (http_status == 503 || http_status == 429)
+        ax_exchange_header(call->exchange, AX_STR("retry-after"), AX_STR("1"));
+    table->refuse(call, http_status, words, call->code);
+}
+
+static void
+refuse_status(struct ax_call *call, ax_status status)
+{
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    if (status == AX_INTERNAL || status == AX_CORRUPT)
+        ax_log(AX_LOG_ERROR, ctx, "request_failed", "path", call->route->pattern, NULL);
+    refuse(call, ax_status_http(status), ax_str_of(ctx->error));
+}
+
+/* ---- the call's own vocabulary ---- */
+
+struct ax_json_writer *
+ax_call_json(struct ax_call *call)
+{
+    ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("application/json"));
+    call->json = ax_json_writer_of(ax_exchange_body(call->exchange));
+    return &call->json;
+}
+
+void
+ax_call_defer(struct ax_call *call)
+{
+    AX_ASSERT(call->deferred != NULL); /* a worker's answer is not put off */
+    *call->deferred = true;
+}
+
+void
+ax_call_end(struct ax_call *call, ax_status status)
+{
+    if (status != AX_OK)
+        refuse_status(call, status);
+    ax_exchange_finish(call->exchange);
+}
+
+ax_status
+ax_call_query(struct ax_call *call, struct ax_ctx *ctx, const char *name, ax_str *out_value)
+{
+    ax_str raw = ax_http_query_find(call->request->query, ax_str_of(name));
+    *out_value = AX_STR("");
+    return raw.at && raw.len ? ax_http_query_decode(ctx, raw, out_value) : AX_OK;
+}
+
+ax_status
+ax_call_number(struct ax_call *call, struct ax_ctx *ctx, int parameter, int64_t *out_value)
+{
+    ax_str text = call->parameters[parameter];
+    bool plain = text.len == 1 || (text.len > 1 && text.at[0] != '0' && text.at[0] != '-');
+    if (!plain || !ax_parse_i64(text, out_value) || *out_value < 0)
+        return ax_fail(ctx, AX_NOT_FOUND, "\"%.*s\" is no number of a version", AX_FMT(text));
+    return AX_OK;
+}
+
+/* ---- running ---- */
+
+static ax_status
+read_body(struct ax_call *call, struct ax_ctx *ctx)
+{
+    if (call->route->body != AX_ROUTE_JSON)
+        return AX_OK;
+    if (call->request->body.len == 0)
+        return ax_fail(ctx, AX_INVALID, "the body is empty; a JSON object is expected");
+    AX_TRY(ax_json_parse(ctx, call->request->body, NULL, &call->body));
+    if (ax_json_kind(call->body) != AX_JSON_OBJECT)
+        return ax_fail(ctx, AX_INVALID, "the body must be a JSON object, not %s",
+                       ax_json_kind_name(ax_json_kind(call->body)));
+    return AX_OK;
+}
+
+static ax_status
+check_store(struct ax_call *call, struct ax_ctx *ctx)
+{
+    if (!call->table->stored || call->services->store)
+        return AX_OK;
+    return ax_fail(ctx, AX_UNAVAILABLE,
+                   "the database is away, so nothing can be changed or looked up; decisions go on "
+                   "(/readyz says more)");
+}
+
+static ax_status
+run(struct ax_call *call, struct ax_ctx *ctx)
+{
+    AX_TRY(check_store(call, ctx));
+    AX_TRY(read_body(call, ctx));
+    return call->route->handle(call, ctx);
+}
+
+static void
+run_on_loop(struct ax_call *call)
+{
+    struct loop_data *data = ax_exchange_loop_data(call->exchange);
+    bool outer = data->deferred; /* finishing an answer may begin the next request */
+    data->deferred = false;
+    call->deferred = &data->deferred;
+    ax_status status = run(call, ax_exchange_ctx(call->exchange));
+    bool deferred = data->deferred;
+    data->deferred = outer;
+    if (!deferred) /* else the call may be gone */
+        ax_call_end(call, status);
+}
+
+/* A worker's job may need more memory than a request on a loop: an arena of its own for a while. */
+static ax_status
+run_with_room(struct ax_call *call, struct ax_ctx *ctx)
+{
+    ax_auto(ax_arena_free) struct ax_arena *room = ax_arena_new(WORKER_BYTES_MAX);
+    struct ax_arena *outer = ctx->arena;
+    if (!room)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
+    call->deferred = NULL;
+    ctx->arena = room;
+    ax_status status = run(call, ctx);
+    ctx->arena = outer;
+    return status;
+}
+
+static void
+run_on_worker(void *arg)
+{
+    struct ax_call *call = arg;
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    if (ax_exchange_cancelled(call->exchange) && call->request->method == AX_HTTP_GET) {
+        ax_call_end(call, AX_OK); /* nobody is there to read it */
+        return;
+    }
+    if (ax_clock_left_ns(ctx->deadline_ns) == 0) {
+        ax_call_end(call, ax_fail(ctx, AX_TIMEOUT, "the request waited longer than its deadline"));
+        return;
+    }
+    ax_call_end(call, run_with_room(call, ctx));
+}
+
+/* A deferred step that goes on elsewhere. */
+struct later {
+    struct ax_call *call;
+    ax_status (*fn)(struct ax_call *call, struct ax_ctx *ctx);
+};
+
+static void
+run_later(void *arg)
+{
+    struct later *later = arg;
+    ax_call_end(later->call, later->fn(later->call, ax_exchange_ctx(later->call->exchange)));
+}
+
+ax_status
+ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
+                  ax_status (*fn)(struct ax_call *call, struct ax_ctx *ctx))
+{
+    struct later *later = AX_NEW(ctx->arena, struct later);
+    if (!later)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
+    *later = (struct later){call, fn};
+    bool *deferred = call->deferred;
+    *deferred = true;
+    if (ax_workers_submit(call->services->workers, run_later, later))
+        return AX_OK;
+    *deferred = false;
+    return ax_fail(ctx, AX_UNAVAILABLE, "too many requests wait for a worker");
+}
+
+static void
+handle(void *arg, struct ax_exchange *exchange)
+{
+    struct ax_api *api = arg;
+    struct ax_call *call = *ax_exchange_slot(exchange);
+    AX_ASSERT(call != NULL && call->route != NULL);
+    if (call->route->thread == AX_ROUTE_LOOP) {
+        run_on_loop(call);
+        return;
+    }
+    call->lane = NULL;
+    if (!ax_workers_submit(api->config.workers, run_on_worker, call)) {
+        struct ax_ctx *ctx = ax_exchange_ctx(exchange);
+        ax_call_end(call, ax_fail(ctx, AX_UNAVAILABLE, "too many requests wait for a worker"));
+    }
+}
+
+/* ---- the head: which route, who asks, may they ---- */
+
+static void
+allow_header(struct ax_call *call, const struct ax_path_match *match)
+{
+    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    ax_str allow = AX_STR("");
+    for (size_t i = 0; i < AX_COUNT_OF(names); i++)
+        if (match->entries[i])
+            allow = ax_str_printf(ctx->arena, "%.*s%s%s", AX_FMT(allow), allow.len ? ", " : "",
+                                  names[i]);
+    if (allow.at)
+        ax_exchange_header(call->exchange, AX_STR("allow"), allow);
+}
+
+/* 0 when the route was found; else the status of the refusal. */
+static int
+find_route(struct ax_api *api, struct ax_call *call)
+{
+    struct ax_path_match match;
+    if (!ax_path_tree_find(api->paths, call->request->path, &match))
+        return 404;
+    enum ax_http_method method = call->request->method;
+    if (method == AX_HTTP_HEAD)
+        method = AX_HTTP_GET;
+    const struct place *place = (size_t)method < AX_PATH_METHODS_MAX ? match.entries[method] : NULL;
+    if (!place) {
+        for (size_t i = 0; i < AX_PATH_METHODS_MAX; i++)
+            if (match.entries[i])
+                call->table = ((const struct place *)match.entries[i])->table;
+        refuse(call, 405, AX_STR("Method Not Allowed"));
+        allow_header(call, &match);
+        return 405;
+    }
+    call->route = place->route;
+    call->table = place->table;
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    for (size_t i = 0; i < match.word_count; i++)
+        if (ax_http_path_decode(ctx, match.words[i], &call->parameters[i]) != AX_OK)
+            return 400;
+    return 0;
+}
+
+/* Who asks: the bearer of a token, or in development mode whoever reaches the loopback address. */
+static ax_status
+authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
+{
+    if (!api->config.governed) {
+        call->actor = (struct ax_actor){.id = AX_STR("developer"),
+                                        .kind = AX_ACTOR_PERSON,
+                                        .authenticated_by = AX_STR("development")};
+    } else if (call->route->permission != AX_PERMISSION_PUBLIC) {
+        ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
+        ax_str peer = ax_exchange_peer(call->exchange);
+        AX_TRY(ax_token_authenticate(api->config.directory, ctx, header, peer, &call->actor));
+        ctx->actor = &call->actor;
+        return ax_policy_check(ctx, &call->actor, call->route->permission);
+    }
+    ctx->actor = &call->actor;
+    return AX_OK;
+}
+
+/* Bodies arrive as they are: nobody here takes them apart again. */
+static bool
+coded(const struct ax_http_request *request)
+{
+    ax_str coding = ax_http_header_find(request, AX_STR("content-encoding"));
+    return coding.at && coding.len && !ax_str_eq_ignoring_case(coding, AX_STR("identity"));
+}
+
+static void
+head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
+{
+    struct ax_api *api = arg;
+    struct ax_ctx *ctx = ax_exchange_ctx(exchange);
+    struct loop_data *data = ax_exchange_loop_data(exchange);
+    struct ax_call *call = AX_NEW(ctx->arena, struct ax_call);
+    if (!call) {
+        ax_exchange_answer(exchange, 503, AX_STR("text/plain"), AX_STR("no memory"));
+        return;
+    }
+    *call = (struct ax_call){.api = api,
+                             .services = &api->config,
+                             .exchange = exchange,
+                             .request = ax_exchange_request(exchange),
+                             .lane = data->lane};
+    *ax_exchange_slot(exchange) = call;
+    int status = find_route(api, call);
+    if (status == 0 && coded(call->request))
+        status = 415;
+    if (status == 404)
+        refuse(call, 404, AX_STR("Not Found"));
+    else if (status == 400)
+        refuse(call, 400, AX_STR("the path has a bad percent escape"));
+    else if (status == 415)
+        refuse(call, 415, AX_STR("content codings are not supported; send the body as it is"));
+    if (status != 0) {
+        ax_exchange_finish(exchange);
+        return;
+    }
+    ax_status known = authenticate(api, call, ctx);
+    if (known != AX_OK) {
+        ax_call_end(call, known);
+        return;
+    }
+    limits->body_bytes_max =
+        call->route->body_bytes_max ? call->route->body_bytes_max : (size_t)AX_ROUTE_SMALL_BODY;
+}
+
+/* ---- the rest of the service ---- */
+
+static void
+refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
+{
+    struct ax_api *api = arg;
+    struct ax_ctx *ctx = ax_exchange_ctx(exchange);
+    struct ax_call *call = *ax_exchange_slot(exchange);
+    ax_metric_add(api->refused, 1);
+    if (!call) {
+        call = AX_NEW(ctx->arena, struct ax_call);
+        if (!call)
+            return;
+        *call = (struct ax_call){.api = api,
+                                 .services = &api->config,
+                                 .exchange = exchange,
+                                 .request = ax_exchange_request(exchange)};
+    }
+    const struct ax_route_table *table = call->table ? call->table : table_of(call->request->path);
+    table->refuse(call, status, reason, AX_STR(""));
+}
+
+static void
+answered(void *arg, struct ax_exchange *exchange)
+{
+    struct ax_api *api = arg;
+    const struct ax_exchange_times *times = ax_exchange_times(exchange);
+    int class = ax_exchange_status(exchange) / 100;
+    if (class >= 0 && class < (int)AX_COUNT_OF(api->requests))
+        ax_metric_add(api->requests[class], 1);
+    if (times->written_ns && times->last_byte_ns)
+        ax_metric_observe_ns(api->seconds, times->written_ns - times->last_byte_ns);
+}
+
+static ax_status
+loop_init(void *arg, struct ax_ctx *ctx, struct ax_loop *, void **out_data)
+{
+    struct ax_api *api = arg;
+    struct loop_data *data = ax_alloc(sizeof *data, 1);
+    if (!data)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a loop");
+    ax_status status = ax_lane_open(ctx, api->config.server, &data->lane);
+    if (status != AX_OK) {
+        ax_free(data);
+        return status;
+    }
+    *out_data = data;
+    return AX_OK;
+}
+
+static void
+loop_done(void *, void *arg)
+{
+    struct loop_data *data = arg;
+    if (!data)
+        return;
+    ax_lane_close(data->lane);
+    ax_free(data);
+}
+
+struct ax_exchange_service
+ax_api_service(struct ax_api *api)
+{
+    return (struct ax_exchange_service){
+        .arg = api,
+        .head = head,
+        .handler = handle,
+        .refused = refused,
+        .answered = answered,
+        .loop_init = loop_init,
+        .loop_done = loop_done,
+    };
+}

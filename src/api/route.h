@@ -1,0 +1,98 @@
+/*
+ * From a request to the function that answers it: paths, methods, permissions, threads.
+ *
+ * A protocol is a table of routes with its own form of refusal. The head of a request already
+ * finds the route and asks who the caller is and whether they may: a body that nobody will read is
+ * not taken. What may block says so in its row and runs on a worker.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "auth/policy.h"
+
+struct ax_call;
+
+enum ax_route_thread { AX_ROUTE_LOOP, AX_ROUTE_WORKER };
+enum ax_route_body { AX_ROUTE_NO_BODY, AX_ROUTE_JSON, AX_ROUTE_BYTES };
+
+enum { AX_ROUTE_PARAMETERS_MAX = 4, AX_ROUTE_SMALL_BODY = 1 << 20, AX_ROUTE_LARGE_BODY = 1 << 26 };
+
+struct ax_route {
+    enum ax_http_method method;
+    const char
+        *pattern; /* "/api/v1/models/{model}": a {word} takes one segment; {word*} the rest */
+    enum ax_permission permission;
+    enum ax_route_thread thread;
+    enum ax_route_body body;
+    size_t body_bytes_max; /* 0: AX_ROUTE_SMALL_BODY */
+    /*
+     * Writes the answer's body (ax_call_json, or the exchange's own writer) and returns AX_OK, or
+     * fails with words in ctx. After ax_call_defer it finishes the exchange itself, later.
+     */
+    ax_status (*handle)(struct ax_call *call, struct ax_ctx *ctx);
+    const char *summary; /* one line: for the log and the description of the API */
+};
+
+struct ax_route_table {
+    const struct ax_route *routes;
+    size_t count;
+    bool governed; /* only where there is a ledger: not in development mode */
+    bool stored;   /* needs the database: refused, with its own words, while that is away */
+    /* Writes a refusal in the protocol's form: content type and body. code: "" or a word. */
+    void (*refuse)(struct ax_call *call, int http_status, ax_str words, ax_str code);
+};
+
+/* One request in progress. In its own arena. */
+struct ax_call {
+    struct ax_api *api;
+    const struct ax_api_config *services;
+    struct ax_exchange *exchange;
+    const struct ax_http_request *request;
+    const struct ax_route *route;
+    const struct ax_route_table *table;
+    ax_str parameters[AX_ROUTE_PARAMETERS_MAX]; /* decoded, in the order of the pattern */
+    const struct ax_json *body;                 /* of JSON routes */
+    struct ax_actor actor;
+    struct ax_lane *lane; /* the loop's; NULL on a worker */
+    ax_str code;          /* of a refusal, for programs: "four_eyes", "changed", ... */
+    struct ax_json_writer json;
+    bool *deferred; /* outlives the call, which may be gone when its handler returns */
+};
+
+/* The answer as JSON: sets the content type, gives the writer. */
+struct ax_json_writer *ax_call_json(struct ax_call *call);
+
+/* The handler will finish the exchange itself (ax_call_answer or the exchange's finish). */
+void ax_call_defer(struct ax_call *call);
+
+/* Runs fn on a worker with the call; fn ends with ax_call_end. Fails: UNAVAILABLE (queue full). */
+ax_status ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
+                            ax_status (*fn)(struct ax_call *call, struct ax_ctx *ctx));
+
+/* Ends a deferred call: the answer as it stands, or the refusal that status and ctx say. */
+void ax_call_end(struct ax_call *call, ax_status status);
+
+/* A member of the query string, decoded; "" when absent. */
+ax_status ax_call_query(struct ax_call *call, struct ax_ctx *ctx, const char *name,
+                        ax_str *out_value);
+
+/* A whole number in a path: "0" to INT64_MAX, without sign or leading zeros. Fails: NOT_FOUND. */
+ax_status ax_call_number(struct ax_call *call, struct ax_ctx *ctx, int parameter,
+                         int64_t *out_value);
+
+/* ---- the protocols' tables ---- */
+
+extern const struct ax_route_table *const ax_route_tables[];
+extern const size_t ax_route_table_count;
+
+extern const struct ax_route_table ax_health_table; /* health.c: /healthz /readyz /metrics */
+extern const struct ax_route_table ax_inference_rest_table; /* inference_rest.c: /v2 */
+extern const struct ax_route_table ax_v1_decisions_table;   /* v1_decisions.c */
+extern const struct ax_route_table ax_v1_models_table;     /* v1_models.c: models, data, training */
+extern const struct ax_route_table ax_v1_governance_table; /* v1_governance.c: proposals ... */
+extern const struct ax_route_table ax_v1_ledger_table;     /* v1_ledger.c: checkpoint, tiles */
+extern const struct ax_route_table ax_v1_users_table;      /* v1_users.c: users, tokens, keys */
+extern const struct ax_route_table ax_v1_description_table; /* v1_description.c: openapi.json */
+
+/* Refusals as application/problem+json (RFC 9457): the form of every /api/v1 table. */
+void ax_problem_refuse(struct ax_call *call, int http_status, ax_str words, ax_str code);

@@ -1,0 +1,26 @@
+/*
+ * How often somebody failed to say who they are, by the address they came from: a bounded table.
+ *
+ * Each address has a bucket of failures that empties with time. Where the table is full, the
+ * address that failed longest ago is forgotten: a flood from many addresses cannot make it grow,
+ * and costs at most the memory of earlier ones. Only failures are counted, so those who know their
+ * token never come here.
+ */
+#pragma once
+
+#include "base/ctx.h"
+
+struct ax_attempts;
+
+struct ax_attempts_config {
+    int64_t failures_max; /* at once */
+    int64_t refill_ms;    /* until one of them is forgiven */
+};
+
+ax_status ax_attempts_open(struct ax_ctx *ctx, const struct ax_attempts_config *config,
+                           struct ax_attempts **out_attempts);
+void ax_attempts_close(struct ax_attempts *attempts);
+AX_DEFINE_AUTO(struct ax_attempts, ax_attempts_close);
+
+/* Counts a failure; false when it was one too many. Any thread; a short lock, never a wait. */
+[[nodiscard]] bool ax_attempts_failed(struct ax_attempts *attempts, ax_str address);

@@ -1,0 +1,374 @@
+#include "server/server.h"
+
+#include <signal.h>
+
+#include "server/backup.h"
+#include "server/jobs.h"
+#include "server/services.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/process.h"
+
+enum { MODEL_FILE_BYTES_MAX = 1 << 30, JOB_COUNT = 6 };
+
+struct server {
+    const struct ax_server_options *options;
+    struct ax_services services; /* in development mode only metrics, server and settings */
+    bool governed;
+    struct ax_workers *workers;
+    struct ax_api *api;
+    struct ax_loops *loops;
+    struct ax_jobs *jobs;
+    struct ax_job job_table[JOB_COUNT];
+    struct ax_metric *connections;
+    uint64_t sweep_cursor;
+};
+
+/* ---- settings ---- */
+
+static ax_status
+override_settings(struct ax_ctx *ctx, struct server *server)
+{
+    const struct ax_server_options *options = server->options;
+    for (size_t i = 0; i < options->override_count; i++)
+        AX_TRY(ax_server_settings_set(ctx, &server->services.settings, options->overrides[i].name,
+                                      options->overrides[i].value));
+    return AX_OK;
+}
+
+static ax_status
+apply_log_level(struct ax_ctx *ctx, ax_str level)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < AX_COUNT_OF(names); i++)
+        if (ax_str_eq(level, ax_str_of(names[i]))) {
+            ax_log_level_set((enum ax_log_level)i);
+            return AX_OK;
+        }
+    return ax_fail(ctx, AX_INVALID,
+                   "server.log_level must be debug, info, warn or error, not \"%.*s\"",
+                   AX_FMT(level));
+}
+
+/* ---- what the api asks of its host ---- */
+
+static bool
+host_ready(void *arg, struct ax_json_writer *parts)
+{
+    struct server *server = arg;
+    if (server->governed)
+        return ax_services_ready(&server->services, parts);
+    ax_json_member_text(parts, "mode", AX_STR("development"));
+    return true;
+}
+
+static ax_status
+host_backup(void *arg, struct ax_ctx *ctx, ax_str folder, struct ax_json_writer *out)
+{
+    struct server *server = arg;
+    return ax_backup(&server->services, ctx, folder, out);
+}
+
+static ax_status
+host_settle(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return ax_services_settle(&server->services, ctx);
+}
+
+static void
+host_observe(void *arg)
+{
+    struct server *server = arg;
+    if (server->governed)
+        ax_services_observe(&server->services);
+    ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
+}
+
+/* ---- jobs ---- */
+
+static ax_status
+job_outbox(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return ax_services_settle(&server->services, ctx);
+}
+
+static ax_status
+job_index(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return ax_decision_index_catch_up(server->services.index, ctx);
+}
+
+static ax_status
+job_index_sync(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return ax_kv_sync(server->services.kv, ctx);
+}
+
+static ax_status
+job_store(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    struct ax_store_upkeep upkeep;
+    return server->services.store ? ax_store_maintain(server->services.store, ctx, &upkeep) : AX_OK;
+}
+
+static ax_status
+job_changes(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    AX_TRY(ax_directory_upkeep(server->services.directory, ctx));
+    return server->services.control ? ax_change_control_upkeep(server->services.control, ctx)
+                                    : AX_OK;
+}
+
+/* Payloads whose keys are destroyed are removed where they lie, some at a time. */
+static ax_status
+job_sweep(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    size_t removed;
+    uint64_t before = server->sweep_cursor;
+    AX_TRY(ax_ledger_sweep(server->services.ledger, ctx, &server->sweep_cursor, 10'000, &removed));
+    if (server->sweep_cursor == before)
+        server->sweep_cursor = 0; /* from the beginning again */
+    return AX_OK;
+}
+
+static ax_status
+start_jobs(struct ax_ctx *ctx, struct server *server)
+{
+    const struct ax_job jobs[JOB_COUNT] = {
+        {"outbox", 100, job_outbox, server},           {"index", 200, job_index, server},
+        {"index_sync", 1'000, job_index_sync, server}, {"store", 1'000, job_store, server},
+        {"changes", 2'000, job_changes, server},       {"sweep", 30'000, job_sweep, server},
+    };
+    memcpy(server->job_table, jobs, sizeof jobs);
+    return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
+}
+
+/* ---- development mode ---- */
+
+static bool
+is_loopback(ax_str listen)
+{
+    return ax_str_starts(listen, AX_STR("127.")) || ax_str_starts(listen, AX_STR("[::1]:")) ||
+           ax_str_starts(listen, AX_STR("localhost:")) || ax_str_starts(listen, AX_STR("unix:"));
+}
+
+static ax_status
+load_model(struct ax_ctx *ctx, const struct ax_server_model *named,
+           struct ax_loaded_model **out_model)
+{
+    ax_str bytes;
+    struct ax_bundle bundle;
+    AX_TRY(ax_file_read_all(ctx, named->path, MODEL_FILE_BYTES_MAX, &bytes));
+    ax_status status = ax_bundle_is_container(bytes) ? ax_bundle_read(ctx, bytes, &bundle)
+                                                     : ax_bundle_of_model(ctx, bytes, &bundle);
+    if (status == AX_OK)
+        status = ax_model_load(ctx, named->name, 1, false, &bundle, out_model);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(named->path));
+}
+
+static ax_status
+open_development(struct ax_ctx *ctx, struct server *server)
+{
+    const struct ax_server_options *options = server->options;
+    struct ax_services *services = &server->services;
+    struct ax_loaded_model **models =
+        AX_NEW_ARRAY(ctx->arena, struct ax_loaded_model *, options->model_count + 1);
+    struct ax_plan *plan;
+    size_t count = 0;
+    for (size_t i = 0; i < options->listen_count; i++)
+        if (!is_loopback(options->listen[i]))
+            return ax_fail(ctx, AX_DENIED,
+                           "development mode listens on loopback addresses only, not on %.*s: "
+                           "there are no credentials",
+                           AX_FMT(options->listen[i]));
+    if (!models)
+        return ax_fail(ctx, AX_LIMIT, "no memory for models");
+    ax_status status = ax_metrics_open(ctx, &services->metrics);
+    const struct ax_model_server_config config = {.metrics = services->metrics,
+                                                  .build_id = services->build_id};
+    if (status == AX_OK)
+        status = ax_model_server_open(ctx, &config, &services->server);
+    for (; status == AX_OK && count < options->model_count; count++)
+        status = load_model(ctx, &options->models[count], &models[count]);
+    if (status != AX_OK) {
+        for (size_t i = 0; i + 1 < count; i++)
+            ax_model_unref(models[i]);
+        return status;
+    }
+    AX_TRY(ax_plan_of_models(ctx, models, count, &plan)); /* takes them over, also on failure */
+    return ax_model_server_swap(services->server, ctx, plan);
+}
+
+/* ---- opening and closing ---- */
+
+static ax_status
+open_governed(struct ax_ctx *ctx, struct server *server)
+{
+    struct ax_services *services = &server->services;
+    AX_TRY(ax_data_dir_of(ctx, server->options->data_dir, AX_STR(""), &services->dir));
+    AX_TRY(ax_data_dir_hold(ctx, &services->dir));
+    ax_status status = ax_server_settings_read(ctx, &services->settings, services->dir.settings);
+    if (status == AX_OK)
+        status = override_settings(ctx, server);
+    ax_file lock = services->dir.lock;
+    if (status == AX_OK) /* the keys may lie elsewhere */
+        status = ax_data_dir_of(ctx, server->options->data_dir, services->settings.general.keys,
+                                &services->dir);
+    services->dir.lock = lock;
+    if (status != AX_OK) {
+        ax_data_dir_release(&services->dir);
+        return status;
+    }
+    return ax_services_open(ctx, services);
+}
+
+static ax_status
+open_api(struct ax_ctx *ctx, struct server *server)
+{
+    struct ax_services *services = &server->services;
+    const struct ax_general_config *general = &services->settings.general;
+    AX_TRY(ax_workers_open(ctx, (int)general->worker_count, (int)general->worker_queue_max,
+                           &server->workers));
+    server->connections =
+        ax_metrics_series(services->metrics, AX_METRIC_GAUGE, "axiom_http_connections",
+                          "Connections that are open.", NULL);
+    const struct ax_api_config config = {
+        .governed = server->governed,
+        .server_name = general->server_name,
+        .build_id = services->build_id,
+        .server = services->server,
+        .metrics = services->metrics,
+        .workers = server->workers,
+        .host = {.arg = server,
+                 .ready = host_ready,
+                 .backup = host_backup,
+                 .settle = host_settle,
+                 .observe = host_observe},
+        .directory = services->directory,
+        .store = services->store,
+        .registry = services->registry,
+        .datasets = services->datasets,
+        .training = services->training,
+        .validations = services->validations,
+        .deployments = services->deployments,
+        .control = services->control,
+        .archive = services->archive,
+        .ledger = services->ledger,
+        .ledger_folder = services->dir.ledger,
+        .kill = services->kill,
+    };
+    return ax_api_open(ctx, &config, &server->api);
+}
+
+static ax_status
+open_network(struct ax_ctx *ctx, struct server *server)
+{
+    static const ax_str plain = {"127.0.0.1:8080", 14};
+    const struct ax_server_options *options = server->options;
+    const struct ax_exchange_service service = ax_api_service(server->api);
+    const ax_str *listen = options->listen_count ? options->listen : &plain;
+    size_t count = options->listen_count ? options->listen_count : 1;
+    AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count,
+                         &server->loops));
+    for (size_t i = 0; i < count; i++) {
+        ax_str port = ax_str_printf(ctx->arena, "%d", ax_loops_port(server->loops, i));
+        const char *address = ax_str_c(ctx->arena, listen[i]);
+        if (port.at && address)
+            ax_log(AX_LOG_INFO, ctx, "ready", "listen", address, "port", port.at, "mode",
+                   server->governed ? "governed" : "development", NULL);
+    }
+    return AX_OK;
+}
+
+/* That the server runs, and that it stopped in order, are facts. */
+static ax_status
+note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
+{
+    const struct ax_event event = {
+        .kind = kind,
+        .producer = AX_STR("server"),
+        .actor = AX_STR("server"),
+        .object = server->services.settings.general.origin,
+        .build_id = server->services.build_id,
+    };
+    return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
+}
+
+static ax_status
+open_server(struct ax_ctx *ctx, struct server *server)
+{
+    ax_server_settings_defaults(&server->services.settings);
+    server->services.dir.lock.fd = -1;
+    server->services.build_id = AX_STR("axiom " AX_VERSION);
+    server->governed = server->options->data_dir.len > 0;
+    if (!server->governed)
+        AX_TRY(override_settings(ctx, server));
+    AX_TRY(server->governed ? open_governed(ctx, server) : open_development(ctx, server));
+    AX_TRY(apply_log_level(ctx, server->services.settings.general.log_level));
+    AX_TRY(open_api(ctx, server));
+    if (server->governed) {
+        AX_TRY(note(ctx, server, AX_EVENT_START));
+        AX_TRY(start_jobs(ctx, server));
+    }
+    return open_network(ctx, server);
+}
+
+static void
+close_server(struct ax_ctx *ctx, struct server *server)
+{
+    if (server->loops) {
+        int64_t patience_ns = server->services.settings.general.drain_ms * 1'000'000;
+        if (!ax_loops_drain(server->loops, ax_clock_monotonic_ns() + patience_ns))
+            ax_log(AX_LOG_WARN, ctx, "requests_cut", NULL);
+        ax_loops_close(server->loops);
+    }
+    if (server->workers)
+        ax_workers_close(server->workers);
+    ax_jobs_stop(server->jobs);
+    if (server->loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
+        ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
+    if (server->api)
+        ax_api_close(server->api);
+    ax_services_close(&server->services);
+}
+
+/* ---- running ---- */
+
+static sigset_t
+stop_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+ax_status
+ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
+{
+    struct server server = {.options = options};
+    sigset_t signals = stop_signals();
+    int number;
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
+    if (options->data_dir.len)
+        ax_process_harden();
+    ax_status status = open_server(ctx, &server);
+    if (status == AX_OK) {
+        sigwait(&signals, &number);
+        ax_log(AX_LOG_INFO, NULL, "stopping", "signal", number == SIGTERM ? "TERM" : "INT", NULL);
+    }
+    char words[AX_ERROR_BYTES_MAX];
+    memcpy(words, ctx->error, sizeof words);
+    close_server(ctx, &server);
+    memcpy(ctx->error, words, sizeof words);
+    return status;
+}

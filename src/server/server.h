@@ -1,0 +1,37 @@
+/*
+ * The program that serves: services, loops, workers, jobs; from start to an orderly end.
+ *
+ * Two ways to run: on a data directory, governed; or on bare model files, in development mode:
+ * loopback only, no credentials, nothing recorded, and marked so everywhere.
+ */
+#pragma once
+
+#include "server/server_settings.h"
+
+enum { AX_SERVER_LISTEN_MAX = 16, AX_SERVER_MODELS_MAX = 256, AX_SERVER_OVERRIDES_MAX = 64 };
+
+struct ax_server_model { /* development mode */
+    ax_str name;
+    ax_str path;
+};
+
+struct ax_server_override { /* "net.idle_ms" "5s" */
+    ax_str name, value;
+};
+
+struct ax_server_options {
+    ax_str data_dir; /* "" in development mode */
+    struct ax_server_model models[AX_SERVER_MODELS_MAX];
+    size_t model_count;
+    ax_str listen[AX_SERVER_LISTEN_MAX]; /* none: 127.0.0.1:8080 */
+    size_t listen_count;
+    struct ax_server_override overrides[AX_SERVER_OVERRIDES_MAX];
+    size_t override_count;
+};
+
+/*
+ * Serves until SIGTERM or SIGINT, then lets requests in flight end. Logs one line "ready" with
+ * the ports when it accepts.
+ * Fails: as the services and the loops, before anything was accepted.
+ */
+ax_status ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options);

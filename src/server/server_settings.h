@@ -1,0 +1,46 @@
+/*
+ * Every setting of the server: the modules' tables side by side, and one file for all.
+ *
+ * axiom.yaml holds what differs from the defaults; a flag `--section.name value` wins over it.
+ */
+#pragma once
+
+#include "event/ledger.h"
+#include "net/loop.h"
+#include "store/sqlite.h"
+
+/* Section "server". */
+struct ax_general_config {
+    ax_str origin;      /* name of the ledger in its checkpoints */
+    ax_str keys;        /* folder of the keys; "": beside the data directory */
+    ax_str server_name; /* as the inference protocol's metadata has it */
+    ax_str log_level;
+    int64_t worker_count;
+    int64_t worker_queue_max;
+    int64_t drain_ms;
+    int64_t index_bytes_max;
+    int64_t proposal_days;
+    int64_t training_ms;
+    int64_t training_memory_bytes;
+    int64_t training_threads;
+};
+
+struct ax_server_settings {
+    struct ax_general_config general;
+    struct ax_loop_config net;
+    struct ax_ledger_config ledger;
+    struct ax_sqlite_config store;
+};
+
+void ax_server_settings_defaults(struct ax_server_settings *out_settings);
+
+/* name: "section.name". Texts are in ctx->arena. Fails: INVALID, NOT_FOUND with the near name. */
+ax_status ax_server_settings_set(struct ax_ctx *ctx, struct ax_server_settings *settings,
+                                 ax_str name, ax_str value);
+
+/* Sets what the file says. Fails: INVALID with the line; NOT_FOUND when there is no file. */
+ax_status ax_server_settings_read(struct ax_ctx *ctx, struct ax_server_settings *settings,
+                                  ax_str path);
+
+/* docs/settings.md. */
+void ax_server_settings_document(struct ax_writer *out);

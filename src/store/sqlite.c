@@ -1,0 +1,715 @@
+#include "store/sqlite.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/fault.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/mutex.h"
+
+enum { READERS_MAX = 16, STATEMENTS = 64, PROGRESS_STEPS = 20'000, BACKUP_PAGES = 256 };
+
+/* A statement that is kept for the next time. */
+struct statement {
+    sqlite3_stmt *stmt;
+    ax_str sql; /* the statement's own copy */
+    bool busy;
+    uint64_t used; /* when last, to make room */
+};
+
+struct connection {
+    sqlite3 *db;
+    struct ax_ctx *ctx; /* of the operation under way: its deadline is looked at */
+    bool taken;         /* guarded by the store's mutex */
+    uint64_t clock;
+    struct statement statements[STATEMENTS];
+};
+
+struct sqlite_rows {
+    struct ax_store_rows base;
+    struct statement *statement;
+};
+
+struct sqlite_tx {
+    struct ax_store_tx base;
+    struct connection *connection;
+    struct sqlite_rows rows[AX_STORE_ROWS_OPEN_MAX];
+    bool open[AX_STORE_ROWS_OPEN_MAX];
+};
+
+struct sqlite_store {
+    struct ax_store base;
+    struct ax_mutex mutex;
+    struct ax_cond released;
+    char *path;
+    int64_t busy_ms_max;
+    int64_t log_bytes_max;
+    struct connection writer;
+    struct connection carer; /* checkpoints and backups, beside the others */
+    struct connection readers[READERS_MAX];
+    size_t reader_count;
+};
+
+const struct ax_settings ax_sqlite_settings = {
+    .section = "store",
+    .rows =
+        (const struct ax_setting[]){
+            {"reader_count", "connections for reading", AX_SETTING_COUNT,
+             offsetof(struct ax_sqlite_config, reader_count), 4, 1, READERS_MAX, NULL},
+            {"busy_ms_max", "longest wait for the writer, within the request's deadline",
+             AX_SETTING_DURATION_MS, offsetof(struct ax_sqlite_config, busy_ms_max), 5'000, 1,
+             600'000, NULL},
+            {"log_bytes_max", "write-ahead log that is moved by the commit that meets it",
+             AX_SETTING_BYTES, offsetof(struct ax_sqlite_config, log_bytes_max), 64 << 20, 1 << 20,
+             1LL << 40, NULL},
+            {"bytes_max", "largest database file; 0: as large as the disk", AX_SETTING_BYTES,
+             offsetof(struct ax_sqlite_config, bytes_max), 0, 0, (double)(1LL << 46), NULL},
+        },
+    .row_count = 4,
+};
+
+/* ---- errors ---- */
+
+static ax_status
+status_of(int code)
+{
+    switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+    case SQLITE_CONSTRAINT_ROWID:
+        return AX_CONFLICT;
+    default:
+        break;
+    }
+    switch (code & 0xff) {
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return AX_INVALID;
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+        return AX_LIMIT;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return AX_CORRUPT;
+    case SQLITE_INTERRUPT:
+        return AX_TIMEOUT;
+    case SQLITE_READONLY:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return AX_UNAVAILABLE;
+    default:
+        return AX_INTERNAL;
+    }
+}
+
+static ax_status
+failed(struct ax_ctx *ctx, sqlite3 *db, const char *what)
+{
+    ax_status status = status_of(sqlite3_extended_errcode(db));
+    return ax_fail(ctx, status, "database: %s: %s", what, sqlite3_errmsg(db));
+}
+
+/* ---- connections ---- */
+
+/* Stops what runs past its deadline. */
+static int
+progress(void *arg)
+{
+    const struct connection *connection = arg;
+    return connection->ctx && ax_clock_left_ns(connection->ctx->deadline_ns) == 0;
+}
+
+static void
+close_connection(struct connection *connection)
+{
+    for (size_t i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(connection->statements[i].stmt);
+    sqlite3_close(connection->db);
+    *connection = (struct connection){};
+}
+
+static ax_status
+open_connection(struct ax_ctx *ctx, const struct sqlite_store *store,
+                const struct ax_sqlite_config *config, struct connection *out)
+{
+    static const char setup[] = "pragma journal_mode=wal;"
+                                "pragma synchronous=full;"
+                                "pragma foreign_keys=on;"
+                                "pragma wal_autocheckpoint=0;"
+                                "pragma trusted_schema=off;"
+                                "pragma cache_size=-2048;"
+                                "pragma temp_store=memory;";
+    char limit[64];
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (ax_fault_here())
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: open %s: no", store->path);
+    if (sqlite3_open_v2(store->path, &out->db, flags, NULL) != SQLITE_OK) {
+        ax_status status = out->db ? failed(ctx, out->db, store->path)
+                                   : ax_fail(ctx, AX_LIMIT, "no memory for a database connection");
+        sqlite3_close(out->db);
+        out->db = NULL;
+        return status;
+    }
+    sqlite3_extended_result_codes(out->db, 1);
+    sqlite3_busy_timeout(out->db, (int)config->busy_ms_max);
+    if (sqlite3_exec(out->db, setup, NULL, NULL, NULL) != SQLITE_OK)
+        return failed(ctx, out->db, store->path);
+    if (config->bytes_max > 0) {
+        snprintf(limit, sizeof limit, "pragma max_page_count=%lld",
+                 (long long)(config->bytes_max / 4096));
+        if (sqlite3_exec(out->db, limit, NULL, NULL, NULL) != SQLITE_OK)
+            return failed(ctx, out->db, store->path);
+    }
+    sqlite3_progress_handler(out->db, PROGRESS_STEPS, progress, out);
+    return AX_OK;
+}
+
+/* A free connection of the kind, or NULL. The caller holds the mutex. */
+static struct connection *
+take_free(struct sqlite_store *store, enum ax_store_access access)
+{
+    if (access == AX_STORE_WRITE) {
+        if (store->writer.taken)
+            return NULL;
+        store->writer.taken = true;
+        return &store->writer;
+    }
+    for (size_t i = 0; i < store->reader_count; i++)
+        if (!store->readers[i].taken) {
+            store->readers[i].taken = true;
+            return &store->readers[i];
+        }
+    return NULL;
+}
+
+static ax_status
+acquire(struct sqlite_store *store, struct ax_ctx *ctx, enum ax_store_access access,
+        struct connection **out)
+{
+    int64_t until_ns = ax_clock_monotonic_ns() + store->busy_ms_max * 1'000'000;
+    if (ctx->deadline_ns < until_ns)
+        until_ns = ctx->deadline_ns;
+    ax_mutex_lock(&store->mutex);
+    while (!(*out = take_free(store, access)) &&
+           ax_cond_wait_until(&store->released, &store->mutex, until_ns))
+        continue;
+    ax_mutex_unlock(&store->mutex);
+    return *out ? AX_OK
+                : ax_fail(ctx, AX_UNAVAILABLE, "the database is busy: no %s became free in time",
+                          access == AX_STORE_WRITE ? "writer" : "reader");
+}
+
+static void
+release(struct sqlite_store *store, struct connection *connection)
+{
+    ax_mutex_lock(&store->mutex);
+    connection->taken = false;
+    connection->ctx = NULL;
+    ax_cond_broadcast(&store->released);
+    ax_mutex_unlock(&store->mutex);
+}
+
+/* ---- statements ---- */
+
+static struct statement *
+find_statement(struct connection *connection, ax_str sql)
+{
+    for (size_t i = 0; i < STATEMENTS; i++) {
+        struct statement *statement = &connection->statements[i];
+        if (statement->stmt && !statement->busy && ax_str_eq(statement->sql, sql))
+            return statement;
+    }
+    return NULL;
+}
+
+/* The place of the one that was not used for longest. */
+static struct statement *
+make_room(struct connection *connection)
+{
+    struct statement *oldest = NULL;
+    for (size_t i = 0; i < STATEMENTS; i++) {
+        struct statement *statement = &connection->statements[i];
+        if (statement->busy)
+            continue;
+        if (!statement->stmt)
+            return statement;
+        if (!oldest || statement->used < oldest->used)
+            oldest = statement;
+    }
+    AX_ASSERT(oldest != NULL); /* fewer rows may be open than there are places */
+    sqlite3_finalize(oldest->stmt);
+    *oldest = (struct statement){};
+    return oldest;
+}
+
+static ax_status
+prepare(struct ax_ctx *ctx, struct connection *connection, ax_str sql, struct statement **out)
+{
+    struct statement *statement = find_statement(connection, sql);
+    if (!statement) {
+        statement = make_room(connection);
+        if (sqlite3_prepare_v3(connection->db, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT,
+                               &statement->stmt, NULL) != SQLITE_OK)
+            return failed(ctx, connection->db, "prepare");
+        if (!statement->stmt)
+            return ax_fail(ctx, AX_INTERNAL, "database: an empty statement");
+        statement->sql = ax_str_of(sqlite3_sql(statement->stmt));
+    }
+    statement->used = ++connection->clock;
+    *out = statement;
+    return AX_OK;
+}
+
+static int
+bind_value(sqlite3_stmt *stmt, int at, const ax_store_value *value)
+{
+    switch (value->kind) {
+    case AX_STORE_I64:
+        return sqlite3_bind_int64(stmt, at, value->i64);
+    case AX_STORE_F64:
+        return sqlite3_bind_double(stmt, at, value->f64);
+    case AX_STORE_TEXT:
+        return sqlite3_bind_text64(stmt, at, value->bytes.at ? value->bytes.at : "",
+                                   value->bytes.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+    case AX_STORE_BLOB:
+        return value->bytes.len ? sqlite3_bind_blob64(stmt, at, value->bytes.at, value->bytes.len,
+                                                      SQLITE_TRANSIENT)
+                                : sqlite3_bind_zeroblob(stmt, at, 0);
+    case AX_STORE_NULL:
+        break;
+    }
+    return sqlite3_bind_null(stmt, at);
+}
+
+static ax_status
+bind(struct ax_ctx *ctx, struct connection *connection, sqlite3_stmt *stmt, ax_store_params params)
+{
+    char name[24];
+    if ((size_t)sqlite3_bind_parameter_count(stmt) != params.count)
+        return ax_fail(ctx, AX_INTERNAL, "database: %d parameters are named, %zu given",
+                       sqlite3_bind_parameter_count(stmt), params.count);
+    for (size_t i = 0; i < params.count; i++) {
+        snprintf(name, sizeof name, "$%zu", i + 1);
+        int at = sqlite3_bind_parameter_index(stmt, name);
+        if (at == 0)
+            return ax_fail(ctx, AX_INTERNAL, "database: no parameter %s in the statement", name);
+        if (bind_value(stmt, at, &params.items[i]) != SQLITE_OK)
+            return failed(ctx, connection->db, "bind");
+    }
+    return AX_OK;
+}
+
+static void
+reset(struct statement *statement)
+{
+    sqlite3_reset(statement->stmt);
+    sqlite3_clear_bindings(statement->stmt);
+    statement->busy = false;
+}
+
+static ax_status
+ready(struct sqlite_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
+      struct statement **out)
+{
+    struct connection *connection = tx->connection;
+    *out = NULL;
+    connection->ctx = ctx;
+    if (ax_fault_here())
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
+    AX_TRY(prepare(ctx, connection, sql, out));
+    if (tx->base.access == AX_STORE_READ && !sqlite3_stmt_readonly((*out)->stmt))
+        return ax_fail(ctx, AX_DENIED, "database: a write in a transaction that only reads");
+    ax_status status = bind(ctx, connection, (*out)->stmt, params);
+    if (status != AX_OK)
+        reset(*out);
+    return status;
+}
+
+static ax_status
+run(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
+    int64_t *out_changed)
+{
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    struct statement *statement;
+    int code;
+    AX_TRY(ready(tx, ctx, sql, params, &statement));
+    while ((code = sqlite3_step(statement->stmt)) == SQLITE_ROW)
+        continue;
+    ax_status status =
+        code == SQLITE_DONE ? AX_OK : failed(ctx, tx->connection->db, "run a statement");
+    *out_changed = sqlite3_changes64(tx->connection->db);
+    reset(statement);
+    return status;
+}
+
+static ax_status
+query(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
+      struct ax_store_rows **out_rows)
+{
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    struct statement *statement;
+    size_t at = 0;
+    while (at < AX_STORE_ROWS_OPEN_MAX && tx->open[at])
+        at++;
+    if (at == AX_STORE_ROWS_OPEN_MAX)
+        return ax_fail(ctx, AX_LIMIT, "database: %d queries are open already",
+                       AX_STORE_ROWS_OPEN_MAX);
+    AX_TRY(ready(tx, ctx, sql, params, &statement));
+    statement->busy = true;
+    tx->open[at] = true;
+    tx->rows[at] = (struct sqlite_rows){.statement = statement};
+    *out_rows = &tx->rows[at].base;
+    return AX_OK;
+}
+
+static ax_status
+next(struct ax_store_rows *base, bool *out_row)
+{
+    struct sqlite_rows *rows = (struct sqlite_rows *)base;
+    struct sqlite_tx *tx = (struct sqlite_tx *)base->tx;
+    int code = ax_fault_here() ? SQLITE_IOERR : sqlite3_step(rows->statement->stmt);
+    *out_row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        return AX_OK;
+    return status_of(sqlite3_extended_errcode(tx->connection->db)) == AX_INTERNAL
+               ? ax_fail(base->ctx, AX_UNAVAILABLE, "database: input/output error")
+               : failed(base->ctx, tx->connection->db, "read a row");
+}
+
+static ax_store_value
+column(struct ax_store_rows *base, int at)
+{
+    sqlite3_stmt *stmt = ((struct sqlite_rows *)base)->statement->stmt;
+    switch (sqlite3_column_type(stmt, at)) {
+    case SQLITE_INTEGER:
+        return ax_store_i64(sqlite3_column_int64(stmt, at));
+    case SQLITE_FLOAT:
+        return ax_store_f64(sqlite3_column_double(stmt, at));
+    case SQLITE_TEXT: {
+        const char *text = (const char *)sqlite3_column_text(stmt, at);
+        return ax_store_text((ax_str){text, (size_t)sqlite3_column_bytes(stmt, at)});
+    }
+    case SQLITE_BLOB: {
+        const char *bytes = sqlite3_column_blob(stmt, at);
+        return ax_store_blob((ax_str){bytes ? bytes : "", (size_t)sqlite3_column_bytes(stmt, at)});
+    }
+    default:
+        return ax_store_null();
+    }
+}
+
+static void
+finish(struct ax_store_rows *base)
+{
+    struct sqlite_rows *rows = (struct sqlite_rows *)base;
+    struct sqlite_tx *tx = (struct sqlite_tx *)base->tx;
+    reset(rows->statement);
+    tx->open[rows - tx->rows] = false;
+}
+
+static ax_status
+script(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str text)
+{
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    const char *sql = ax_str_c(ctx->arena, text);
+    if (!sql)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a script");
+    if (ax_fault_here())
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
+    tx->connection->ctx = ctx;
+    if (sqlite3_exec(tx->connection->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return failed(ctx, tx->connection->db, "run a script");
+    return AX_OK;
+}
+
+/* ---- transactions ---- */
+
+/* A reader sees the state at its begin: SQLite takes the snapshot at the first read. */
+static ax_status
+begin_on(struct connection *connection, struct ax_ctx *ctx, enum ax_store_access access)
+{
+    const char *sql =
+        access == AX_STORE_WRITE ? "begin immediate" : "begin; select 1 from sqlite_schema limit 1";
+    connection->ctx = ctx;
+    if (ax_fault_here())
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
+    if (sqlite3_exec(connection->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return AX_OK;
+    ax_status status = failed(ctx, connection->db, "begin");
+    if (!sqlite3_get_autocommit(connection->db))
+        sqlite3_exec(connection->db, "rollback", NULL, NULL, NULL);
+    return status;
+}
+
+static ax_status
+begin(struct ax_store *base, struct ax_ctx *ctx, enum ax_store_access access,
+      struct ax_store_tx **out_tx)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    struct connection *connection;
+    AX_TRY(acquire(store, ctx, access, &connection));
+    struct sqlite_tx *tx = ax_alloc(sizeof *tx, 1);
+    ax_status status = tx ? begin_on(connection, ctx, access)
+                          : ax_fail(ctx, AX_LIMIT, "no memory for a transaction");
+    if (status != AX_OK) {
+        ax_free(tx);
+        release(store, connection);
+        return status;
+    }
+    tx->connection = connection;
+    *out_tx = &tx->base;
+    return AX_OK;
+}
+
+static void
+close_rows(struct sqlite_tx *tx)
+{
+    for (size_t i = 0; i < AX_STORE_ROWS_OPEN_MAX; i++)
+        if (tx->open[i]) {
+            reset(tx->rows[i].statement);
+            tx->open[i] = false;
+        }
+}
+
+static void
+end(struct sqlite_tx *tx)
+{
+    release((struct sqlite_store *)tx->base.store, tx->connection);
+    ax_free(tx);
+}
+
+static void
+rollback(struct ax_store_tx *base)
+{
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    close_rows(tx);
+    tx->connection->ctx = NULL; /* this must run, deadline or not */
+    if (!sqlite3_get_autocommit(tx->connection->db))
+        sqlite3_exec(tx->connection->db, "rollback", NULL, NULL, NULL);
+    end(tx);
+}
+
+static ax_status
+commit(struct ax_store_tx *base, struct ax_ctx *ctx)
+{
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    close_rows(tx);
+    tx->connection->ctx = NULL;
+    if (ax_fault_here()) {
+        rollback(base);
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: commit: input/output error");
+    }
+    if (sqlite3_exec(tx->connection->db, "commit", NULL, NULL, NULL) != SQLITE_OK) {
+        ax_status status = failed(ctx, tx->connection->db, "commit");
+        rollback(base);
+        return status;
+    }
+    end(tx);
+    return AX_OK;
+}
+
+/* ---- care ---- */
+
+static int64_t
+file_bytes(struct ax_ctx *ctx, const char *path, const char *suffix)
+{
+    ax_str name = ax_str_printf(ctx->arena, "%s%s", path, suffix);
+    ax_file file = {-1};
+    uint64_t bytes = 0;
+    if (!name.at || !ax_file_exists(name) || ax_file_open(ctx, name, AX_FILE_READ, &file) != AX_OK)
+        return 0;
+    ax_ignore(ax_file_size(ctx, file, &bytes), "a size that is not known is none");
+    ax_file_close(&file);
+    return (int64_t)bytes;
+}
+
+static ax_status
+maintain(struct ax_store *base, struct ax_ctx *ctx, struct ax_store_upkeep *out_upkeep)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    int64_t log_bytes = file_bytes(ctx, store->path, "-wal");
+    /* Passive waits for nobody; over the bound the log is emptied, which waits for readers. */
+    int mode =
+        log_bytes > store->log_bytes_max ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    if (ax_fault_here())
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: checkpoint: input/output error");
+    ax_mutex_lock(&store->mutex);
+    bool taken = store->carer.taken;
+    store->carer.taken = true;
+    ax_mutex_unlock(&store->mutex);
+    if (!taken) {
+        int code = sqlite3_wal_checkpoint_v2(store->carer.db, NULL, mode, NULL, NULL);
+        ax_status status = code == SQLITE_OK || code == SQLITE_BUSY
+                               ? AX_OK
+                               : failed(ctx, store->carer.db, "checkpoint");
+        release(store, &store->carer);
+        AX_TRY(status);
+    }
+    out_upkeep->log_bytes = file_bytes(ctx, store->path, "-wal");
+    out_upkeep->database_bytes = file_bytes(ctx, store->path, "");
+    return AX_OK;
+}
+
+static ax_status
+copy_pages(struct sqlite_store *store, struct ax_ctx *ctx, const char *to)
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    ax_status status = AX_OK;
+    if (sqlite3_open_v2(to, &db, flags, NULL) != SQLITE_OK) {
+        status = failed(ctx, db, to);
+        sqlite3_close(db);
+        return status;
+    }
+    sqlite3_backup *backup = sqlite3_backup_init(db, "main", store->carer.db, "main");
+    int code = backup ? SQLITE_OK : SQLITE_ERROR;
+    while (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        code = ax_fault_here() ? SQLITE_IOERR : sqlite3_backup_step(backup, -1);
+        if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+            ax_clock_sleep_ms(5);
+        if (ax_clock_left_ns(ctx->deadline_ns) == 0)
+            code = SQLITE_INTERRUPT;
+    }
+    if (code != SQLITE_DONE)
+        status =
+            ax_fail(ctx, status_of(code), "database: back up to %s: %s", to, sqlite3_errstr(code));
+    if (backup && sqlite3_backup_finish(backup) != SQLITE_OK && status == AX_OK)
+        status = failed(ctx, db, to);
+    sqlite3_close(db);
+    return status;
+}
+
+static ax_status
+sync_copy(struct ax_ctx *ctx, ax_str path)
+{
+    ax_file file = {-1};
+    AX_TRY(ax_file_open(ctx, path, AX_FILE_WRITE, &file));
+    ax_status status = ax_file_sync(ctx, file);
+    ax_file_close(&file);
+    AX_TRY(status);
+    ax_str name = ax_path_name(path);
+    ax_str folder = {path.at, path.len - name.len};
+    return ax_file_sync_folder(ctx, folder.len ? folder : AX_STR("."));
+}
+
+static ax_status
+backup(struct ax_store *base, struct ax_ctx *ctx, ax_str path)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    const char *to = ax_str_c(ctx->arena, path);
+    if (!to)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    if (ax_file_exists(path))
+        return ax_fail(ctx, AX_CONFLICT, "%s exists already", to);
+    ax_mutex_lock(&store->mutex);
+    while (store->carer.taken)
+        ax_cond_wait(&store->released, &store->mutex);
+    store->carer.taken = true;
+    ax_mutex_unlock(&store->mutex);
+    ax_status status = copy_pages(store, ctx, to);
+    release(store, &store->carer);
+    if (status == AX_OK)
+        status = sync_copy(ctx, path);
+    if (status != AX_OK) {
+        char words[AX_ERROR_BYTES_MAX];
+        memcpy(words, ctx->error, sizeof words);
+        ax_ignore(ax_file_remove(ctx, path), "it may not be there");
+        memcpy(ctx->error, words, sizeof words);
+    }
+    return status;
+}
+
+static ax_status
+check(struct ax_store *base, struct ax_ctx *ctx)
+{
+    struct ax_store_tx *tx;
+    struct ax_store_rows *rows;
+    AX_TRY(ax_store_begin(base, ctx, AX_STORE_READ, &tx));
+    ax_status status =
+        ax_store_query(tx, ctx, AX_STR("pragma integrity_check(1)"), AX_STORE_NO_PARAMS, &rows);
+    if (status == AX_OK) {
+        bool row = ax_store_next(rows);
+        ax_str found = row ? ax_store_read_text(rows, 0) : AX_STR("no answer");
+        status = ax_store_finish(rows);
+        if (status == AX_OK && !ax_str_eq(found, AX_STR("ok")))
+            status = ax_fail(ctx, AX_CORRUPT, "database: %.*s", AX_FMT(found));
+    }
+    ax_store_rollback(tx);
+    return status;
+}
+
+/* ---- opening and closing ---- */
+
+static void
+store_close(struct ax_store *base)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
+    for (size_t i = 0; i < READERS_MAX; i++)
+        close_connection(&store->readers[i]);
+    close_connection(&store->carer);
+    close_connection(&store->writer); /* last: it moves the log into the file */
+    ax_cond_done(&store->released);
+    ax_mutex_done(&store->mutex);
+    ax_free(store->path);
+    ax_free(store);
+}
+
+static const struct ax_store_ops ops = {
+    .name = "sqlite",
+    .dialect = AX_STORE_SQLITE,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .run = run,
+    .query = query,
+    .next = next,
+    .column = column,
+    .finish = finish,
+    .script = script,
+    .maintain = maintain,
+    .backup = backup,
+    .check = check,
+    .close = store_close,
+};
+
+ax_status
+ax_sqlite_open(struct ax_ctx *ctx, const struct ax_sqlite_config *config,
+               struct ax_store **out_store)
+{
+    struct sqlite_store *store = ax_alloc(sizeof *store, 1);
+    if (!store)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a database");
+    store->base.ops = &ops;
+    store->busy_ms_max = config->busy_ms_max;
+    store->log_bytes_max = config->log_bytes_max;
+    ax_mutex_init(&store->mutex);
+    ax_cond_init(&store->released);
+    store->path = ax_alloc(config->path.len + 1, 1);
+    ax_status status =
+        store->path ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for the path of a database");
+    if (status == AX_OK) {
+        memcpy(store->path, config->path.at, config->path.len);
+        status = open_connection(ctx, store, config, &store->writer);
+    }
+    if (status == AX_OK)
+        status = open_connection(ctx, store, config, &store->carer);
+    store->reader_count = (size_t)config->reader_count;
+    for (size_t i = 0; status == AX_OK && i < store->reader_count; i++)
+        status = open_connection(ctx, store, config, &store->readers[i]);
+    if (status != AX_OK) {
+        store_close(&store->base);
+        return status;
+    }
+    *out_store = &store->base;
+    return AX_OK;
+}

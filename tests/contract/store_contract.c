@@ -1,0 +1,292 @@
+/*
+ * What every adapter of the store port must do (store/store.h). A new one goes on the list.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "harness.h"
+#include "store/migrate.h"
+#include "store/sqlite.h"
+#include "sys/file.h"
+
+static char folder[64];
+
+static ax_status
+sqlite_open(struct ax_ctx *ctx, struct ax_store **out_store)
+{
+    struct ax_sqlite_config config;
+    ax_settings_defaults(&ax_sqlite_settings, &config);
+    config.busy_ms_max = 200;
+    config.path = ax_str_printf(ctx->arena, "%s/store.db", folder);
+    return config.path.at ? ax_sqlite_open(ctx, &config, out_store) : AX_LIMIT;
+}
+
+static const struct adapter {
+    const char *name;
+    ax_status (*open)(struct ax_ctx *ctx, struct ax_store **out_store);
+} adapters[] = {
+    {"sqlite", sqlite_open},
+};
+
+/* In a fresh folder each; what is stored there stays over reopening. */
+static void
+for_each_adapter(void (*body)(struct ax_ctx *ctx, const struct adapter *adapter))
+{
+    for (size_t i = 0; i < AX_COUNT_OF(adapters); i++) {
+        ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(128 << 20);
+        struct ax_ctx ctx = ax_ctx_of(arena);
+        snprintf(folder, sizeof folder, "/tmp/axiom-store-XXXXXX");
+        CHECK(mkdtemp(folder) != NULL);
+        body(&ctx, &adapters[i]);
+        CHECK_EQ(ax_file_remove_tree(&ctx, ax_str_of(folder)), AX_OK);
+    }
+}
+
+static ax_status
+write_one(struct ax_store *store, struct ax_ctx *ctx, ax_str sql, ax_store_params params)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    AX_TRY(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx));
+    AX_TRY(ax_store_run(tx, ctx, sql, params, NULL));
+    return ax_store_commit(ax_take(tx), ctx);
+}
+
+static ax_status
+make_table(struct ax_store *store, struct ax_ctx *ctx)
+{
+    return write_one(store, ctx,
+                     AX_STR("create table t (a bigint primary key, b text not null, c bytea, "
+                            "d double precision)"),
+                     AX_STORE_NO_PARAMS);
+}
+
+static ax_status
+insert(struct ax_store *store, struct ax_ctx *ctx, int64_t a, ax_str b)
+{
+    return write_one(store, ctx, AX_STR("insert into t (a, b, c, d) values ($1, $2, $3, $4)"),
+                     AX_STORE_PARAMS(ax_store_i64(a), ax_store_text(b),
+                                     ax_store_blob((ax_str){"\0\xff", 2}), ax_store_f64(0.1)));
+}
+
+static int64_t
+count_rows(struct ax_store *store, struct ax_ctx *ctx)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    int64_t count = -1;
+    if (ax_store_begin(store, ctx, AX_STORE_READ, &tx) != AX_OK ||
+        ax_store_get_i64(tx, ctx, AX_STR("select count(*) from t"), AX_STORE_NO_PARAMS, &count) !=
+            AX_OK)
+        return -1;
+    return count;
+}
+
+static void
+values(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    struct ax_store *store;
+    struct ax_store_tx *tx;
+    struct ax_store_rows *rows;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(make_table(store, ctx), AX_OK);
+    CHECK_EQ(insert(store, ctx, 7, AX_STR("sieben \xe2\x82\xac")), AX_OK);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_READ, &tx), AX_OK);
+    CHECK_EQ(ax_store_query(tx, ctx, AX_STR("select a, b, c, d, null from t where a = $1"),
+                            AX_STORE_PARAMS(ax_store_i64(7)), &rows),
+             AX_OK);
+    CHECK(ax_store_next(rows));
+    CHECK_EQ(ax_store_read_i64(rows, 0), 7);
+    CHECK_STR(ax_store_read_text(rows, 1), "sieben \xe2\x82\xac");
+    CHECK_EQ(ax_store_read_blob(rows, 2).len, 2);
+    CHECK(ax_store_read_f64(rows, 3) == 0.1);
+    CHECK(ax_store_is_null(rows, 4));
+    CHECK_EQ(ax_store_read_i64_or(rows, 4, -3), -3);
+    CHECK(ax_store_read_text_or_null(rows, 4).at == NULL);
+    CHECK(!ax_store_next(rows));
+    CHECK_EQ(ax_store_finish(rows), AX_OK);
+    ax_store_rollback(tx);
+    ax_store_close(store);
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK); /* durable */
+    CHECK_EQ(count_rows(store, ctx), 1);
+    CHECK_EQ(ax_store_check(store, ctx), AX_OK);
+    ax_store_close(store);
+}
+
+TEST(store_keeps_every_kind_of_value)
+{
+    for_each_adapter(values);
+}
+
+static void
+refusals(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    static const struct {
+        const char *sql;
+        ax_status expected;
+    } cases[] = {
+        {"insert into t (a, b) values (7, 'again')", AX_CONFLICT},
+        {"insert into t (a, b) values (8, null)", AX_INVALID},
+        {"insert into nowhere (a) values (1)", AX_INTERNAL},
+        {"insert into", AX_INTERNAL},
+    };
+    struct ax_store *store;
+    struct ax_store_tx *tx;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(make_table(store, ctx), AX_OK);
+    CHECK_EQ(insert(store, ctx, 7, AX_STR("x")), AX_OK);
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx), AX_OK);
+        CHECK_EQ(ax_store_run(tx, ctx, ax_str_of(cases[i].sql), AX_STORE_NO_PARAMS, NULL),
+                 cases[i].expected);
+        CHECK_EQ(ax_store_run(tx, ctx, AX_STR("delete from t"), AX_STORE_NO_PARAMS, NULL),
+                 cases[i].expected); /* it can only be rolled back now */
+        CHECK_EQ(ax_store_commit(tx, ctx), cases[i].expected);
+    }
+    CHECK_EQ(count_rows(store, ctx), 1);
+    CHECK_EQ(write_one(store, ctx, AX_STR("insert into t (a, b, d) values (1, 'x', $1)"),
+                       AX_STORE_PARAMS(ax_store_f64((double)NAN))),
+             AX_INVALID);
+    CHECK_EQ(write_one(store, ctx, AX_STR("insert into t (a, b) values (1, $1)"),
+                       AX_STORE_PARAMS(ax_store_text((ax_str){"a\0b", 3}))),
+             AX_INVALID);
+    CHECK_EQ(write_one(store, ctx, AX_STR("insert into t (a, b) values (1, $1)"),
+                       AX_STORE_PARAMS(ax_store_text((ax_str){"\xff", 1}))),
+             AX_INVALID);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_READ, &tx), AX_OK);
+    CHECK_EQ(ax_store_run(tx, ctx, AX_STR("delete from t"), AX_STORE_NO_PARAMS, NULL), AX_DENIED);
+    ax_store_rollback(tx);
+    CHECK_EQ(count_rows(store, ctx), 1);
+    ax_store_close(store);
+}
+
+TEST(store_tells_refusals_apart_and_leaves_nothing_half_done)
+{
+    for_each_adapter(refusals);
+}
+
+static void
+isolation(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    struct ax_store *store;
+    struct ax_store_tx *reader, *writer, *other;
+    int64_t count;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(make_table(store, ctx), AX_OK);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_READ, &reader), AX_OK);
+    CHECK_EQ(insert(store, ctx, 1, AX_STR("x")), AX_OK); /* readers are in nobody's way */
+    CHECK_EQ(
+        ax_store_get_i64(reader, ctx, AX_STR("select count(*) from t"), AX_STORE_NO_PARAMS, &count),
+        AX_OK);
+    CHECK_EQ(count, 0); /* the state at its begin */
+    ax_store_rollback(reader);
+    CHECK_EQ(count_rows(store, ctx), 1);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &writer), AX_OK);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &other), AX_UNAVAILABLE);
+    ax_store_rollback(writer);
+    ax_store_close(store);
+}
+
+TEST(store_has_one_writer_and_readers_of_one_state)
+{
+    for_each_adapter(isolation);
+}
+
+static void
+backups(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    struct ax_store *store;
+    struct ax_store_upkeep upkeep;
+    struct ax_store_tx *writer;
+    ax_str copy = ax_str_printf(ctx->arena, "%s/copy.db", folder);
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(make_table(store, ctx), AX_OK);
+    CHECK_EQ(insert(store, ctx, 1, AX_STR("x")), AX_OK);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &writer), AX_OK);
+    CHECK_EQ(ax_store_backup(store, ctx, copy), AX_OK); /* while somebody holds the writer */
+    CHECK_EQ(ax_store_backup(store, ctx, copy), AX_CONFLICT);
+    ax_store_rollback(writer);
+    CHECK_EQ(ax_store_maintain(store, ctx, &upkeep), AX_OK);
+    CHECK(upkeep.database_bytes > 0);
+    ax_store_close(store);
+    CHECK_EQ(ax_file_rename(ctx, copy, ax_str_printf(ctx->arena, "%s/store.db", folder)), AX_OK);
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(count_rows(store, ctx), 1);
+    ax_store_close(store);
+}
+
+TEST(store_is_copied_while_it_is_used)
+{
+    for_each_adapter(backups);
+}
+
+static void
+migrations(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    struct ax_migrate_file files[] = {
+        {AX_STR("0001_a.sqlite.sql"), AX_STR("create table a (x bigint);")},
+        {AX_STR("0001_a.postgres.sql"), AX_STR("create table a (x bigint);")},
+        {AX_STR("0002_b.sqlite.sql"), AX_STR("create table b (x bigint); create table c(y text);")},
+        {AX_STR("0002_b.postgres.sql"),
+         AX_STR("create table b (x bigint); create table c(y text);")},
+    };
+    struct ax_store *store;
+    int version = 0;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(ax_migrate_with(store, ctx, files, 2, &version), AX_OK);
+    CHECK_EQ(version, 1);
+    CHECK_EQ(ax_migrate_with(store, ctx, files, 4, &version), AX_OK);
+    CHECK_EQ(version, 2);
+    CHECK_EQ(ax_migrate_with(store, ctx, files, 4, &version), AX_OK); /* nothing to do */
+    CHECK_EQ(ax_migrate_with(store, ctx, files, 2, &version), AX_UNSUPPORTED);
+    CHECK(strstr(ctx->error, "older than the database") != NULL);
+    files[2].bytes = files[3].bytes = AX_STR("create table b (z bigint);");
+    CHECK_EQ(ax_migrate_with(store, ctx, files, 4, &version), AX_CONFLICT);
+    ax_store_close(store);
+}
+
+TEST(store_schema_moves_forward_and_an_older_program_refuses)
+{
+    for_each_adapter(migrations);
+}
+
+static void
+broken_migration(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    const struct ax_migrate_file files[] = {
+        {AX_STR("0001_a.sqlite.sql"), AX_STR("create table t (a bigint); create nonsense;")},
+        {AX_STR("0001_a.postgres.sql"), AX_STR("create table t (a bigint); create nonsense;")},
+    };
+    struct ax_store *store;
+    int version = 0;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK(ax_migrate_with(store, ctx, files, 2, &version) != AX_OK);
+    CHECK_EQ(make_table(store, ctx), AX_OK); /* nothing of it is there */
+    ax_store_close(store);
+}
+
+TEST(store_schema_change_is_all_or_nothing)
+{
+    for_each_adapter(broken_migration);
+}
+
+static ax_status
+work(struct ax_ctx *ctx)
+{
+    ax_auto(ax_store_close) struct ax_store *store = NULL;
+    int version;
+    snprintf(folder, sizeof folder, "/tmp/axiom-store-sweep");
+    ax_fault_benign_begin();
+    ax_ignore(ax_file_remove_tree(ctx, ax_str_of(folder)), "left by the run before");
+    ax_fault_benign_end();
+    AX_TRY(ax_file_make_folders(ctx, ax_str_of(folder)));
+    AX_TRY(sqlite_open(ctx, &store));
+    AX_TRY(ax_migrate(store, ctx, &version));
+    AX_TRY(make_table(store, ctx));
+    AX_TRY(insert(store, ctx, 1, AX_STR("x")));
+    AX_TRY(ax_store_backup(store, ctx, AX_STR("/tmp/axiom-store-sweep/copy.db")));
+    return count_rows(store, ctx) == 1 ? AX_OK : AX_UNAVAILABLE;
+}
+
+TEST(sqlite_survives_every_fault)
+{
+    FAULT_SWEEP(work);
+}
