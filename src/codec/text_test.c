@@ -96,7 +96,7 @@ percent(struct ax_ctx *ctx)
 {
     ax_str bytes = {};
     CHECK_EQ(ax_percent_decode(ctx, AX_STR("a%2Fb%20c+d%c3%A9%00"), &bytes), AX_OK);
-    CHECK_STR(bytes, "a/b c+d\xc3\xa9\0");
+    CHECK(ax_str_eq(bytes, AX_STR("a/b c+d\xc3\xa9\0")));
     char all[256];
     for (size_t i = 0; i < sizeof all; i++)
         all[i] = (char)(unsigned char)i;

@@ -33,8 +33,9 @@ finds_body(struct ax_ctx *ctx)
                                "a3,-0,NA,NA,,good\n"
                                "a4,-7,\"radio \"\"fm\"\"\",30,,bad\n";
     struct ax_batch batch = {};
-    CHECK_EQ(ingest(ctx, open_schema, ax_str_of(text), &batch), AX_OK);
+    REQUIRE(ingest(ctx, open_schema, ax_str_of(text), &batch) == AX_OK);
     const struct ax_frame *features = &batch.features;
+    REQUIRE(features->columns && features->columns[0].values);
     CHECK_EQ(features->row_count, 4);
     CHECK_EQ(features->column_count, 2);
     CHECK_STR(features->columns[0].name, "amount");
@@ -84,7 +85,7 @@ profiles_body(struct ax_ctx *ctx)
     };
     struct ax_batch batch = {};
     CHECK_EQ(ingest(ctx, open_schema, ax_str_of(text), &batch), AX_OK);
-    CHECK_EQ(batch.profile_count, AX_COUNT_OF(cases));
+    REQUIRE(batch.profiles && batch.profile_count == AX_COUNT_OF(cases));
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         const struct ax_ingestion_profile *profile = &batch.profiles[i];
         CHECK(ax_str_eq(profile->name, ax_str_of(cases[i].name)));
@@ -116,7 +117,7 @@ spellings_body(struct ax_ctx *ctx)
     };
     ax_str first = {}, bytes = {};
     for (size_t i = 0; i < AX_COUNT_OF(spellings); i++) {
-        struct ax_batch batch;
+        struct ax_batch batch = {};
         CHECK_EQ(ingest(ctx, declared_schema, ax_str_of(spellings[i]), &batch), AX_OK);
         CHECK_EQ(ax_frame_encode(ctx, &batch.features, &bytes), AX_OK);
         if (i == 0)
@@ -220,6 +221,7 @@ unknown_body(struct ax_ctx *ctx)
                                  "\"categories\":[\"a\",\"b\"],\"unknown\":\"missing\"}}}";
     struct ax_batch batch = {};
     CHECK_EQ(ingest(ctx, schema, AX_STR("c,y\nb,bad\nzzz,good\na,good\n"), &batch), AX_OK);
+    REQUIRE(batch.features.columns && batch.profiles);
     const struct ax_frame_column *column = &batch.features.columns[0];
     CHECK(column->values[0] == 1 && isnan(column->values[1]) && column->values[2] == 0);
     CHECK_EQ(batch.profiles[0].missing, 1);
@@ -247,7 +249,7 @@ long_texts_body(struct ax_ctx *ctx)
     memset(name, 'n', sizeof name);
     memset(cell, 'c', sizeof cell);
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
-        struct ax_batch batch;
+        struct ax_batch batch = {};
         struct ax_frame back;
         ax_str bytes = {};
         ax_str text = ax_str_printf(ctx->arena, "%.*s,y\n%.*s,bad\nd,good\n",
@@ -295,6 +297,7 @@ protected_body(struct ax_ctx *ctx)
     CHECK_EQ(batch.protected.column_count, 2);
     CHECK_EQ(batch.protected.row_count, 3);
     CHECK(!batch.protected.labels);
+    REQUIRE(batch.protected.columns && batch.protected.columns[0].categories);
     CHECK_STR(batch.protected.columns[0].categories[0], "femina");
     CHECK(batch.protected.columns[1].values[2] == 44);
     /* A message about a protected cell goes to logs and clients: it holds none of it. */
@@ -338,6 +341,7 @@ TEST(ingestion_reads_the_german_credit_table_whole)
     }
     struct ax_batch batch = {};
     CHECK_EQ(ingest(&ctx, german_schema, text, &batch), AX_OK);
+    REQUIRE(batch.features.columns && batch.profiles);
     CHECK_EQ(batch.features.row_count, 1000);
     CHECK_EQ(batch.positive_count, 300);
     CHECK_EQ(batch.features.column_count, 17);
@@ -373,6 +377,7 @@ TEST(ingestion_reads_thirty_thousand_card_holders_by_their_key)
     CHECK_EQ(batch.positive_count, 6'636);
     CHECK_EQ(batch.features.column_count, 20);
     CHECK_EQ(batch.protected.column_count, 3);
+    REQUIRE(batch.keys);
     CHECK_STR(batch.keys[29'999], "30000");
 }
 

@@ -124,6 +124,14 @@ take_hash(struct path *path, ax_digest hash, ax_digest *old_hash, ax_digest *new
     return true;
 }
 
+/* Whether the subtree and the proof are such as a tree of size newer_size can have. */
+static bool
+subtree_possible(uint64_t start, uint64_t older_size, uint64_t newer_size, size_t proof_count)
+{
+    return ax_merkle_subtree_ok(start, older_size) && older_size <= newer_size &&
+           proof_count <= AX_MERKLE_PROOF_MAX;
+}
+
 /* RFC 9162 section 2.1.4.2, for any start: draft-ietf-plants-merkle-tree-certs section 4.4. */
 bool
 ax_merkle_check_subtree_consistency(uint64_t start, struct ax_merkle_head older,
@@ -131,8 +139,7 @@ ax_merkle_check_subtree_consistency(uint64_t start, struct ax_merkle_head older,
 {
     if (start == older.size && older.size <= newer.size) /* no leaves: of every tree a part */
         return proof.count == 0 && ax_digest_eq(older.root, ax_sha256(AX_STR("")));
-    if (!ax_merkle_subtree_ok(start, older.size) || older.size > newer.size ||
-        proof.count > AX_MERKLE_PROOF_MAX)
+    if (!subtree_possible(start, older.size, newer.size, proof.count))
         return false;
     struct path path = {start, older.size - 1, newer.size - 1};
     bool whole = path.last == path.top;

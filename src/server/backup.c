@@ -230,7 +230,7 @@ bring_back(struct ax_ctx *ctx, const struct ax_restore *restore, const struct ax
         ax_str to;
     } files[] = {
         {"store.db", dir->store}, {"axiom.yaml", dir->settings}, {"latches.json", dir->latches}};
-    const ax_str folders[] = {dir->root, dir->serving, dir->vault, dir->index, dir->scratch};
+    const ax_str folders[] = {dir->root, dir->serving, dir->index, dir->scratch};
     ax_server_settings_defaults(&settings);
     for (size_t i = 0; i < AX_COUNT_OF(folders); i++)
         AX_TRY(ax_file_make_folders(ctx, folders[i]));

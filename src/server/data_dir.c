@@ -24,7 +24,7 @@ ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax_data_dir 
         {&dir->store, root, "store.db"},
         {&dir->blobs, root, "blobs"},
         {&dir->ledger, root, "ledger"},
-        {&dir->vault, root, "vault"},
+        {&dir->vault, keys, "vault"},
         {&dir->index, root, "index"},
         {&dir->protected, root, "protected"},
         {&dir->serving, root, "serving"},

@@ -49,8 +49,10 @@ results(struct ax_ctx *ctx)
         {"cat", "input", "", 0},
         {"echo $AX_A-$AX_B; env | grep -c ^HOME=; echo $HOME", "one-\n1\n/nowhere\n", "", 0},
         {"pwd", "/usr\n", "", 0},
-        {"grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\t'",
-         "SigBlk:0000000000000000\nSigIgn:0000000000000000\n", "", 0},
+        /* 32 and up are the C library's own: posix_spawn, and so make, leaves one ignored. */
+        {"while read name mask; do case $name in (SigBlk:|SigIgn:)"
+         " echo $name $((0x$mask & 0x7fffffff));; esac; done < /proc/$$/status",
+         "SigBlk: 0\nSigIgn: 0\n", "", 0},
         {"ulimit -c", "0\n", "", 0},
         {"test -e /proc/self/fd/77 || echo clean", "clean\n", "", 0},
     };
@@ -65,8 +67,8 @@ results(struct ax_ctx *ctx)
         config.input = AX_STR("input");
         CHECK_EQ(ax_process_run(ctx, &config, &result), AX_OK);
         CHECK_EQ(result.exit_code, cases[i].exit_code);
-        CHECK(ax_str_eq(result.output, ax_str_of(cases[i].output)));
-        CHECK(ax_str_eq(result.errors, ax_str_of(cases[i].errors)));
+        CHECK_STR(result.output, cases[i].output);
+        CHECK_STR(result.errors, cases[i].errors);
         CHECK(!result.timed_out);
     }
 }
