@@ -51,6 +51,26 @@ asks_for_help(int argument_count, char **arguments)
     return false;
 }
 
+/* Lists the verbs that begin with word ("kill throw", "kill show", ...); whether there are any. */
+static bool
+print_group(FILE *out, ax_str word)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < AX_COUNT_OF(commands) + ax_remote_verb_count; i++) {
+        bool local = i < AX_COUNT_OF(commands);
+        const struct ax_remote_verb *remote =
+            ax_remote_verbs + (local ? 0 : i - AX_COUNT_OF(commands));
+        const char *name = local ? commands[i]->name : remote->name;
+        const char *summary = local ? commands[i]->summary : remote->summary;
+        ax_str rest = ax_str_of(name), first;
+        if (!summary || !ax_str_cut(&rest, ' ', &first) || !ax_str_eq(first, word))
+            continue;
+        fprintf(out, "  axiom %-18s %s\n", name, summary);
+        count++;
+    }
+    return count > 0;
+}
+
 /* A local verb, or one that is a request; never both. */
 struct verb {
     const struct ax_command *local;
@@ -147,6 +167,9 @@ main(int argument_count, char **arguments)
     struct verb verb = find_verb(argument_count, arguments);
     if (verb.words > 0)
         return run(&verb, argument_count - verb.words, arguments + verb.words);
+    bool help = asks_for_help(argument_count, arguments);
+    if (print_group(help ? stdout : stderr, ax_str_of(arguments[0])))
+        return help ? EXIT_SUCCESS : EXIT_FAILURE;
     fprintf(stderr, "axiom: unknown verb `%s`; axiom --help lists them\n", arguments[0]);
     return EXIT_FAILURE;
 }
