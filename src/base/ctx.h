@@ -31,11 +31,11 @@ ax_ctx_of(struct ax_arena *arena)
 
 /*
  * Says what went wrong and gives the status back, so that it reads: return ax_fail(...). A macro,
- * so that the compiler sees that what it gives is not AX_OK.
+ * so that compilers and analysers see that what it gives is the status it was given, not AX_OK.
  */
 #define ax_fail(ctx, status, ...)                                                                  \
     ({                                                                                             \
-        ax_status fail_status_ = (status);                                                         \
+        const ax_status fail_status_ = (status);                                                   \
         ax_ctx_say((ctx), fail_status_, __VA_ARGS__);                                              \
         fail_status_;                                                                              \
     })
@@ -43,7 +43,7 @@ ax_ctx_of(struct ax_arena *arena)
 /* Adds what was being tried in front of what went wrong: "load credit/7: open: ...". */
 #define ax_explain(ctx, status, ...)                                                               \
     ({                                                                                             \
-        ax_status explain_status_ = (status);                                                      \
+        const ax_status explain_status_ = (status);                                                \
         ax_ctx_say_before((ctx), explain_status_, __VA_ARGS__);                                    \
         explain_status_;                                                                           \
     })

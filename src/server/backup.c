@@ -241,6 +241,8 @@ bring_back(struct ax_ctx *ctx, const struct ax_restore *restore, const struct ax
         AX_TRY(place(ctx, restore->backup, files[i].name, &path));
         AX_TRY(copy_file(ctx, path, files[i].to));
     }
+    if (!ax_file_exists(dir->store)) /* an empty one must not take its place */
+        return ax_fail(ctx, AX_CORRUPT, "the backup has no store.db");
     AX_TRY(check_store(ctx, dir, &settings));
     AX_TRY(place(ctx, restore->backup, "protected", &path));
     AX_TRY(copy_tree(ctx, path, dir->protected, 0));
@@ -269,7 +271,8 @@ open_once(struct ax_ctx *ctx, const struct ax_restore *restore)
         return status;
     }
     AX_TRY(ax_services_open(ctx, &services));
-    status = note_fact(&services, ctx, AX_EVENT_RESTORE);
+    status = services.store ? note_fact(&services, ctx, AX_EVENT_RESTORE)
+                            : ax_fail(ctx, AX_UNAVAILABLE, "%s", services.store_words);
     ax_services_close(&services);
     return status;
 }

@@ -29,9 +29,13 @@ populate(struct ax_ctx *ctx, struct ax_init *init, struct ax_data_dir *dir)
     AX_TRY(ax_data_dir_hold(ctx, &services.dir));
     AX_TRY(ax_services_open(ctx, &services)); /* hands the facts to the ledger, writes the plan */
     init->vkey = AX_STR("");
-    ax_status status = ax_str_copy(ctx->arena, ax_ledger_vkey(services.ledger), &init->vkey)
-                           ? AX_OK
-                           : ax_fail(ctx, AX_LIMIT, "no memory for a key");
+    ax_status status = services.store
+                           ? AX_OK /* a server goes on without it; a new directory does not */
+                           : ax_fail(ctx, AX_UNAVAILABLE, "%s", services.store_words);
+    if (status == AX_OK)
+        status = ax_str_copy(ctx->arena, ax_ledger_vkey(services.ledger), &init->vkey)
+                     ? AX_OK
+                     : ax_fail(ctx, AX_LIMIT, "no memory for a key");
     ax_services_close(&services);
     return status;
 }

@@ -327,16 +327,15 @@ ready(struct sqlite_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params para
     if (ax_fault_here())
         return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
     struct statement *statement = NULL;
-    ax_status status = prepare(ctx, connection, sql, &statement);
-    if (!statement)
-        return status;
+    AX_TRY(prepare(ctx, connection, sql, &statement));
+    AX_ASSERT(statement != NULL);
     if (tx->base.access == AX_STORE_READ && !sqlite3_stmt_readonly(statement->stmt))
         return ax_fail(ctx, AX_DENIED, "database: a write in a transaction that only reads");
-    status = bind(ctx, connection, statement->stmt, params);
-    if (status != AX_OK)
-        reset(statement);
-    else
+    ax_status status = bind(ctx, connection, statement->stmt, params);
+    if (status == AX_OK)
         *out = statement;
+    else
+        reset(statement);
     return status;
 }
 
