@@ -1,8 +1,8 @@
 /*
  * The data directory and the keys beside it: names of everything in them, made once, held by one.
  *
- * docs/formats.md section 1. Keys, and the vault of payload keys, lie outside the directory, so that
- * a copy of it can neither read payloads nor sign checkpoints, and an old copy does not bring back
+ * docs/formats.md section 1. Keys, and the vault of payload keys, lie outside the directory: so
+ * a copy of it can neither read payloads nor sign checkpoints, and an old one does not bring back
  * what was erased since.
  */
 #pragma once
