@@ -1,6 +1,7 @@
 """The bank of the demonstration: a server of its own, people with tokens and keys, and HTTP."""
 import http.client
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -9,8 +10,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-AXIOM = ROOT / "build" / "axiom"
-VERIFY = ROOT / "build" / "axiom-verify"
+AXIOM = pathlib.Path(os.environ.get("AXIOM", ROOT / "build" / "axiom"))
+VERIFY = pathlib.Path(os.environ.get("AXIOM_VERIFY", ROOT / "build" / "axiom-verify"))
 
 
 def stop(words):
@@ -29,10 +30,10 @@ def run(*arguments, fails=False, env=None):
 class Server:
     """`axiom serve DIR` on a free port."""
 
-    def __init__(self, folder, *options, program=AXIOM):
+    def __init__(self, *options, program=AXIOM, **popen):
         self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([program, "serve", folder, "--listen", "127.0.0.1:0", *options],
-                                        stderr=self.log)
+        self.process = subprocess.Popen([program, "serve", "--listen", "127.0.0.1:0", *options],
+                                        stderr=self.log, **popen)
         self.began = time.monotonic()
         self.port = self._wait()
         self.ready_ms = 1000 * (time.monotonic() - self.began)

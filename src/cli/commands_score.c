@@ -180,15 +180,12 @@ take_cell(struct ax_ctx *ctx, const struct job *job, const struct ax_csv_row *ro
     const struct ax_engine_feature *of = &job->signature->features[feature];
     ax_str cell = row->fields[job->column_of[feature]];
     *out = (double)NAN;
-    if (cell.len == 0 || ax_parse_f64(ax_str_trim(cell), out))
+    if (cell.len == 0 || (of->categories && ax_engine_category_find(of, cell, out)) ||
+        ax_parse_f64(ax_str_trim(cell), out)) /* a category may be given as its code, too */
         return AX_OK;
-    if (of->categories) {
-        if (!ax_engine_category_find(of, cell, out))
-            *out = -1.0; /* "another category": the engine answers as the model says */
-        return AX_OK;
-    }
-    return ax_fail(ctx, AX_INVALID, "row %zu (line %zu), column `%.*s`: \"%.*s\" is not a number",
-                   row->number, row->line, AX_FMT(of->name), AX_FMT(cell));
+    return ax_fail(ctx, AX_INVALID, "row %zu (line %zu), column `%.*s`: \"%.*s\" is %s",
+                   row->number, row->line, AX_FMT(of->name), AX_FMT(cell),
+                   of->categories ? "none of its categories" : "not a number");
 }
 
 static ax_status

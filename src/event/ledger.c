@@ -90,7 +90,7 @@ refuse_failed(struct ax_ctx *ctx, const char *error)
 static ax_status
 refuse_reserve(struct ax_ctx *ctx, uint64_t free_bytes, uint64_t total_bytes)
 {
-    return ax_fail(ctx, AX_LIMIT,
+    return ax_fail(ctx, AX_UNAVAILABLE,
                    "the disk of the ledger is nearly full (%" PRIu64 " of %" PRIu64
                    " MiB free): the rest is kept for vital facts",
                    free_bytes >> 20, total_bytes >> 20);
@@ -306,6 +306,7 @@ ax_ledger_stats(struct ax_ledger *ledger, struct ax_ledger_stats *out_stats)
         .disk_free_bytes = ledger->disk_free_bytes,
         .disk_total_bytes = ledger->disk_total_bytes,
         .torn_bytes = ledger->torn_bytes,
+        .newest_ns = ledger->newest_ns,
         .failed = ledger->failed,
         .reserved = ledger->reserved,
     };

@@ -102,7 +102,7 @@ ax_status ax_ledger_queue(struct ax_ledger *ledger, struct ax_ctx *ctx,
 ax_status ax_ledger_append(struct ax_ledger *ledger, struct ax_ctx *ctx,
                            const struct ax_event *event, ax_str payload, uint64_t *out_index);
 
-/* AX_OK when durable facts are taken; else UNAVAILABLE (failed) or LIMIT (reserve), with words. */
+/* AX_OK when durable facts are taken; else UNAVAILABLE (failed, or the reserve), with words. */
 ax_status ax_ledger_check(struct ax_ledger *ledger, struct ax_ctx *ctx);
 
 /* ---- reading: any thread ---- */
@@ -117,6 +117,7 @@ struct ax_ledger_stats {
     uint64_t disk_free_bytes; /* when last looked at */
     uint64_t disk_total_bytes;
     uint64_t torn_bytes; /* cut off at open */
+    int64_t newest_ns;   /* latest time the ledger took a fact at, UTC */
     bool failed;
     bool reserved; /* the disk's reserve is reached */
 };

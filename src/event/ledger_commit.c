@@ -130,6 +130,8 @@ settle(struct ax_ledger *ledger, const struct batch *batch, int64_t sync_ns)
     ledger->durable = (struct ax_merkle_head){batch->range.size, ax_merkle_root(&batch->range)};
     ledger->batches++;
     ledger->sync_ns = sync_ns;
+    if (batch->now_ns > ledger->newest_ns)
+        ledger->newest_ns = batch->now_ns;
     if (state.bytes >= ledger->prepared_at + PREPARE_EVERY_BYTES) {
         ledger->prepared_at = state.bytes;
         ledger->prepare_wanted = true;
@@ -176,7 +178,7 @@ ax_ledger_commit(struct ax_ledger *ledger, struct ax_ctx *ctx, struct ax_ledger_
         status = ax_explain(ctx, AX_UNAVAILABLE, "the ledger has failed");
         ax_ledger_fail(ledger, ctx->error);
     }
-    give_status(chain, status);
+    give_status(chain, AX_UNAVAILABLE); /* LIMIT here is a full disk: no caller's fault */
     return status;
 }
 

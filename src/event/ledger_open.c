@@ -241,6 +241,20 @@ follow_log(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct opening *o
     return status;
 }
 
+/* When the last fact was taken, by the clock of that day. */
+static ax_status
+read_newest(struct ax_ledger *ledger, struct ax_ctx *ctx)
+{
+    struct ax_event event;
+    ax_str leaf;
+    if (ledger->durable.size == 0)
+        return AX_OK;
+    AX_TRY(ax_ledger_read(ledger, ctx, ledger->durable.size - 1, &leaf));
+    AX_TRY(ax_event_read(ctx, leaf, &event));
+    ledger->newest_ns = event.log_ns;
+    return AX_OK;
+}
+
 /* The tree from the tiles that are sure and the log behind them; every root that is known holds. */
 static ax_status
 open_tree(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct opening *opening)
@@ -373,6 +387,7 @@ open_all(struct ax_ledger *ledger, struct ax_ctx *ctx, struct opening *opening)
     AX_TRY(open_history(ledger, ctx, opening->state.history_bytes));
     AX_TRY(open_log(ledger, ctx, opening));
     AX_TRY(open_tree(ledger, ctx, opening));
+    AX_TRY(read_newest(ledger, ctx));
     AX_TRY(show_last(ledger, ctx, opening));
     if (opening->place->genesis && ledger->durable.size == 0)
         AX_TRY(commit_genesis(ledger, ctx, opening->place->genesis));

@@ -60,6 +60,7 @@ struct ax_ledger {
     struct ax_merkle_head durable;
     uint64_t batches;
     int64_t sync_ns;
+    int64_t newest_ns;              /* latest time a fact was taken at: the clock may go back */
     bool failed;                    /* for good */
     bool reserved;                  /* the disk's reserve is reached */
     char error[AX_ERROR_BYTES_MAX]; /* why it failed */

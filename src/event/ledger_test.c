@@ -242,9 +242,9 @@ reserve(struct ax_ctx *ctx, struct ledger_case *at)
     struct ax_ledger_stats stats;
     at->config.reserve_percent = 100; /* no disk is that empty */
     CHECK_EQ(ledger_case_open(ctx, at, &ledger), AX_OK);
-    CHECK_EQ(ax_ledger_check(ledger, ctx), AX_LIMIT);
+    CHECK_EQ(ax_ledger_check(ledger, ctx), AX_UNAVAILABLE);
     CHECK(strstr(ctx->error, "nearly full") != NULL);
-    CHECK_EQ(ax_ledger_queue(ledger, ctx, &event, AX_STR("")), AX_LIMIT);
+    CHECK_EQ(ax_ledger_queue(ledger, ctx, &event, AX_STR("")), AX_UNAVAILABLE);
     CHECK_EQ(ax_ledger_append(ledger, ctx, &event, AX_STR(""), NULL), AX_OK); /* vital */
     ax_ledger_stats(ledger, &stats);
     CHECK(stats.reserved && stats.size == 1);

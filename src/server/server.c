@@ -9,7 +9,7 @@
 #include "sys/log.h"
 #include "sys/process.h"
 
-enum { MODEL_FILE_BYTES_MAX = 1 << 30, JOB_COUNT = 6 };
+enum { MODEL_FILE_BYTES_MAX = 1 << 30, CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
 
 struct server {
     const struct ax_server_options *options;
@@ -138,6 +138,21 @@ job_sweep(void *arg, struct ax_ctx *ctx)
     return AX_OK;
 }
 
+/* Facts keep their order by index; who compares their times must know that the clock jumped. */
+static ax_status
+job_clock(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    struct ax_ledger_stats stats;
+    ax_ledger_stats(server->services.ledger, &stats);
+    int64_t behind_ns = stats.newest_ns - ax_clock_real_ns();
+    if (behind_ns < CLOCK_BACK_NS_MAX)
+        return AX_OK;
+    return ax_fail(ctx, AX_UNAVAILABLE,
+                   "the clock went back: it is %.1f s behind the newest fact in the ledger",
+                   (double)behind_ns / 1e9);
+}
+
 static ax_status
 start_jobs(struct ax_ctx *ctx, struct server *server)
 {
@@ -145,6 +160,7 @@ start_jobs(struct ax_ctx *ctx, struct server *server)
         {"outbox", 100, job_outbox, server},           {"index", 200, job_index, server},
         {"index_sync", 1'000, job_index_sync, server}, {"store", 1'000, job_store, server},
         {"changes", 2'000, job_changes, server},       {"sweep", 30'000, job_sweep, server},
+        {"clock", 1'000, job_clock, server},
     };
     memcpy(server->job_table, jobs, sizeof jobs);
     return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
