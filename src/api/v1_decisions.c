@@ -89,7 +89,7 @@ on_done(struct ax_decided *decided)
     ax_status status = decided->status;
     if (status == AX_OK)
         show_place(decided->durable, decided->leaf, &call->json);
-    else
+    else if (ax_ledger_check(call->services->ledger, ax_exchange_ctx(call->exchange)) == AX_OK)
         ax_ctx_say(ax_exchange_ctx(call->exchange), status,
                    "the record of the decision could not be kept, so there is no decision");
     ax_call_end(call, status);

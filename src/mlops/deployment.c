@@ -257,12 +257,11 @@ ax_deployments_publish(struct ax_deployments *deployments, struct ax_ctx *ctx)
 
 ax_status
 ax_deployments_publish_revision(struct ax_deployments *deployments, struct ax_ctx *ctx, ax_str name,
-                                ax_digest config_digest, ax_str policy_version, ax_str folder)
+                                ax_digest config_digest, const ax_digest *reason_map, ax_str folder)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    struct ax_plan_document document = {.registry = deployments->config.registry,
-                                        .as_approved = true};
-    (void)policy_version; /* the deployment's own form names it */
+    struct ax_plan_document document = {
+        .registry = deployments->config.registry, .as_approved = true, .reason_map = reason_map};
     AX_TRY(ax_store_begin(deployments->config.store, ctx, AX_STORE_READ, &tx));
     document.store_tx = tx;
     AX_TRY(ax_plan_document_find(ctx, tx, name, config_digest, &document.one));

@@ -56,11 +56,12 @@ ax_status ax_deployments_publish(struct ax_deployments *deployments, struct ax_c
 
 /*
  * Writes into a folder the plan under which an earlier revision of a deployment served, so that
- * an old decision can be computed again. Fails: NOT_FOUND.
+ * an old decision can be computed again. reason_map: the one it drew on; NULL when it gave no
+ * reasons. Fails: NOT_FOUND.
  */
 ax_status ax_deployments_publish_revision(struct ax_deployments *deployments, struct ax_ctx *ctx,
                                           ax_str name, ax_digest config_digest,
-                                          ax_str policy_version, ax_str folder);
+                                          const ax_digest *reason_map, ax_str folder);
 
 ax_status ax_deployments_show(struct ax_deployments *deployments, struct ax_ctx *ctx, ax_str name,
                               struct ax_json_writer *out); /* with its history */

@@ -238,13 +238,12 @@ put_version(struct writing *writing, const struct reference *reference)
 
 static ax_status
 put_document(struct writing *writing, ax_str sql, const char *what,
-             const struct reference *reference)
+             const struct reference *reference, ax_store_value which)
 {
     struct ax_ctx *ctx = writing->ctx;
     struct ax_store_rows *rows;
-    AX_TRY(ax_store_query(
-        writing->document->store_tx, ctx, sql,
-        AX_STORE_PARAMS(ax_store_text(reference->name), ax_store_i64(reference->version)), &rows));
+    AX_TRY(ax_store_query(writing->document->store_tx, ctx, sql,
+                          AX_STORE_PARAMS(ax_store_text(reference->name), which), &rows));
     bool found = ax_store_next(rows);
     if (found)
         ax_json_put_raw(&writing->json, ax_store_read_text(rows, 0));
@@ -255,13 +254,34 @@ put_document(struct writing *writing, ax_str sql, const char *what,
 }
 
 static ax_status
-put_documents(struct writing *writing, const char *key, ax_str sql, const char *what,
-              const struct references *references)
+put_policies(struct writing *writing)
 {
-    ax_json_key(&writing->json, key);
+    const struct references *references = writing->policies;
+    ax_json_key(&writing->json, "policies");
     ax_json_begin_array(&writing->json);
     for (size_t i = 0; i < references->count; i++)
-        AX_TRY(put_document(writing, sql, what, &references->items[i]));
+        AX_TRY(put_document(
+            writing, AX_STR("select body from policies where name = $1 and version = $2"), "policy",
+            &references->items[i], ax_store_i64(references->items[i].version)));
+    ax_json_end_array(&writing->json);
+    return AX_OK;
+}
+
+/* A policy names its map without a version: the newest there is, or the one that is asked for. */
+static ax_status
+put_reason_maps(struct writing *writing)
+{
+    const struct references *references = writing->maps;
+    const ax_digest *digest = writing->document->reason_map;
+    char hex[AX_DIGEST_HEX_BYTES + 1];
+    ax_str wanted = digest ? ax_digest_hex(*digest, hex) : AX_STR("");
+    ax_json_key(&writing->json, "reason_maps");
+    ax_json_begin_array(&writing->json);
+    for (size_t i = 0; i < references->count; i++)
+        AX_TRY(put_document(writing,
+                            AX_STR("select body from reason_maps where name = $1 and "
+                                   "($2 = '' or digest = $2) order by version desc"),
+                            "reason map", &references->items[i], ax_store_text(wanted)));
     ax_json_end_array(&writing->json);
     return AX_OK;
 }
@@ -271,10 +291,6 @@ put_documents(struct writing *writing, const char *key, ax_str sql, const char *
 static ax_status
 put_plan(struct writing *writing)
 {
-    static const char policies[] = "select body from policies where name = $1 and version = $2";
-    /* A policy names its map without a version: the newest there is. */
-    static const char maps[] = "select body from reason_maps where name = $1 and "
-                               "($2 = 0 or version = $2) order by version desc";
     struct ax_json_writer *json = &writing->json;
     char time[AX_CLOCK_TEXT_BYTES];
     ax_json_begin_object(json);
@@ -286,8 +302,8 @@ put_plan(struct writing *writing)
     for (size_t i = 0; i < writing->versions->count; i++)
         AX_TRY(put_version(writing, &writing->versions->items[i]));
     ax_json_end_array(json);
-    AX_TRY(put_documents(writing, "policies", ax_str_of(policies), "policy", writing->policies));
-    AX_TRY(put_documents(writing, "reason_maps", ax_str_of(maps), "reason map", writing->maps));
+    AX_TRY(put_policies(writing));
+    AX_TRY(put_reason_maps(writing));
     ax_json_key(json, "deployments");
     ax_json_begin_array(json);
     for (size_t i = 0; i < writing->deployment_count; i++)

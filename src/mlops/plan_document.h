@@ -21,6 +21,7 @@ struct ax_plan_document {
     int64_t revision;
     bool drop_unservable; /* members that may no longer serve are left out instead of refused */
     bool as_approved;     /* a replay asks what was, not what may be now */
+    const ax_digest *reason_map; /* the map of this digest instead of the newest; may be NULL */
 };
 
 /* Bundles, then plan.json in one rename. Fails: NOT_FOUND names what is missing; as files. */

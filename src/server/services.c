@@ -47,8 +47,9 @@ older_plan(void *arg, struct ax_ctx *ctx, const struct ax_decision *decision, ax
     struct ax_services *services = arg;
     if (!services->deployments)
         return ax_fail(ctx, AX_UNAVAILABLE, "the database is away");
-    return ax_deployments_publish_revision(services->deployments, ctx, decision->deployment,
-                                           decision->config_hash, decision->policy_version, folder);
+    return ax_deployments_publish_revision(
+        services->deployments, ctx, decision->deployment, decision->config_hash,
+        decision->reason_count ? &decision->reason_map_digest : NULL, folder);
 }
 
 /* ---- opening ---- */

@@ -385,15 +385,39 @@ make_rules(struct ax_ctx *ctx, const struct making *making, const struct ax_json
     return AX_OK;
 }
 
+/* A word that is misspelt would otherwise be a rule that does not hold. */
+static ax_status
+check_members(struct ax_ctx *ctx, const struct ax_json *json)
+{
+    static const char *const known[] = {"name",   "revision", "champion", "challengers", "policy",
+                                        "record", "tier",     "fallback", "breaker"};
+    struct ax_json_iter it = ax_json_iter_of(json);
+    while (ax_json_next(&it)) {
+        bool found = false;
+        for (size_t i = 0; i < AX_COUNT_OF(known) && !found; i++)
+            found = ax_str_eq(it.key, ax_str_of(known[i]));
+        if (!found)
+            return ax_fail(ctx, AX_INVALID,
+                           "unknown member `%.*s` of a deployment; champion, challengers, policy, "
+                           "record, tier, fallback and breaker are known",
+                           AX_FMT(it.key));
+    }
+    return AX_OK;
+}
+
 static ax_status
 make_deployment(struct ax_ctx *ctx, const struct making *making, const struct ax_json *plan,
                 const struct ax_json *json, struct ax_plan_deployment *deployment)
 {
     ax_str record = AX_STR("durable");
     deployment->tier = 1;
+    AX_TRY(check_members(ctx, json));
     AX_TRY(ax_json_need_text(ctx, json, "name", &deployment->name));
     AX_TRY(ax_json_may_i64(ctx, json, "revision", &deployment->revision));
     AX_TRY(ax_json_may_i64(ctx, json, "tier", &deployment->tier));
+    if (deployment->tier < 1 || deployment->tier > 3)
+        return ax_fail(ctx, AX_INVALID, "`tier` must be 1, 2 or 3, not %lld",
+                       (long long)deployment->tier);
     AX_TRY(ax_json_may_text(ctx, json, "record", &record));
     deployment->record = ax_str_eq(record, AX_STR("queued")) ? AX_RECORD_QUEUED : AX_RECORD_DURABLE;
     if (deployment->record == AX_RECORD_DURABLE && !ax_str_eq(record, AX_STR("durable")))

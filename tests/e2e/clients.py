@@ -1,0 +1,137 @@
+"""The inference protocol with the clients people have: tritonclient, KServe's, plain HTTP; governed and in development mode."""
+import asyncio
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+
+from harness import AXIOM, ROOT, SCRATCH, SHARED, Copy, Server, Skip, check, contains, run, run_suite
+
+MODEL = ROOT / "tests" / "model" / "small" / "xgboost.json"
+CONFORMANCE = SHARED / "conformance"
+
+
+def scored():
+    """What `axiom score` says of three rows: (rows as numbers, responses)."""
+    table = SCRATCH / "rows.csv"
+    rows = [[25.0, 1000.0, 0.0], [50.0, 3000.0, 2.0], [70.0, 500.0, 3.0]]
+    table.write_text("age,income,job\n" + "\n".join(",".join(map(repr, row)) for row in rows) + "\n")
+    code, out, err = run(AXIOM, "score", "--model", MODEL, "--input", table)
+    check(code == 0, err)
+    return rows, [float(line["response"]) for line in csv.DictReader(out.splitlines())]
+
+
+def test_tritonclient_in_json_gets_what_score_prints():
+    import numpy
+    import tritonclient.http as client
+    rows, wanted = scored()
+    server = Server("--model", f"small={MODEL}")
+    try:
+        triton = client.InferenceServerClient(f"127.0.0.1:{server.port}")
+        check(triton.is_server_live() and triton.is_server_ready() and triton.is_model_ready("small"), "not ready")
+        metadata = triton.get_model_metadata("small")
+        check([one["name"] for one in metadata["outputs"]][0] == "predict", f"{metadata}")
+        whole = client.InferInput("input-0", [3, 3], "FP32")
+        whole.set_data_from_numpy(numpy.array(rows, dtype=numpy.float32), binary_data=False)
+        answer = triton.infer("small", [whole], outputs=[client.InferRequestedOutput("predict", binary_data=False)])
+        got = answer.as_numpy("predict").ravel()
+        check([numpy.float32(one) for one in wanted] == list(got), f"{wanted} against {got}")
+        columns = []
+        for at, (name, datatype) in enumerate((("job", "BYTES"), ("age", "FP32"), ("income", "FP32"))):
+            column = client.InferInput(name, [3], datatype)
+            words = ["clerk", "driver", "nurse"]
+            values = numpy.array(words, dtype=object) if at == 0 else numpy.array([row[at - 1] for row in rows], dtype=numpy.float32)
+            column.set_data_from_numpy(values, binary_data=False)
+            columns.append(column)
+        answer = triton.infer("small", columns, outputs=[client.InferRequestedOutput(one, binary_data=False) for one in ("predict", "contributions")])
+        check(len(answer.as_numpy("predict").ravel()) == 3 and answer.as_numpy("contributions").shape == (3, 4), "one tensor per column")
+        try:
+            triton.infer("none", [whole])
+            check(False, "a model that is not there answered")
+        except Exception as error:
+            contains(str(error), "none")
+    finally:
+        server.stop()
+
+
+def test_kserve_gets_what_score_prints():
+    from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+    rows, wanted = scored()
+    server = Server("--model", f"small={MODEL}")
+
+    async def ask():
+        client = InferenceRESTClient(RESTConfig(protocol="v2", retries=0))
+        check(await client.is_server_live(server.url) and await client.is_server_ready(server.url), "not ready")
+        whole = InferInput("input-0", [3, 3], "FP32", data=[cell for row in rows for cell in row])
+        answer = await client.infer(server.url, InferRequest("small", [whole]), model_name="small")
+        return answer.outputs[0].data
+
+    try:
+        got = asyncio.run(ask())
+        check(max(abs(one - other) for one, other in zip(got, wanted)) < 1e-7, f"{wanted} against {got}")
+    finally:
+        server.stop()
+
+
+def test_a_governed_model_answers_the_protocol_and_leaves_a_record():
+    with Copy() as bank:
+        features = bank.features(5)
+        inputs = [{"name": name, "shape": [1], "datatype": "FP64" if isinstance(value, float) else "BYTES", "data": [value]}
+                  for name, value in features.items()]
+        status, metadata = bank.loans.http("GET", "/v2/models/credit")
+        check(status == 200 and str(metadata["properties"]["governed"]).lower() == "true", f"{status} {metadata}")
+        types = {one["name"]: one["datatype"] for one in metadata["inputs"]}
+        for one in inputs:
+            one["datatype"] = types.get(one["name"], one["datatype"])
+        before = bank.metric("axiom_decisions")
+        status, answer = bank.loans.http("POST", "/v2/models/credit/infer", {"inputs": inputs})
+        check(status == 200, f"{status} {answer}")
+        predict = next(one for one in answer["outputs"] if one["name"] == "predict")["data"][0]
+        decided = bank.decided(5)
+        check(abs(predict - decided["probability"]) < 1e-7, f"{predict} against {decided['probability']}")
+        check(bank.metric("axiom_decisions") >= before, "metrics went back")
+
+
+def conformance(only):
+    if not CONFORMANCE.exists():
+        raise Skip("the conformance checks are not on this machine")
+    fixtures = CONFORMANCE / "fixtures"
+    server = Server("--model", f"credit={fixtures / 'credit_xgboost.json'}")
+    try:
+        done = subprocess.run([sys.executable, CONFORMANCE / "oip_rest.py", "--url", server.url, "--model-meta", fixtures / "credit_meta.json",
+                               "--only", only], capture_output=True, text=True, timeout=300)
+        last = done.stdout.strip().splitlines()[-1]
+        check(done.returncode == 0 and " 0 failed" in last and not last.startswith("0 "), f"{done.stdout[-2000:]}{done.stderr[-500:]}")
+    finally:
+        server.stop()
+
+
+def test_conformance_core():
+    conformance("core")
+
+
+def test_conformance_triton_json():
+    conformance("triton_json")
+
+
+def test_conformance_kserve_infer():
+    conformance("kserve_infer")
+
+
+def test_conformance_kserve_health():
+    conformance("kserve_health")
+
+
+def test_go_verifies_a_ledger_axiom_wrote():
+    with Copy() as bank:
+        for number in range(300):
+            bank.decided(number)
+        bank.checkpoint()
+        bank.server.stop()
+        code, out, err = run(ROOT / "tests" / "interop" / "run", bank.data / "ledger", bank.vkey)
+        check(code == 0, f"{out}{err}")
+
+
+if __name__ == "__main__":
+    run_suite(globals())
