@@ -1,12 +1,13 @@
 /*
  * How many facts the ledger takes in a second, and how long each waits for the disk.
  *
- *     bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES]]]
+ *     bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES [busy]]]]
  *
  * Eight producers keep 64 facts in flight each, every one with a sealed payload. FOLDER (default:
  * a new one in the current folder) is on the disk that is measured; it is removed afterwards.
- * Segments are prepared whole (ledger.prepare_bytes = ledger.segment_bytes): making zeros is what
- * the slowest one in a hundred waits for.
+ * busy: segments are prepared whole (ledger.prepare_bytes = ledger.segment_bytes), as on a machine
+ * that records a hundred thousand a second: making zeros is what the slowest one in a hundred waits
+ * for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,7 +242,7 @@ main(int argc, char **argv)
     int64_t seconds = 5, payload_bytes = 300;
     if ((argc > 2 && !ax_parse_i64(ax_str_of(argv[2]), &seconds)) ||
         (argc > 3 && !ax_parse_i64(ax_str_of(argv[3]), &payload_bytes))) {
-        fprintf(stderr, "usage: bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES]]]\n");
+        fprintf(stderr, "usage: bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES [busy]]]]\n");
         return EXIT_FAILURE;
     }
     static const uint8_t seed[32] = {1};
@@ -253,7 +254,8 @@ main(int argc, char **argv)
     struct ax_vault *vault;
     struct ax_ledger *ledger;
     ax_settings_defaults(&ax_ledger_settings, &config);
-    config.prepare_bytes = config.segment_bytes; /* as a busy server is set */
+    if (argc > 4)
+        config.prepare_bytes = config.segment_bytes;
     check(&ctx, ax_crypto_init(&ctx), "crypto");
     check(&ctx, ax_file_make_folders(&ctx, folder), "folder");
     check(&ctx, ax_vault_make_kek(&ctx, vault_config.kek_path), "key");

@@ -16,7 +16,8 @@ enum {
     BUCKETS = 4 * 44,
     SERIES_MAX = 1000, /* of one family */
     LABELS_MAX = 6,
-    PRINTED_LOW = 10,  /* buckets are printed at 2^10 ns (1 us) ... */
+    PRINTED_LOW = 10,  /* buckets are printed from 2^10 ns (1 us), four to a power of two ... */
+    PRINTED_FINE = 30, /* ... up to 2^30 ns (1 s), one from there ... */
     PRINTED_HIGH = 36, /* ... to 2^36 ns (69 s) */
 };
 
@@ -287,6 +288,12 @@ bucket_of(int64_t ns)
 }
 
 static double
+bucket_top_ns(size_t bucket)
+{
+    return (5.0 + (double)(bucket % 4)) * (double)(UINT64_C(1) << (bucket / 4)) / 4.0;
+}
+
+static double
 bucket_middle_ns(size_t bucket)
 {
     return (4.5 + (double)(bucket % 4)) * (double)(UINT64_C(1) << (bucket / 4)) / 4.0;
@@ -374,12 +381,15 @@ print_histogram(struct ax_writer *out, const struct family *family, const struct
 {
     int64_t seen = 0, sum_ns = 0;
     for (size_t bucket = 0; bucket < BUCKETS; bucket++) {
-        size_t power = bucket / 4 + 1; /* 2^power ns is this bucket's top */
-        char top[AX_NUMBER_BYTES_MAX];
         seen += bucket_count(metric, bucket);
-        if (bucket % 4 != 3 || power < PRINTED_LOW || power > PRINTED_HIGH)
+        double top_ns = bucket_top_ns(bucket);
+        bool whole = bucket % 4 == 3; /* a power of two */
+        char top[AX_NUMBER_BYTES_MAX];
+        if (top_ns < (double)(UINT64_C(1) << PRINTED_LOW) ||
+            top_ns > (double)(UINT64_C(1) << PRINTED_HIGH) ||
+            (!whole && top_ns > (double)(UINT64_C(1) << PRINTED_FINE)))
             continue;
-        ax_format_f64((double)(UINT64_C(1) << power) / 1e9, top);
+        ax_format_f64(top_ns / 1e9, top);
         print_bucket(out, family, metric, top, seen);
     }
     print_bucket(out, family, metric, "+Inf", seen);
