@@ -522,6 +522,31 @@ ax_decision_read(struct ax_ctx *ctx, ax_str payload, struct ax_decision *out_dec
     return AX_OK;
 }
 
+ax_status
+ax_decision_read_request(struct ax_ctx *ctx, ax_str payload, ax_str *out_deployment,
+                         ax_str *out_request_id)
+{
+    enum { REQUEST_ID = 3, DEPLOYMENT = 4 };
+    struct ax_reader reader = ax_reader_of(payload);
+    struct ax_cbor_item map = ax_cbor_next(&reader);
+    *out_deployment = *out_request_id = AX_STR("");
+    for (uint64_t i = 0; map.kind == AX_CBOR_MAP && i < map.u64; i++) {
+        struct ax_cbor_item key = ax_cbor_next(&reader);
+        if (reader.status != AX_OK || key.kind != AX_CBOR_UNSIGNED || key.u64 > DEPLOYMENT)
+            break; /* keys ascend */
+        if (key.u64 != REQUEST_ID && key.u64 != DEPLOYMENT) {
+            ax_cbor_skip(&reader);
+            continue;
+        }
+        struct ax_cbor_item value = ax_cbor_next(&reader);
+        if (value.kind == AX_CBOR_TEXT)
+            *(key.u64 == REQUEST_ID ? out_request_id : out_deployment) = value.bytes;
+    }
+    if (map.kind != AX_CBOR_MAP || reader.status != AX_OK)
+        return ax_fail(ctx, AX_INVALID, "the record of a decision is not deterministic CBOR");
+    return AX_OK;
+}
+
 /* ---- its fact ---- */
 
 void

@@ -112,6 +112,10 @@ void ax_decision_write(const struct ax_decision *decision, struct ax_writer *out
 /* Back again: text borrowed from payload, arrays in ctx->arena. Fails: INVALID, LIMIT. */
 ax_status ax_decision_read(struct ax_ctx *ctx, ax_str payload, struct ax_decision *out_decision);
 
+/* Only what a request is known by, borrowed from payload; "" for none. Fails: INVALID. */
+ax_status ax_decision_read_request(struct ax_ctx *ctx, ax_str payload, ax_str *out_deployment,
+                                   ax_str *out_request_id);
+
 /* Fills in the leaf of a decision: kind, times, clock, actor, object, hashes, build. */
 void ax_decision_describe(const struct ax_decision *decision, struct ax_event *event);
 

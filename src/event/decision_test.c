@@ -98,6 +98,13 @@ round_trip(struct ax_ctx *ctx)
     CHECK_EQ(ax_cbor_check(ax_writer_str(&out)), AX_OK);
     CHECK_EQ(ax_decision_read(ctx, ax_writer_str(&out), &back), AX_OK);
     check_same(&decision, &back);
+    ax_str deployment, request_id;
+    CHECK_EQ(ax_decision_read_request(ctx, ax_writer_str(&out), &deployment, &request_id), AX_OK);
+    CHECK(ax_str_eq(deployment, decision.deployment));
+    CHECK(ax_str_eq(request_id, decision.request_id));
+    for (size_t cut = 0; cut < 40; cut++) /* no answer out of half a record's head */
+        CHECK_EQ(ax_decision_read_request(ctx, (ax_str){out.at, cut}, &deployment, &request_id),
+                 AX_INVALID);
     CHECK_EQ(back.feature_count, AX_COUNT_OF(features));
     CHECK_EQ(back.features[2].kind, AX_DECISION_MISSING);
     CHECK_EQ(back.features[4].kind, AX_DECISION_TEXT);

@@ -150,7 +150,8 @@ enqueue(struct ax_ledger *ledger, struct ax_ctx *ctx, struct ax_ledger_entry *en
         ledger->last = entry;
         ledger->queued++;
         ledger->copied_bytes += copied_bytes;
-        if (ledger->writer_waits)
+        ledger->awaited += !entry->unawaited_;
+        if (ledger->writer_waits && (!entry->unawaited_ || ax_ledger_writer_should_look(ledger)))
             ax_cond_signal(&ledger->for_writer);
     }
     ax_mutex_unlock(&ledger->mutex);
@@ -205,7 +206,8 @@ ax_ledger_queue(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct ax_ev
     char *at = copy->data;
     copy->ledger = ledger;
     copy->bytes = sizeof *copy + texts;
-    copy->entry = (struct ax_ledger_entry){.event = *event, .payload = payload, .done = copy_done};
+    copy->entry = (struct ax_ledger_entry){
+        .event = *event, .payload = payload, .done = copy_done, .unawaited_ = true};
     struct ax_event *own = &copy->entry.event;
     ax_str *const fields[] = {&own->producer, &own->clock_source, &own->actor,         &own->object,
                               &own->build_id, &own->body,         &copy->entry.payload};

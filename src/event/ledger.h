@@ -81,6 +81,7 @@ struct ax_ledger_entry {
     bool duplicate;   /* (producer, sequence) was in the log already */
     uint64_t index;   /* of the leaf; UINT64_MAX for a duplicate too old to know */
 
+    bool unawaited_; /* nobody waits for it: see ax_ledger_queue */
     struct ax_ledger_entry *next_;
 };
 
@@ -94,7 +95,10 @@ struct ax_ledger_entry {
 ax_status ax_ledger_submit(struct ax_ledger *ledger, struct ax_ctx *ctx,
                            struct ax_ledger_entry *entry);
 
-/* Hands in a copy and does not wait: AX_OK means taken, not durable. Fails: as submit. */
+/*
+ * Hands in a copy and does not wait: AX_OK means taken, not durable. It goes to the disk with the
+ * next batch that somebody waits for, and a few milliseconds later at most. Fails: as submit.
+ */
 ax_status ax_ledger_queue(struct ax_ledger *ledger, struct ax_ctx *ctx,
                           const struct ax_event *event, ax_str payload);
 
@@ -136,6 +140,22 @@ ax_status ax_ledger_read(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t 
 /* Up to count_max leaves from `from` on, in ctx->arena; none at the end. */
 ax_status ax_ledger_read_many(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t from,
                               size_t count_max, ax_str **out_leaves, size_t *out_count);
+
+/* A fact as it lies in the log. */
+struct ax_ledger_fact {
+    struct ax_event event;
+    ax_str sealed; /* its payload; "" once erased, and where there is none */
+    bool erased;
+};
+
+/* Up to count_max facts from `from` on, in ctx->arena: for who follows the log. As read_many. */
+ax_status ax_ledger_read_facts(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t from,
+                               size_t count_max, struct ax_ledger_fact **out_facts,
+                               size_t *out_count);
+
+/* A fact's payload in clear; "" for none. Fails: NOT_FOUND when erased, CORRUPT, UNAVAILABLE. */
+ax_status ax_ledger_unseal(struct ax_ledger *ledger, struct ax_ctx *ctx,
+                           const struct ax_ledger_fact *fact, ax_str *out_payload);
 
 /* The fact and its payload in clear, in ctx->arena. Fails: as read; NOT_FOUND when erased. */
 ax_status ax_ledger_read_payload(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t index,

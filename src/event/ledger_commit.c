@@ -5,7 +5,7 @@
 #include "event/ledger_state.h"
 #include "sys/clock.h"
 
-enum { PREPARE_EVERY_BYTES = 1 << 20 };
+enum { PREPARE_EVERY_BYTES = 1 << 20, GROW_NS = 5'000'000 };
 
 /* ---- failing for good ---- */
 
@@ -197,6 +197,7 @@ take_chain(struct ax_ledger *ledger)
             break;
         last = entry;
         count++;
+        ledger->awaited -= !entry->unawaited_;
     }
     if (!last)
         return NULL;
@@ -245,6 +246,26 @@ heartbeat_done(struct ax_ledger_entry *entry)
     (void)entry; /* a heartbeat that was not written is missed by whoever listens */
 }
 
+/* Of facts that nobody waits for: the first starts the wait for more, half a batch ends it. */
+bool
+ax_ledger_writer_should_look(const struct ax_ledger *ledger)
+{
+    return ledger->queued == 1 || 2 * ledger->queued >= (uint64_t)ledger->config.batch_records_max;
+}
+
+/* One commit for all that come in these milliseconds, unless somebody waits for one of them. */
+static void
+let_batch_grow(struct ax_ledger *ledger) AX_REQUIRES(ledger->mutex)
+{
+    int64_t deadline_ns = ax_clock_monotonic_ns() + GROW_NS;
+    ledger->writer_waits = true;
+    while (ledger->first && ledger->awaited == 0 && !ledger->closing && !ledger->failed &&
+           2 * ledger->queued < (uint64_t)ledger->config.batch_records_max)
+        if (!ax_cond_wait_until(&ledger->for_writer, &ledger->mutex, deadline_ns))
+            break;
+    ledger->writer_waits = false;
+}
+
 /* Waits for work or for the heart to beat; true when it should. The caller holds the mutex. */
 static bool
 wait_for_work(struct ax_ledger *ledger) AX_REQUIRES(ledger->mutex)
@@ -260,6 +281,7 @@ wait_for_work(struct ax_ledger *ledger) AX_REQUIRES(ledger->mutex)
             ax_cond_wait(&ledger->for_writer, &ledger->mutex);
     }
     ledger->writer_waits = false;
+    let_batch_grow(ledger);
     return late && !ledger->first && !ledger->failed && !ledger->reserved;
 }
 

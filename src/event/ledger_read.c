@@ -46,28 +46,60 @@ ax_ledger_read_many(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t from,
     return AX_OK;
 }
 
+static ax_status
+fact_of(struct ax_ctx *ctx, uint64_t index, const struct ax_segment_log_record *record,
+        struct ax_ledger_fact *out_fact)
+{
+    if (ax_event_read(ctx, record->bytes, &out_fact->event) != AX_OK)
+        return ax_explain(ctx, AX_CORRUPT, "fact %" PRIu64, index);
+    out_fact->sealed = record->attachment;
+    out_fact->erased = record->erased;
+    return AX_OK;
+}
+
+ax_status
+ax_ledger_read_facts(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t from, size_t count_max,
+                     struct ax_ledger_fact **out_facts, size_t *out_count)
+{
+    struct ax_segment_log_records found = {};
+    if (count_max > 0)
+        AX_TRY(ax_segment_log_read(ledger->log, ctx, from, count_max, READ_BYTES_MAX, &found));
+    struct ax_ledger_fact *facts = AX_NEW_ARRAY(ctx->arena, struct ax_ledger_fact, found.count + 1);
+    if (!facts)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu facts", found.count);
+    for (size_t i = 0; i < found.count; i++)
+        AX_TRY(fact_of(ctx, from + i, &found.items[i], &facts[i]));
+    *out_facts = facts;
+    *out_count = found.count;
+    return AX_OK;
+}
+
+ax_status
+ax_ledger_unseal(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct ax_ledger_fact *fact,
+                 ax_str *out_payload)
+{
+    *out_payload = AX_STR("");
+    if (fact->event.payload_bytes == 0)
+        return AX_OK;
+    if (fact->erased)
+        return ax_fail(ctx, AX_NOT_FOUND, "its payload was erased");
+    if (!ledger->vault)
+        return ax_fail(ctx, AX_UNAVAILABLE, "its payload is sealed and no vault is open");
+    return ax_vault_unseal(ledger->vault, ctx, &fact->event, fact->sealed, out_payload);
+}
+
 ax_status
 ax_ledger_read_payload(struct ax_ledger *ledger, struct ax_ctx *ctx, uint64_t index,
                        struct ax_event *out_event, ax_str *out_payload)
 {
     struct ax_segment_log_record record;
-    struct ax_event event;
-    ax_str payload = AX_STR("");
+    struct ax_ledger_fact fact;
     AX_TRY(read_record(ledger, ctx, index, &record));
-    if (ax_event_read(ctx, record.bytes, &event) != AX_OK)
-        return ax_explain(ctx, AX_CORRUPT, "fact %" PRIu64, index);
-    if (event.payload_bytes > 0) {
-        if (record.erased)
-            return ax_fail(ctx, AX_NOT_FOUND, "the payload of fact %" PRIu64 " was erased", index);
-        if (!ledger->vault)
-            return ax_fail(ctx, AX_UNAVAILABLE,
-                           "the payload of fact %" PRIu64 " is sealed and no vault is open", index);
-        ax_status status = ax_vault_unseal(ledger->vault, ctx, &event, record.attachment, &payload);
-        if (status != AX_OK)
-            return ax_explain(ctx, status, "fact %" PRIu64, index);
-    }
-    *out_event = event;
-    *out_payload = payload;
+    AX_TRY(fact_of(ctx, index, &record, &fact));
+    ax_status status = ax_ledger_unseal(ledger, ctx, &fact, out_payload);
+    if (status != AX_OK)
+        return ax_explain(ctx, status, "fact %" PRIu64, index);
+    *out_event = fact.event;
     return AX_OK;
 }
 

@@ -27,6 +27,38 @@ reading(struct ax_ctx *ctx, struct ledger_case *at)
     ax_ledger_close(ledger);
 }
 
+/* What a follower reads at once is what is read one by one. */
+static void
+reading_facts(struct ax_ctx *ctx, struct ledger_case *at)
+{
+    struct ax_ledger *ledger = NULL;
+    struct ax_ledger_fact *facts;
+    size_t count;
+    CHECK_EQ(ledger_case_open(ctx, at, &ledger), AX_OK);
+    ledger_case_fill(ctx, at, ledger, 0, 30);
+    CHECK_EQ(ax_ledger_read_facts(ledger, ctx, 4, 10, &facts, &count), AX_OK);
+    CHECK_EQ(count, 10);
+    for (size_t i = 0; i < count; i++) {
+        struct ax_event event;
+        ax_str one, all;
+        CHECK_EQ(ax_ledger_read_payload(ledger, ctx, 4 + i, &event, &one), AX_OK);
+        CHECK_EQ(ax_ledger_unseal(ledger, ctx, &facts[i], &all), AX_OK);
+        CHECK(ax_str_eq(one, all) && facts[i].event.sequence == event.sequence);
+    }
+    facts[0].erased = facts[0].event.payload_bytes > 0;
+    ax_str payload;
+    CHECK_EQ(ax_ledger_unseal(ledger, ctx, &facts[0], &payload),
+             facts[0].erased ? AX_NOT_FOUND : AX_OK);
+    CHECK_EQ(ax_ledger_read_facts(ledger, ctx, 30, 10, &facts, &count), AX_OK);
+    CHECK_EQ(count, 0);
+    ax_ledger_close(ledger);
+}
+
+TEST(ledger_read_gives_facts_with_what_is_sealed)
+{
+    ledger_case_run(reading_facts);
+}
+
 TEST(ledger_read_gives_leaves_in_order)
 {
     ledger_case_run(reading);

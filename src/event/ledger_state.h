@@ -55,6 +55,7 @@ struct ax_ledger {
     struct ax_cond for_writer, for_builder, grown, published;
     struct ax_ledger_entry *first, *last;
     uint64_t queued, copied_bytes;
+    uint64_t awaited; /* of the queued ones, those that somebody waits for */
     bool writer_waits, builder_waits, closing, writer_ended;
 
     struct ax_merkle_head durable;
@@ -86,6 +87,7 @@ struct ax_ledger {
 ax_status ax_ledger_commit(struct ax_ledger *ledger, struct ax_ctx *ctx,
                            struct ax_ledger_entry *chain);
 void ax_ledger_writer_run(void *ledger);
+bool ax_ledger_writer_should_look(const struct ax_ledger *ledger) AX_REQUIRES(ledger->mutex);
 
 /* Nothing is taken any more, for good; the first reason stays. Takes the mutex. */
 void ax_ledger_fail(struct ax_ledger *ledger, const char *error);

@@ -7,7 +7,7 @@
 #include "event/decision.h"
 #include "sys/mutex.h"
 
-enum { CLAIM_SLOTS = 1 << 16, FACTS_A_RUN = 256, SCRATCH_BYTES_MAX = 64 << 20, ADDED_MAX = 1000 };
+enum { CLAIM_SLOTS = 1 << 16, FACTS_A_RUN = 1024, SCRATCH_BYTES_MAX = 64 << 20, ADDED_MAX = 1000 };
 
 /* A request being decided, or decided and not yet seen in the ledger by the follower. */
 struct claim {
@@ -85,22 +85,20 @@ add_item(struct ax_ctx *ctx, struct batch *batch, ax_str key, ax_str value)
 
 /* What stands in the payload; an erased one is passed over: its request id is gone with it. */
 static ax_status
-add_request(struct ax_ctx *ctx, struct batch *batch, uint64_t leaf)
+add_request(struct ax_ctx *ctx, struct batch *batch, const struct ax_ledger_fact *fact)
 {
-    struct ax_event event;
-    struct ax_decision decision;
     char key[3 + AX_DIGEST_HEX_BYTES];
-    ax_str payload;
-    ax_status status = ax_ledger_read_payload(batch->index->ledger, ctx, leaf, &event, &payload);
+    ax_str payload, deployment, request_id;
+    ax_status status = ax_ledger_unseal(batch->index->ledger, ctx, fact, &payload);
     if (status == AX_NOT_FOUND)
         return AX_OK;
     AX_TRY(status);
-    AX_TRY(ax_decision_read(ctx, payload, &decision));
-    if (decision.request_id.len == 0)
+    AX_TRY(ax_decision_read_request(ctx, payload, &deployment, &request_id));
+    if (request_id.len == 0)
         return AX_OK;
-    ax_str name = request_key(decision.deployment, decision.request_id, key);
+    ax_str name = request_key(deployment, request_id, key);
     batch->claims[batch->claim_count++] = ax_map_hash(name);
-    return add_item(ctx, batch, name, decision.id);
+    return add_item(ctx, batch, name, fact->event.object);
 }
 
 /* A number as eight bytes, little-endian. */
@@ -144,20 +142,19 @@ add_addition(struct ax_ctx *ctx, struct batch *batch, uint64_t leaf, ax_str deci
 }
 
 static ax_status
-add_fact(struct ax_ctx *ctx, struct batch *batch, uint64_t leaf, ax_str bytes)
+add_fact(struct ax_ctx *ctx, struct batch *batch, uint64_t leaf, const struct ax_ledger_fact *fact)
 {
-    struct ax_event event;
-    AX_TRY(ax_event_read(ctx, bytes, &event));
-    if (event.kind == AX_EVENT_OUTCOME || event.kind == AX_EVENT_REVIEW ||
-        event.kind == AX_EVENT_REPLAY)
-        return add_addition(ctx, batch, leaf, event.object);
-    if (event.kind != AX_EVENT_DECISION)
+    const struct ax_event *event = &fact->event;
+    if (event->kind == AX_EVENT_OUTCOME || event->kind == AX_EVENT_REVIEW ||
+        event->kind == AX_EVENT_REPLAY)
+        return add_addition(ctx, batch, leaf, event->object);
+    if (event->kind != AX_EVENT_DECISION)
         return AX_OK;
-    ax_str key = ax_str_printf(ctx->arena, "d/%.*s", AX_FMT(event.object));
+    ax_str key = ax_str_printf(ctx->arena, "d/%.*s", AX_FMT(event->object));
     if (!key.at || key.len > AX_KV_KEY_BYTES_MAX)
-        return ax_fail(ctx, AX_LIMIT, "decision id of %zu bytes", event.object.len);
+        return ax_fail(ctx, AX_LIMIT, "decision id of %zu bytes", event->object.len);
     AX_TRY(add_number(ctx, batch, key, leaf));
-    return event.payload_bytes ? add_request(ctx, batch, leaf) : AX_OK;
+    return event->payload_bytes ? add_request(ctx, batch, fact) : AX_OK;
 }
 
 /*
@@ -169,16 +166,16 @@ follow(struct ax_decision_index *index, struct ax_ctx *ctx, size_t *out_count)
 {
     ax_auto(ax_free) void *block = ax_alloc(sizeof(struct batch), 1);
     struct batch *batch = block;
-    ax_str *leaves;
+    struct ax_ledger_fact *facts;
     if (!batch)
         return ax_fail(ctx, AX_LIMIT, "no memory for the index");
     batch->index = index;
     AX_TRY(
-        ax_ledger_read_many(index->ledger, ctx, index->position, FACTS_A_RUN, &leaves, out_count));
+        ax_ledger_read_facts(index->ledger, ctx, index->position, FACTS_A_RUN, &facts, out_count));
     if (*out_count == 0)
         return AX_OK;
     for (size_t i = 0; i < *out_count; i++)
-        AX_TRY(add_fact(ctx, batch, index->position + i, leaves[i]));
+        AX_TRY(add_fact(ctx, batch, index->position + i, &facts[i]));
     AX_TRY(add_number(ctx, batch, position_key, index->position + *out_count));
     AX_TRY(ax_kv_write(index->kv, ctx, batch->items, batch->count));
     index->position += *out_count;

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/fault.h"
 
+enum { RANDOM_BLOCK_BYTES = 1024, RANDOM_SMALL_BYTES = 64 };
 enum { NONCE_BYTES = 12, TAG_BYTES = 16, PASSWORD_HASH_BYTES = crypto_pwhash_STRBYTES };
 
 static_assert(AX_PUBLIC_KEY_BYTES == crypto_sign_PUBLICKEYBYTES);
@@ -34,13 +35,27 @@ thread_hash_free(void *hash)
     thread_hash = NULL;
 }
 
+/* Random bytes not yet given out. */
+static _Thread_local struct {
+    uint8_t bytes[RANDOM_BLOCK_BYTES];
+    size_t left;
+} thread_random;
+
+/* In a child: what its parent gives out must not be given out again. */
+static void
+thread_random_forget(void)
+{
+    thread_random.left = 0;
+}
+
 static void
 library_open(void)
 {
     sha256_method = EVP_MD_fetch(NULL, "SHA256", NULL);
     gcm_method = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     library_ready = sodium_init() >= 0 && sha256_method && gcm_method &&
-                    pthread_key_create(&hash_key, thread_hash_free) == 0;
+                    pthread_key_create(&hash_key, thread_hash_free) == 0 &&
+                    pthread_atfork(NULL, NULL, thread_random_forget) == 0;
 }
 
 static bool
@@ -199,11 +214,25 @@ ax_digest_parse(ax_str hex, ax_digest *out)
 
 /* ---- random bytes and secrets ---- */
 
+/*
+ * Few bytes come from a block that the system filled, one call for many; what was given out is
+ * wiped from it, so that what leaks later tells nothing of what was used before.
+ */
 void
 ax_random_bytes(void *out, size_t len)
 {
     AX_ASSERT(library());
-    randombytes_buf(out, len);
+    if (len > RANDOM_SMALL_BYTES) {
+        randombytes_buf(out, len);
+        return;
+    }
+    if (thread_random.left < len) {
+        randombytes_buf(thread_random.bytes, sizeof thread_random.bytes);
+        thread_random.left = sizeof thread_random.bytes;
+    }
+    thread_random.left -= len;
+    memcpy(out, thread_random.bytes + thread_random.left, len);
+    sodium_memzero(thread_random.bytes + thread_random.left, len);
 }
 
 bool

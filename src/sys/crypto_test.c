@@ -1,5 +1,8 @@
 #include "sys/crypto.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/writer.h"
 #include "codec/text.h"
 #include "harness.h"
@@ -334,6 +337,28 @@ TEST(crypto_opens_only_what_was_sealed)
 }
 
 /* ---- random bytes, secrets, passwords ---- */
+
+/* A child that draws on must not draw what its parent draws next. */
+TEST(R92_random_bytes_come_once_also_across_a_fork)
+{
+    enum { DRAWS = 300, BYTES = 16 };
+    static uint8_t drawn[DRAWS][BYTES];
+    int ends[2];
+    ax_random_bytes(drawn[0], BYTES);
+    REQUIRE(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        ax_random_bytes(drawn[1], BYTES);
+        _exit(write(ends[1], drawn[1], BYTES) == BYTES ? 0 : 1);
+    }
+    CHECK_EQ(read(ends[0], drawn[1], BYTES), BYTES);
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    for (int i = 2; i < DRAWS; i++)
+        ax_random_bytes(drawn[i], BYTES);
+    for (int i = 0; i < DRAWS; i++)
+        for (int j = i + 1; j < DRAWS; j++)
+            CHECK(memcmp(drawn[i], drawn[j], BYTES) != 0);
+}
 
 TEST(R92_crypto_keeps_secrets_zeroed_and_wipes_them)
 {
