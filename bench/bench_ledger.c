@@ -1,13 +1,11 @@
 /*
  * How many facts the ledger takes in a second, and how long each waits for the disk.
  *
- *     bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES [busy]]]]
+ *     bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES [RATE]]]]
  *
- * Eight producers keep 64 facts in flight each, every one with a sealed payload. FOLDER (default:
- * a new one in the current folder) is on the disk that is measured; it is removed afterwards.
- * busy: segments are prepared whole (ledger.prepare_bytes = ledger.segment_bytes), as on a machine
- * that records a hundred thousand a second: making zeros is what the slowest one in a hundred waits
- * for.
+ * Eight producers keep up to 64 facts in flight each, every one with a sealed payload: RATE facts a
+ * second in all, or (0, the default) as many as the ledger takes. FOLDER (default: a new one in the
+ * current folder) is on the disk that is measured; it is removed afterwards.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +19,7 @@
 #include "sys/workers.h"
 
 enum { PRODUCERS = 8, IN_FLIGHT = 64, WAITS_MAX = 4'000'000, SEALS = 20'000, ENTITIES = 1'000 };
+enum { LATE_NS = 2'000'000 }; /* more than a sleep of 1 ms is late by itself */
 
 /* A fact under way. */
 struct flight {
@@ -33,6 +32,7 @@ struct producer {
     struct ax_ledger *ledger;
     struct ax_vault_sealed sealed; /* sealed once: what is measured here is the ledger */
     int64_t end_ns;
+    int64_t interval_ns; /* between two of its facts; 0: none */
     int number;
     uint64_t failures; /* guarded by mutex, as what follows */
     struct flight flights[IN_FLIGHT], *idle[IN_FLIGHT];
@@ -84,9 +84,9 @@ take_idle(struct producer *producer, struct flight *out_flights[IN_FLIGHT])
 }
 
 static void
-submit(struct producer *producer, struct ax_ctx *ctx, struct flight *flight)
+submit(struct producer *producer, struct ax_ctx *ctx, struct flight *flight, int64_t begin_ns)
 {
-    flight->begin_ns = ax_clock_monotonic_ns();
+    flight->begin_ns = begin_ns;
     flight->entry = (struct ax_ledger_entry){
         .event = {.kind = AX_EVENT_DECISION,
                   .producer = AX_STR("decision"),
@@ -102,6 +102,23 @@ submit(struct producer *producer, struct ax_ctx *ctx, struct flight *flight)
     check(ctx, ax_ledger_submit(producer->ledger, ctx, &flight->entry), "submit");
 }
 
+/*
+ * Waits until the next fact is due. Its time runs from then on, also when it was late because all
+ * 64 were still in flight: who waits to be let in waits, too.
+ */
+static int64_t
+due(const struct producer *producer, int64_t *next_ns)
+{
+    int64_t now_ns = ax_clock_monotonic_ns();
+    if (!producer->interval_ns)
+        return now_ns;
+    for (; now_ns < *next_ns; now_ns = ax_clock_monotonic_ns())
+        ax_clock_sleep_ms(1);
+    int64_t scheduled_ns = *next_ns;
+    *next_ns += producer->interval_ns;
+    return now_ns - scheduled_ns > LATE_NS ? scheduled_ns : now_ns;
+}
+
 static void
 produce(void *arg)
 {
@@ -111,15 +128,18 @@ produce(void *arg)
     struct flight *flights[IN_FLIGHT];
     for (int i = 0; i < IN_FLIGHT; i++) {
         producer->flights[i].producer = producer;
-        submit(producer, &ctx, &producer->flights[i]);
+        producer->idle[producer->idle_count++] = &producer->flights[i];
     }
-    while (ax_clock_monotonic_ns() < producer->end_ns) {
-        size_t count = take_idle(producer, flights);
-        for (size_t i = 0; i < count; i++)
-            submit(producer, &ctx, flights[i]);
+    int64_t next_ns = ax_clock_monotonic_ns();
+    for (size_t count = 0, back = 0; back < IN_FLIGHT;) {
+        count = take_idle(producer, flights);
+        for (size_t i = 0; i < count; i++) {
+            if (ax_clock_monotonic_ns() >= producer->end_ns)
+                back++;
+            else
+                submit(producer, &ctx, flights[i], due(producer, &next_ns));
+        }
     }
-    for (size_t back = 0; back < IN_FLIGHT;)
-        back += take_idle(producer, flights);
     ax_arena_free(arena);
 }
 
@@ -208,7 +228,7 @@ measure_proofs(struct ax_ctx *ctx, struct ax_ledger *ledger)
 
 static void
 measure(struct ax_ctx *ctx, struct ax_ledger *ledger, struct ax_vault *vault, ax_str payload,
-        int64_t seconds)
+        int64_t seconds, int64_t rate)
 {
     static struct producer producers[PRODUCERS];
     struct ax_thread *threads[PRODUCERS];
@@ -216,6 +236,7 @@ measure(struct ax_ctx *ctx, struct ax_ledger *ledger, struct ax_vault *vault, ax
     for (int i = 0; i < PRODUCERS; i++) {
         producers[i].ledger = ledger;
         producers[i].number = i;
+        producers[i].interval_ns = rate ? PRODUCERS * INT64_C(1'000'000'000) / rate : 0;
         producers[i].end_ns = begin_ns + seconds * 1'000'000'000;
         producers[i].waits_ns = malloc(sizeof(int64_t) * WAITS_MAX);
         ax_mutex_init(&producers[i].mutex);
@@ -239,10 +260,11 @@ main(int argc, char **argv)
     struct ax_arena *arena = ax_arena_new(256 << 20);
     struct ax_ctx ctx = ax_ctx_of(arena);
     ax_str folder = ax_str_of(argc > 1 ? argv[1] : "bench_ledger.data");
-    int64_t seconds = 5, payload_bytes = 300;
+    int64_t seconds = 5, payload_bytes = 300, rate = 0;
     if ((argc > 2 && !ax_parse_i64(ax_str_of(argv[2]), &seconds)) ||
-        (argc > 3 && !ax_parse_i64(ax_str_of(argv[3]), &payload_bytes))) {
-        fprintf(stderr, "usage: bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES [busy]]]]\n");
+        (argc > 3 && !ax_parse_i64(ax_str_of(argv[3]), &payload_bytes)) ||
+        (argc > 4 && !ax_parse_i64(ax_str_of(argv[4]), &rate))) {
+        fprintf(stderr, "usage: bench_ledger [FOLDER [SECONDS [PAYLOAD_BYTES [RATE]]]]\n");
         return EXIT_FAILURE;
     }
     static const uint8_t seed[32] = {1};
@@ -254,8 +276,6 @@ main(int argc, char **argv)
     struct ax_vault *vault;
     struct ax_ledger *ledger;
     ax_settings_defaults(&ax_ledger_settings, &config);
-    if (argc > 4)
-        config.prepare_bytes = config.segment_bytes;
     check(&ctx, ax_crypto_init(&ctx), "crypto");
     check(&ctx, ax_file_make_folders(&ctx, folder), "folder");
     check(&ctx, ax_vault_make_kek(&ctx, vault_config.kek_path), "key");
@@ -270,7 +290,7 @@ main(int argc, char **argv)
     char *bytes = ax_arena_alloc(arena, 1, (size_t)payload_bytes + 1);
     ax_str payload = {bytes, (size_t)payload_bytes};
     measure_sealing(&ctx, vault, payload);
-    measure(&ctx, ledger, vault, payload, seconds);
+    measure(&ctx, ledger, vault, payload, seconds, rate);
     measure_proofs(&ctx, ledger);
     ax_ledger_close(ledger);
     int64_t begin_ns = ax_clock_monotonic_ns();

@@ -30,7 +30,8 @@ static const struct ax_setting rows[] = {
      AX_SETTING_DURATION_MS, FIELD(heartbeat_interval_ms), 10'000, 0, 3'600'000, NULL},
     {"reserve_percent", "of the disk, kept for facts that must not be refused", AX_SETTING_NUMBER,
      FIELD(reserve_percent), 5, 0, 100, NULL},
-    {"prepare_bytes", "zero-filled ahead of the writer: more of it, and fewer facts wait for it",
+    {"prepare_bytes",
+     "zero-filled ahead of the writer at first; doubled when it ran into the end of them",
      AX_SETTING_BYTES, FIELD(prepare_bytes), 16 << 20, 1 << 20, 1 << 30, NULL},
 };
 

@@ -29,6 +29,7 @@ struct ax_segment_log {
 
     uint64_t prepared;       /* guarded by shelf.mutex; size of the last segment's file */
     struct ax_mutex growing; /* held while the last segment's file is made longer or changed */
+    uint64_t ahead;          /* guarded by growing; zeros that the background keeps ready */
 
     /* the writer's */
     ax_file file;
@@ -67,9 +68,8 @@ refuse(struct ax_ctx *ctx, const struct ax_segment_log *log)
 /* ---- making segments ---- */
 
 static uint64_t
-prepare_target(const struct ax_segment_log *log, uint64_t needed)
+prepare_target(uint64_t needed, uint64_t step)
 {
-    uint64_t step = (uint64_t)log->config.prepare_bytes;
     return (needed + step - 1) / step * step;
 }
 
@@ -179,18 +179,19 @@ roll(struct ax_segment_log *log, struct ax_ctx *ctx, uint64_t batch_bytes)
 {
     AX_TRY(ax_segment_log_sync(log, ctx));
     ax_mutex_lock(&log->growing);
-    ax_status status =
-        roll_locked(log, ctx, prepare_target(log, AX_SEGMENT_HEAD_BYTES + batch_bytes));
+    ax_status status = roll_locked(
+        log, ctx,
+        prepare_target(AX_SEGMENT_HEAD_BYTES + batch_bytes, (uint64_t)log->config.prepare_bytes));
     ax_mutex_unlock(&log->growing);
     return status;
 }
 
 /* Zeros up to `needed` in the segment that is written to. */
 static ax_status
-grow(struct ax_segment_log *log, struct ax_ctx *ctx, uint64_t first, uint64_t needed)
+grow(struct ax_segment_log *log, struct ax_ctx *ctx, uint64_t first, uint64_t needed, uint64_t step)
 {
     ax_str path;
-    uint64_t target = prepare_target(log, needed);
+    uint64_t target = prepare_target(needed, step);
     AX_TRY(ax_segment_shelf_path(&log->shelf, ctx, first, "", &path));
     AX_TRY(zero_fill(ctx, path, target));
     ax_mutex_lock(&log->shelf.mutex);
@@ -219,12 +220,12 @@ ax_segment_log_prepare(struct ax_segment_log *log, struct ax_ctx *ctx)
     uint64_t prepared = log->prepared;
     ax_mutex_unlock(&log->shelf.mutex);
 
-    uint64_t step = (uint64_t)log->config.prepare_bytes;
+    uint64_t step = log->ahead;
     uint64_t ceiling = (uint64_t)log->config.segment_bytes;
     ax_status status = AX_OK;
     ax_str spare;
     if (prepared < last.end + step && prepared < ceiling)
-        status = grow(log, ctx, last.first, prepared + 1);
+        status = grow(log, ctx, last.first, prepared + 1, step);
     if (status == AX_OK && last.end + 2 * step > ceiling) {
         status = spare_path(ctx, log, &spare);
         if (status == AX_OK)
@@ -257,8 +258,14 @@ reserve_here(struct ax_segment_log *log, struct ax_ctx *ctx, uint64_t bytes)
         return ax_fail(ctx, AX_LIMIT, "no memory for a batch of %" PRIu64 " bytes", bytes);
     if (log->at + bytes <= prepared_bytes(log))
         return AX_OK;
-    ax_mutex_lock(&log->growing); /* the background did not come in time */
-    ax_status status = grow(log, ctx, first, log->at + bytes);
+    ax_mutex_lock(&log->growing);
+    ax_status status = AX_OK;
+    if (log->at + bytes > prepared_bytes(log)) { /* the background did not come in time */
+        status = grow(log, ctx, first, log->at + bytes, (uint64_t)log->config.prepare_bytes);
+        log->ahead = 2 * log->ahead < (uint64_t)log->config.segment_bytes
+                         ? 2 * log->ahead
+                         : (uint64_t)log->config.segment_bytes;
+    }
     ax_mutex_unlock(&log->growing);
     return status;
 }
@@ -517,7 +524,7 @@ open_first(struct ax_segment_log *log, struct ax_ctx *ctx)
     if (!ax_segment_shelf_room(&log->shelf))
         return ax_fail(ctx, AX_LIMIT, "no memory for a segment");
     ax_segment_shelf_push(&log->shelf, (struct ax_segment_shelf_item){0, AX_SEGMENT_HEAD_BYTES});
-    log->prepared = prepare_target(log, AX_SEGMENT_HEAD_BYTES);
+    log->prepared = prepare_target(AX_SEGMENT_HEAD_BYTES, (uint64_t)log->config.prepare_bytes);
     AX_TRY(spare_fill(log, ctx, &head, log->prepared, &log->file));
     AX_TRY(spare_rename(log, ctx, 0));
     AX_TRY(ax_file_size(ctx, log->file, &log->prepared));
@@ -574,6 +581,7 @@ ax_segment_log_open(struct ax_ctx *ctx, const struct ax_segment_log_config *conf
     log->config.folder = log->shelf.folder;
     log->file.fd = -1;
     log->buffer = ax_writer_of((size_t)batch_bytes_max);
+    log->ahead = (uint64_t)config->prepare_bytes;
     ax_mutex_init(&log->growing);
     ax_status status = open_segments(log, ctx);
     if (status != AX_OK) {

@@ -31,7 +31,8 @@ struct ax_segment_log;
 struct ax_segment_log_config {
     ax_str folder;         /* made when absent; locked by its owner, not here */
     int64_t segment_bytes; /* 64 MiB */
-    int64_t prepare_bytes; /* zero-filled ahead of the writer; 4 MiB */
+    int64_t prepare_bytes; /* zero-filled ahead of the writer at first, 4 MiB; doubled when it ran
+                              into the end of them, up to a segment */
     uint64_t count_min;    /* records known to be durable: fewer is CORRUPT */
     bool read_only;        /* looks, touches nothing: reserve and write are refused */
 };
