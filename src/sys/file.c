@@ -20,6 +20,7 @@ enum {
     FOLDER_DEPTH_MAX = 64,
     TEMPORARY_TRIES_MAX = 8,
     ZERO_BYTES = 256 * 1024,
+    ZERO_SYNC_BYTES = 1 << 20,
     READ_BYTES_FIRST = 4'096,
     NAME_BYTES_SHOWN = 256,
     NEW_FILE_MODE = 0600,
@@ -223,6 +224,8 @@ ax_file_prepare(struct ax_ctx *ctx, ax_file file, uint64_t bytes)
         size_t len = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
         AX_TRY(ax_file_write_at(ctx, file, at, (ax_str){zeros, len}));
         at += len;
+        if (at % ZERO_SYNC_BYTES == 0) /* little at once: whoever syncs meanwhile waits behind it */
+            AX_TRY(ax_file_sync(ctx, file));
     }
     return sync_all(ctx, file); /* also when nothing was missing: an earlier try may have died */
 }
