@@ -71,7 +71,7 @@ class Person:
         self.token_file = bank.folder / f"{name}.token"
         self.token_file.write_text(token)
         self.key = bank.folder / f"{name}.key"
-        self.connection = None
+        self.connection, self.used = None, 0.0
 
     def cli(self, *arguments, fails=False):
         """A verb of the CLI; the JSON it printed, or the refusal."""
@@ -84,13 +84,15 @@ class Person:
 
     def http(self, method, path, body=None, text=False):
         """(status, body) over a connection that is kept."""
-        if self.connection is None or self.connection.port != self.bank.server.port:
+        idle = time.monotonic() - self.used > 30  # the server closes what is idle for long
+        if self.connection is None or idle or self.connection.port != self.bank.server.port:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.bank.server.port, timeout=60)
         data = json.dumps(body) if body is not None else None
         self.connection.request(method, path, data, {"Authorization": f"Bearer {self.token}",
                                                      "Content-Type": "application/json"})
         answer = self.connection.getresponse()
         content = answer.read()
+        self.used = time.monotonic()
         return answer.status, content.decode() if text else json.loads(content)
 
 
