@@ -103,11 +103,10 @@ mlops_case_open_models(struct mlops_case *at)
 {
     struct ax_ctx *ctx = &at->ctx;
     struct ax_store *store = at->base.store;
-    uint8_t key[AX_KEY_BYTES];
-    ax_random_bytes(key, sizeof key);
+    char key[AX_DIGEST_HEX_BYTES + 1];
+    ax_str hex = ax_digest_hex(ax_sha256(AX_STR("a key for tests")), key);
     const ax_str protected_key = mlops_case_path(at, "protected.key");
-    CHECK_EQ(ax_file_write_atomic(ctx, protected_key, (ax_str){(const char *)key, sizeof key}),
-             AX_OK);
+    CHECK_EQ(ax_file_write_atomic(ctx, protected_key, hex), AX_OK);
     CHECK_EQ(ax_fs_open(ctx, mlops_case_path(at, "blobs"), &at->blob), AX_OK);
     const struct ax_registry_config registry = {.store = store, .blob = at->blob};
     CHECK_EQ(ax_registry_open(ctx, &registry, &at->registry), AX_OK);
@@ -212,7 +211,7 @@ mlops_case_move(struct ax_ctx *ctx, struct mlops_case *at, const char *model,
     for (size_t i = 0; i < AX_COUNT_OF(path) && (i == 0 || path[i - 1] != state); i++) {
         struct ax_version_record record = {};
         ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-        CHECK_EQ(ax_registry_version(at->registry, ctx, ax_str_of(model), 1, &record), AX_OK);
+        CHECK_EQ(ax_registry_version(at->registry, ctx, NULL, ax_str_of(model), 1, &record), AX_OK);
         CHECK_EQ(ax_store_begin(at->base.store, ctx, AX_STORE_WRITE, &tx), AX_OK);
         CHECK_EQ(ax_registry_move(at->registry, ctx, tx, &record, path[i], INT64_MAX), AX_OK);
         CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);

@@ -88,7 +88,8 @@ show_names(const struct ax_signature *signature, struct ax_json_writer *json)
     for (size_t i = 0; i < signature->feature_count; i++)
         ax_json_put_text(&names, signature->names[i]);
     ax_json_end_array(&names);
-    ax_json_member_text(json, "features", ax_writer_str(&text)); /* properties are strings */
+    ax_json_key(json, "features");
+    ax_json_put_text_from(json, &text); /* properties are strings */
 }
 
 static void

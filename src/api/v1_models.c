@@ -74,8 +74,8 @@ download_version(struct ax_call *call, struct ax_ctx *ctx)
     ax_str container;
     int64_t version;
     AX_TRY(ax_call_number(call, ctx, 1, &version));
-    AX_TRY(ax_registry_version(registry(call), ctx, call->parameters[0], version, &record));
-    AX_TRY(ax_registry_bundle(registry(call), ctx, &record, &bundle));
+    AX_TRY(ax_registry_version(registry(call), ctx, NULL, call->parameters[0], version, &record));
+    AX_TRY(ax_registry_bundle(registry(call), ctx, NULL, &record, &bundle));
     AX_TRY(ax_bundle_write(ctx, &bundle, &container));
     ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("application/json"));
     ax_writer_bytes(ax_exchange_body(call->exchange), container);

@@ -131,6 +131,10 @@ void ax_json_put_bool(struct ax_json_writer *json, bool value);
 void ax_json_put_null(struct ax_json_writer *json);
 void ax_json_put_raw(struct ax_json_writer *json, ax_str text); /* a value that is JSON already */
 
+/* The same of what was written elsewhere, and as a text: what failed there has failed here. */
+void ax_json_put_raw_from(struct ax_json_writer *json, const struct ax_writer *written);
+void ax_json_put_text_from(struct ax_json_writer *json, const struct ax_writer *written);
+
 /* Key and value in one. */
 void ax_json_member_text(struct ax_json_writer *json, const char *key, ax_str text);
 void ax_json_member_i64(struct ax_json_writer *json, const char *key, int64_t value);

@@ -76,3 +76,24 @@ TEST(json_writing_is_read_back_whatever_the_bytes)
 {
     ax_test_with_ctx(every_byte);
 }
+
+/* What was cut short elsewhere is not passed on as if it were whole. */
+TEST(json_writer_takes_over_what_failed_elsewhere)
+{
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 10), small = ax_writer_of(4);
+    struct ax_json_writer json = ax_json_writer_of(&out);
+    ax_writer_text(&small, "[1]");
+    ax_json_begin_array(&json);
+    ax_json_put_raw_from(&json, &small);
+    ax_json_put_text_from(&json, &small);
+    ax_json_end_array(&json);
+    CHECK_STR(ax_writer_str(&out), "[[1],\"[1]\"]");
+    CHECK_EQ(out.status, AX_OK);
+    ax_writer_text(&small, "too long");
+    CHECK(small.status != AX_OK);
+    ax_json_put_raw_from(&json, &small);
+    CHECK_EQ(out.status, AX_LIMIT);
+    ax_writer_clear(&out);
+    ax_json_put_text_from(&json, &small);
+    CHECK_EQ(out.status, AX_LIMIT);
+}

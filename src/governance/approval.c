@@ -175,7 +175,7 @@ ax_quorum_show(const struct ax_quorum *quorum, struct ax_json_writer *out)
         write_roles(quorum->roles, &text);
         if (quorum->second_line)
             ax_writer_print(&text, ", %d of the second line", quorum->second_line);
-        ax_json_put_text(out, ax_writer_str(&text));
+        ax_json_put_text_from(out, &text);
     }
     ax_json_end_array(out);
 }

@@ -34,7 +34,8 @@ find_version(const struct ax_change *change, struct ax_version_record *out)
     ax_str model;
     int64_t version;
     AX_TRY(split_version(change->ctx, change->subject, &model, &version));
-    return ax_registry_version(change->services->registry, change->ctx, model, version, out);
+    return ax_registry_version(change->services->registry, change->ctx, change->tx, model, version,
+                               out);
 }
 
 /* The champion that a deployment's change names. */
@@ -47,7 +48,8 @@ find_champion(const struct ax_change *change, struct ax_version_record *out)
     AX_TRY(ax_json_need_object(change->ctx, change->change, "champion", &champion));
     AX_TRY(ax_json_need_text(change->ctx, champion, "model", &model));
     AX_TRY(ax_json_need_i64(change->ctx, champion, "version", &version));
-    return ax_registry_version(change->services->registry, change->ctx, model, version, out);
+    return ax_registry_version(change->services->registry, change->ctx, change->tx, model, version,
+                               out);
 }
 
 /* The first text of a query, or `otherwise` when there is no row. */
@@ -183,7 +185,8 @@ check_deployer(const struct ax_change *change)
     struct ax_version_record champion;
     struct ax_version_people people;
     AX_TRY(find_champion(change, &champion));
-    AX_TRY(ax_registry_people(change->services->registry, change->ctx, &champion, &people));
+    AX_TRY(ax_registry_people(change->services->registry, change->ctx, change->tx, &champion,
+                              &people));
     bool involved = ax_str_eq(change->proposer, people.developer);
     for (size_t i = 0; i < people.validator_count; i++)
         involved |= ax_str_eq(change->proposer, people.validators[i]);
@@ -575,7 +578,8 @@ ax_change_involved(const struct ax_change *change, ax_str **out_people, size_t *
         return AX_OK;
     AX_TRY(change->kind == AX_CHANGE_MODEL_VERSION ? find_version(change, &record)
                                                    : find_champion(change, &record));
-    AX_TRY(ax_registry_people(change->services->registry, change->ctx, &record, &people));
+    AX_TRY(
+        ax_registry_people(change->services->registry, change->ctx, change->tx, &record, &people));
     (*out_people)[(*out_count)++] = people.developer;
     for (size_t i = 0; i < people.validator_count && *out_count < PEOPLE_MAX; i++)
         (*out_people)[(*out_count)++] = people.validators[i];

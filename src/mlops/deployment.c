@@ -1,6 +1,7 @@
 #include "mlops/deployment.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "event/outbox.h"
 #include "mlops/plan_document.h"
 #include "sys/clock.h"
@@ -116,7 +117,9 @@ ax_deployments_check(struct ax_deployments *deployments, struct ax_ctx *ctx, str
         ax_plan_free(plan);
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
+    ax_fault_benign_begin();
     ax_ignore(ax_file_remove_tree(ctx, folder), "it is in nobody's way");
+    ax_fault_benign_end();
     memcpy(ctx->error, words, sizeof words);
     return status == AX_OK || status == AX_LIMIT || status == AX_UNAVAILABLE
                ? status

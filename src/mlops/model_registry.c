@@ -282,13 +282,25 @@ struct one {
     bool found;
 };
 
+/* The caller's transaction, or one that *own keeps. */
 static ax_status
-query_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
-              struct one *out)
+within(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *given,
+       struct ax_store_tx **own, struct ax_store_tx **out_tx)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    if (!given)
+        AX_TRY(ax_store_begin(registry->config.store, ctx, AX_STORE_READ, own));
+    *out_tx = given ? given : *own;
+    return AX_OK;
+}
+
+static ax_status
+query_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *given,
+              ax_str sql, ax_store_params params, struct one *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *own = NULL;
+    struct ax_store_tx *tx;
     struct ax_store_rows *rows;
-    AX_TRY(ax_store_begin(registry->config.store, ctx, AX_STORE_READ, &tx));
+    AX_TRY(within(registry, ctx, given, &own, &tx));
     AX_TRY(ax_store_query(tx, ctx, sql, params, &rows));
     ax_status status = AX_OK;
     out->found = ax_store_next(rows);
@@ -301,11 +313,11 @@ query_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str sql, ax_s
 }
 
 static ax_status
-find_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model, int64_t version,
-             struct ax_version_record *out, ax_str *out_manifest)
+find_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx, ax_str model,
+             int64_t version, struct ax_version_record *out, ax_str *out_manifest)
 {
     struct one one;
-    AX_TRY(query_version(registry, ctx,
+    AX_TRY(query_version(registry, ctx, tx,
                          AX_STR(VERSION_COLUMNS "where v.model = $1 and ($2 = 0 or v.version = $2) "
                                                 "order by v.version desc"),
                          AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version)), &one));
@@ -321,10 +333,10 @@ find_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model, int
 }
 
 ax_status
-ax_registry_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model, int64_t version,
-                    struct ax_version_record *out_record)
+ax_registry_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
+                    ax_str model, int64_t version, struct ax_version_record *out_record)
 {
-    return find_version(registry, ctx, model, version, out_record, NULL);
+    return find_version(registry, ctx, tx, model, version, out_record, NULL);
 }
 
 /* ---- versions: registering ---- */
@@ -408,7 +420,7 @@ ax_registry_register(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mo
     AX_TRY(ax_bundle_is_container(bytes) ? ax_bundle_read(ctx, bytes, &bundle)
                                          : ax_bundle_of_model(ctx, bytes, &bundle));
     AX_TRY(query_version(
-        registry, ctx, AX_STR(VERSION_COLUMNS "where v.model = $1 and v.digest = $2"),
+        registry, ctx, NULL, AX_STR(VERSION_COLUMNS "where v.model = $1 and v.digest = $2"),
         AX_STORE_PARAMS(ax_store_text(model), ax_store_text(ax_digest_hex(bundle.digest, hex))),
         &same));
     if (same.found) {
@@ -431,12 +443,12 @@ ax_registry_register(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mo
 }
 
 ax_status
-ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx,
+ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
                    const struct ax_version_record *record, struct ax_bundle *out_bundle)
 {
     struct ax_version_record again;
     ax_str manifest = AX_STR("");
-    AX_TRY(find_version(registry, ctx, record->model, record->version, &again, &manifest));
+    AX_TRY(find_version(registry, ctx, tx, record->model, record->version, &again, &manifest));
     AX_TRY(ax_bundle_read_manifest(ctx, manifest, out_bundle));
     if (!ax_digest_eq(out_bundle->digest, record->digest))
         return ax_fail(ctx, AX_CORRUPT, "the manifest of %.*s/%lld was changed",
@@ -520,16 +532,17 @@ read_people(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_par
 }
 
 ax_status
-ax_registry_people(struct ax_registry *registry, struct ax_ctx *ctx,
+ax_registry_people(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *given,
                    const struct ax_version_record *record, struct ax_version_people *out_people)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    ax_auto(ax_store_rollback) struct ax_store_tx *own = NULL;
+    struct ax_store_tx *tx;
     ax_str subject =
         ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(record->model), (long long)record->version);
     if (!subject.at)
         return no_memory(ctx);
     out_people->developer = record->developer;
-    AX_TRY(ax_store_begin(registry->config.store, ctx, AX_STORE_READ, &tx));
+    AX_TRY(within(registry, ctx, given, &own, &tx));
     AX_TRY(read_people(tx, ctx,
                        AX_STR("select distinct validator from validations where model = $1 and "
                               "version = $2"),
@@ -670,7 +683,7 @@ show_inputs(struct ax_ctx *ctx, ax_str manifest, struct ax_json_writer *out)
     if (text.status != AX_OK)
         return no_memory(ctx);
     ax_json_key(out, "inputs");
-    ax_json_put_raw(out, ax_writer_str(&text));
+    ax_json_put_raw_from(out, &text);
     ax_json_key(out, "outputs");
     ax_json_put_raw(out, AX_STR("[{\"name\":\"predict\"},{\"name\":\"margin\"},"
                                 "{\"name\":\"contributions\"},{\"name\":\"leaf\"},"
@@ -684,7 +697,7 @@ ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_st
 {
     struct ax_version_record record;
     ax_str manifest = AX_STR("");
-    AX_TRY(find_version(registry, ctx, model, version, &record, &manifest));
+    AX_TRY(find_version(registry, ctx, NULL, model, version, &record, &manifest));
     ax_json_begin_object(out);
     show_version(&record, out);
     ax_json_member_i64(out, "tier", record.tier);

@@ -81,13 +81,18 @@ ax_status ax_registry_list(struct ax_registry *registry, struct ax_ctx *ctx, boo
 ax_status ax_registry_register(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
                                ax_str bytes, struct ax_version_record *out_record);
 
-/* version 0: the newest. Fails: NOT_FOUND. */
-ax_status ax_registry_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
-                              int64_t version, struct ax_version_record *out_record);
+/*
+ * version 0: the newest. tx, here and below: the caller's transaction, NULL for one of its own; who
+ * holds one gives it, since a second reader may not become free. Fails: NOT_FOUND.
+ */
+ax_status ax_registry_version(struct ax_registry *registry, struct ax_ctx *ctx,
+                              struct ax_store_tx *tx, ax_str model, int64_t version,
+                              struct ax_version_record *out_record);
 
 /* The bundle with all its files, each checked against its digest; in ctx->arena. */
 ax_status ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx,
-                             const struct ax_version_record *record, struct ax_bundle *out_bundle);
+                             struct ax_store_tx *tx, const struct ax_version_record *record,
+                             struct ax_bundle *out_bundle);
 
 /* {"model","version","digest","format","state","inputs":[..],"outputs":[..],"manifest":{..}...} */
 ax_status ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
@@ -115,5 +120,5 @@ struct ax_version_people {
     size_t approver_count;
 };
 ax_status ax_registry_people(struct ax_registry *registry, struct ax_ctx *ctx,
-                             const struct ax_version_record *record,
+                             struct ax_store_tx *tx, const struct ax_version_record *record,
                              struct ax_version_people *out_people);

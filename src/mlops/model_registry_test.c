@@ -69,12 +69,13 @@ versions(struct ax_ctx *ctx, struct mlops_case *at)
     CHECK_EQ(mlops_case_register(ctx, at, "credit", &again), AX_OK);
     CHECK_EQ(first.version, 1);
     CHECK_EQ(again.version, 1); /* the same digest is the version it already is */
-    CHECK_EQ(ax_registry_version(at->registry, ctx, AX_STR("credit"), 0, &read), AX_OK);
+    CHECK_EQ(ax_registry_version(at->registry, ctx, NULL, AX_STR("credit"), 0, &read), AX_OK);
     CHECK(ax_digest_eq(read.digest, first.digest));
     CHECK_STR(read.developer, "dana");
     CHECK_EQ(read.state, AX_VERSION_REGISTERED);
-    CHECK_EQ(ax_registry_version(at->registry, ctx, AX_STR("credit"), 2, &read), AX_NOT_FOUND);
-    CHECK_EQ(ax_registry_bundle(at->registry, ctx, &first, &bundle), AX_OK);
+    CHECK_EQ(ax_registry_version(at->registry, ctx, NULL, AX_STR("credit"), 2, &read),
+             AX_NOT_FOUND);
+    CHECK_EQ(ax_registry_bundle(at->registry, ctx, NULL, &first, &bundle), AX_OK);
     CHECK(ax_digest_eq(bundle.digest, first.digest));
 }
 
@@ -88,7 +89,7 @@ move(struct ax_ctx *ctx, struct mlops_case *at, enum ax_version_state state)
 {
     struct ax_version_record record;
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    AX_TRY(ax_registry_version(at->registry, ctx, AX_STR("credit"), 1, &record));
+    AX_TRY(ax_registry_version(at->registry, ctx, NULL, AX_STR("credit"), 1, &record));
     AX_TRY(ax_store_begin(at->base.store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_registry_move(at->registry, ctx, tx, &record, state, INT64_MAX));
     return ax_store_commit(ax_take(tx), ctx);
@@ -180,8 +181,8 @@ after_register(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status st
     struct ax_bundle bundle = {};
     CHECK_EQ(mlops_case_count(ctx, at, "select count(*) from model_versions"), status == AX_OK);
     if (status == AX_OK) {
-        CHECK_EQ(ax_registry_version(at->registry, ctx, AX_STR("credit"), 1, &record), AX_OK);
-        CHECK_EQ(ax_registry_bundle(at->registry, ctx, &record, &bundle), AX_OK);
+        CHECK_EQ(ax_registry_version(at->registry, ctx, NULL, AX_STR("credit"), 1, &record), AX_OK);
+        CHECK_EQ(ax_registry_bundle(at->registry, ctx, NULL, &record, &bundle), AX_OK);
     }
     directory_case_script(ctx, &at->base, "delete from model_versions");
 }

@@ -100,7 +100,8 @@ take_member(struct writing *writing, const struct ax_json *member, bool *out_tak
     ax_str model;
     int64_t version;
     AX_TRY(read_pair(ctx, member, "model", &model, &version));
-    AX_TRY(ax_registry_version(writing->document->registry, ctx, model, version, &record));
+    AX_TRY(ax_registry_version(writing->document->registry, ctx, writing->document->store_tx, model,
+                               version, &record));
     *out_taken = servable(&record) || writing->document->as_approved;
     if (!*out_taken && !writing->document->drop_unservable)
         return ax_fail(ctx, AX_CONFLICT, "version %.*s/%lld is %s, not approved", AX_FMT(model),
@@ -179,7 +180,7 @@ put_challengers(struct writing *writing, const struct ax_json *challengers)
         if (has_version(writing, it.value)) {
             ax_writer_auto struct ax_writer text = ax_writer_of(4096);
             ax_json_print(it.value, &text);
-            ax_json_put_raw(json, ax_writer_str(&text));
+            ax_json_put_raw_from(json, &text);
         }
     ax_json_end_array(json);
 }
@@ -203,7 +204,7 @@ put_deployment(struct writing *writing, const struct ax_plan_document_deployment
         }
         ax_writer_auto struct ax_writer text = ax_writer_of(PLAN_BYTES_MAX);
         ax_json_print(it.value, &text);
-        ax_json_put_raw(json, ax_writer_str(&text));
+        ax_json_put_raw_from(json, &text);
     }
     ax_json_end_object(json);
 }
@@ -218,9 +219,10 @@ put_version(struct writing *writing, const struct reference *reference)
     struct ax_version_record record;
     struct ax_bundle bundle;
     char hex[AX_DIGEST_HEX_BYTES + 1], time[AX_CLOCK_TEXT_BYTES];
-    AX_TRY(ax_registry_version(writing->document->registry, ctx, reference->name,
-                               reference->version, &record));
-    AX_TRY(ax_registry_bundle(writing->document->registry, ctx, &record, &bundle));
+    AX_TRY(ax_registry_version(writing->document->registry, ctx, writing->document->store_tx,
+                               reference->name, reference->version, &record));
+    AX_TRY(ax_registry_bundle(writing->document->registry, ctx, writing->document->store_tx,
+                              &record, &bundle));
     AX_TRY(ax_plan_keep_bundle(ctx, writing->folder, &bundle));
     bool restricted =
         record.state == AX_VERSION_APPROVED_RESTRICTED && !writing->document->as_approved;
@@ -400,6 +402,8 @@ digest_of(struct ax_ctx *ctx, const struct ax_plan_document_deployment *deployme
         return no_memory(ctx);
     AX_TRY(note_all_members(&writing, deployment->body));
     put_deployment(&writing, deployment);
+    if (text.status != AX_OK)
+        return no_memory(ctx);
     AX_TRY(ax_json_parse(ctx, ax_writer_str(&text), NULL, &whole));
     AX_TRY(ax_json_canonical(ctx, whole, &canonical));
     *out = ax_sha256(canonical);

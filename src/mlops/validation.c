@@ -101,7 +101,8 @@ read_validation(struct ax_validations *validations, struct ax_ctx *ctx, struct a
     if (!found)
         return ax_fail(ctx, AX_NOT_FOUND, "no validation \"%.*s\"", AX_FMT(id));
     out->id = id;
-    return ax_registry_version(validations->config.registry, ctx, model, version, &out->version);
+    return ax_registry_version(validations->config.registry, ctx, tx, model, version,
+                               &out->version);
 }
 
 /* Only who began a validation goes on with it, and only from the state before. */
@@ -164,7 +165,7 @@ ax_validations_begin(struct ax_validations *validations, struct ax_ctx *ctx,
     AX_TRY(ax_json_need_text(ctx, request, "model", &model));
     AX_TRY(ax_json_need_i64(ctx, request, "version", &version));
     AX_TRY(ax_json_may_text(ctx, request, "conceptual_soundness", &soundness));
-    AX_TRY(ax_registry_version(validations->config.registry, ctx, model, version,
+    AX_TRY(ax_registry_version(validations->config.registry, ctx, NULL, model, version,
                                &validation.version));
     AX_TRY(fix_plan(ctx, request, &validation));
     AX_TRY(make_id(ctx, 'v', &validation.id));
@@ -352,7 +353,8 @@ ax_validations_run(struct ax_validations *validations, struct ax_ctx *ctx, ax_st
     ax_store_rollback(tx);
     AX_TRY(status);
     AX_TRY(check_step(ctx, &validation, "fixed"));
-    AX_TRY(ax_registry_bundle(validations->config.registry, ctx, &validation.version, &bundle));
+    AX_TRY(
+        ax_registry_bundle(validations->config.registry, ctx, NULL, &validation.version, &bundle));
     ax_auto(ax_model_unref) struct ax_loaded_model *model = NULL;
     AX_TRY(ax_model_load(ctx, validation.version.model, validation.version.version, true, &bundle,
                          &model));

@@ -133,6 +133,8 @@ write_note(struct ax_ctx *ctx, ax_str folder, const struct copied *copied,
     ax_json_member_text(&json, "checkpoint", copied->checkpoint);
     ax_json_member_i64(&json, "blobs", (int64_t)copied->blobs);
     ax_json_end_object(&json);
+    if (text.status != AX_OK)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a note on the backup");
     AX_TRY(place(ctx, folder, "backup.json", &path));
     AX_TRY(ax_file_write_atomic(ctx, path, ax_writer_str(&text)));
     ax_json_put_raw(out, ax_writer_str(&text));

@@ -175,12 +175,15 @@ addition(const struct ax_decision_archive *archive, const struct ax_ctx *ctx,
 /* Sealed under the key of the person it is about, then in the ledger, then answered. */
 static ax_status
 add(struct ax_decision_archive *archive, struct ax_ctx *ctx, const struct found *found,
-    struct ax_event event, ax_str payload, struct ax_json_writer *out)
+    struct ax_event event, const struct ax_writer *payload, struct ax_json_writer *out)
 {
     struct ax_vault_sealed sealed;
     uint64_t leaf;
     ax_str entity = found->record.entity.len ? found->record.entity : AX_STR("anonymous");
-    AX_TRY(ax_vault_seal(archive->config.vault, ctx, entity, event.object, payload, &sealed));
+    if (payload->status != AX_OK)
+        return ax_fail(ctx, AX_LIMIT, "no memory for what is added to a decision");
+    AX_TRY(ax_vault_seal(archive->config.vault, ctx, entity, event.object, ax_writer_str(payload),
+                         &sealed));
     ax_vault_describe(&sealed, &event);
     AX_TRY(ax_ledger_append(archive->config.ledger, ctx, &event, sealed.bytes, &leaf));
     ax_json_begin_object(out);
@@ -224,8 +227,7 @@ ax_decision_archive_outcome(struct ax_decision_archive *archive, struct ax_ctx *
     if (observed.len)
         ax_json_member_text(&json, "observed_at", observed);
     ax_json_end_object(&json);
-    return add(archive, ctx, &found, addition(archive, ctx, AX_EVENT_OUTCOME, &found),
-               ax_writer_str(&text), out);
+    return add(archive, ctx, &found, addition(archive, ctx, AX_EVENT_OUTCOME, &found), &text, out);
 }
 
 static ax_status
@@ -266,8 +268,7 @@ ax_decision_archive_review(struct ax_decision_archive *archive, struct ax_ctx *c
     ax_json_member_text(&json, "comment", comment);
     ax_json_member_bool(&json, "contest", contest);
     ax_json_end_object(&json);
-    return add(archive, ctx, &found, addition(archive, ctx, AX_EVENT_REVIEW, &found),
-               ax_writer_str(&text), out);
+    return add(archive, ctx, &found, addition(archive, ctx, AX_EVENT_REVIEW, &found), &text, out);
 }
 
 /* ---- computing it again ---- */
