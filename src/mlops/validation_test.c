@@ -96,7 +96,8 @@ run(struct ax_ctx *ctx, struct mlops_case *at, ax_str id)
 {
     ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
     struct ax_json_writer json = ax_json_writer_of(&text);
-    return ax_validations_run(at->validations, ctx, id, &json);
+    AX_TRY(ax_validations_run(at->validations, ctx, id, &json));
+    return text.status; /* an answer that was cut short was none */
 }
 
 static ax_str
