@@ -355,3 +355,26 @@ ax_engine_background_bytes(const struct ax_engine_background *background)
 {
     return ax_arena_held_bytes(background->arena);
 }
+
+/* ---- graphs ---- */
+
+const struct ax_engine_graph *
+ax_engine_graph(const struct ax_engine *engine)
+{
+    return engine->graph;
+}
+
+ax_status
+ax_engine_run(const struct ax_engine *engine, struct ax_ctx *ctx, const struct ax_tensor *inputs,
+              const bool *wanted, struct ax_tensor *out_outputs)
+{
+    return engine->ops->run(engine, ctx, inputs, wanted, out_outputs);
+}
+
+ax_status
+ax_engine_run_unsupported(const struct ax_engine *engine, struct ax_ctx *ctx,
+                          const struct ax_tensor *, const bool *, struct ax_tensor *)
+{
+    return ax_fail(ctx, AX_UNSUPPORTED, "this model (%.*s) is no graph of tensors",
+                   AX_FMT(engine->signature.kind));
+}

@@ -7,14 +7,15 @@
  * calls. So any number of threads may use one engine at once.
  *
  * It is not a registry, a cache or a feature store: it knows columns by their place, categories by
- * their code, and nothing of who asks. Graphs of tensors that are no table (ONNX) will get a call
- * of their own beside this one.
+ * their code, and nothing of who asks. A graph of tensors (ONNX) has a call of its own beside
+ * the tabular one, and the tabular one too where its inputs are the columns of a table.
  */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/ctx.h"
+#include "numeric/tensor.h"
 
 struct ax_engine;
 struct ax_engine_background;
@@ -180,3 +181,39 @@ size_t ax_engine_background_bytes(const struct ax_engine_background *background)
 /* Distinct thresholds of a numeric feature, ascending, in ctx->arena: for boundary tests. */
 ax_status ax_engine_thresholds(const struct ax_engine *engine, struct ax_ctx *ctx, size_t feature,
                                const double **out_thresholds, size_t *out_count);
+
+/* ---- graphs of tensors ---- */
+
+/* An input or output of a graph, as its file names it. */
+struct ax_engine_port {
+    ax_str name;
+    enum ax_tensor_type type; /* of a map's values where map is true */
+    size_t dim_count;
+    int64_t shape[AX_TENSOR_DIMS_MAX]; /* -1: any length */
+    bool map;                          /* a sequence of maps (ZipMap): [rows, keys] of values */
+    const ax_str *keys;                /* of the maps, in order; numbers as text; NULL otherwise */
+    size_t key_count;
+};
+
+struct ax_engine_graph {
+    const struct ax_engine_port *inputs;
+    size_t input_count;
+    const struct ax_engine_port *outputs;
+    size_t output_count;
+};
+
+/* The graph's tensors; NULL when the model is a table's function and no graph. */
+const struct ax_engine_graph *ax_engine_graph(const struct ax_engine *engine);
+
+/*
+ * Runs a graph.
+ *
+ * inputs: every input of the graph, in its order, with data; borrowed. wanted: one a graph output.
+ * out_outputs: output_count tensors, those not wanted with data NULL; their memory and all working
+ * memory is in ctx->arena.
+ * Fails: INVALID when an input's type or shape does not fit, with its name, or a value is refused;
+ * UNSUPPORTED when the engine has no graph; LIMIT. Any thread, but see signature->blocking.
+ */
+ax_status ax_engine_run(const struct ax_engine *engine, struct ax_ctx *ctx,
+                        const struct ax_tensor *inputs, const bool *wanted,
+                        struct ax_tensor *out_outputs);

@@ -24,13 +24,23 @@ struct ax_engine_ops {
                                  struct ax_engine_background **out_background);
     ax_status (*thresholds)(const struct ax_engine *engine, struct ax_ctx *ctx, size_t feature,
                             const double **out_thresholds, size_t *out_count);
+
+    /* Of graphs; ax_engine_run_unsupported elsewhere. */
+    ax_status (*run)(const struct ax_engine *engine, struct ax_ctx *ctx,
+                     const struct ax_tensor *inputs, const bool *wanted,
+                     struct ax_tensor *out_outputs);
 };
+
+ax_status ax_engine_run_unsupported(const struct ax_engine *engine, struct ax_ctx *ctx,
+                                    const struct ax_tensor *inputs, const bool *wanted,
+                                    struct ax_tensor *out_outputs);
 
 struct ax_engine {
     const struct ax_engine_ops *ops;
     struct ax_arena *arena; /* holds the engine itself */
     struct ax_engine_signature signature;
     ax_str *notes; /* behind the signature's */
+    const struct ax_engine_graph *graph; /* NULL when it is none */
 };
 
 struct ax_engine_background {

@@ -18,9 +18,15 @@
 enum {
     AX_FOREST_DEFAULT_LEFT = 1 << 0, /* a missing value goes left */
     AX_FOREST_CATEGORICAL = 1 << 1,  /* a code in the set goes right, any other left */
+    AX_FOREST_ZERO_MISSING = 1 << 2, /* |x| <= 1e-35 is missing as well: LightGBM's type Zero */
+    AX_FOREST_NAN_ZERO = 1 << 3,     /* NaN is 0.0 and nothing is missing: LightGBM's type None */
+    AX_FOREST_EQUAL = 1 << 4,        /* x == threshold goes left: ONNX's BRANCH_EQ */
 
     AX_FOREST_CATEGORY_MAX = 1 << 24, /* codes from here on are in no set: floats hold no more */
 };
+
+/* LightGBM's kZeroThreshold, the float that its source's 1e-35f is. */
+#define AX_FOREST_ZERO ((double)1e-35f)
 
 struct ax_forest_node {
     union {
@@ -112,9 +118,14 @@ ax_status ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, s
 static inline bool
 ax_forest_goes_left(const struct ax_forest *forest, const struct ax_forest_node *node, double x)
 {
-    if (isnan(x))
-        return node->flags & AX_FOREST_DEFAULT_LEFT;
-    if (!(node->flags & AX_FOREST_CATEGORICAL))
+    uint32_t flags = node->flags;
+    if (flags & AX_FOREST_NAN_ZERO && isnan(x))
+        x = 0;
+    if (isnan(x) || (flags & AX_FOREST_ZERO_MISSING && fabs(x) <= AX_FOREST_ZERO))
+        return flags & AX_FOREST_DEFAULT_LEFT;
+    if (flags & AX_FOREST_EQUAL)
+        return x == node->threshold;
+    if (!(flags & AX_FOREST_CATEGORICAL))
         return x < node->threshold;
     if (!(x >= 0 && x < (double)AX_FOREST_CATEGORY_MAX))
         return true;

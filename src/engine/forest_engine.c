@@ -135,6 +135,7 @@ static const struct ax_engine_ops ops = {
     .score = forest_score,
     .background_open = forest_background_open,
     .thresholds = forest_thresholds,
+    .run = ax_engine_run_unsupported,
 };
 
 /* All numeric thresholds, a run for each feature; starts: feature_count + 1 of them. */

@@ -196,6 +196,7 @@ static const struct ax_engine_ops ops = {
     .score = terms_score,
     .background_open = terms_background_open,
     .thresholds = terms_thresholds,
+    .run = ax_engine_run_unsupported,
 };
 
 void

@@ -136,6 +136,7 @@ static const struct ax_engine_ops ops = {
     .score = linear_score,
     .background_open = linear_background_open,
     .thresholds = linear_thresholds,
+    .run = ax_engine_run_unsupported,
 };
 
 /* ---- reading ---- */
