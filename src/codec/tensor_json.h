@@ -96,6 +96,7 @@ struct ax_tensor_json_response {
     struct ax_tensor_json_parameters parameters;
     const struct ax_tensor *outputs;
     size_t output_count;
+    const bool *binary; /* an output each: its elements follow the JSON; NULL: none do */
 };
 
 /*
@@ -107,6 +108,9 @@ struct ax_tensor_json_response {
 ax_status ax_tensor_json_print_tensor(struct ax_ctx *ctx, const struct ax_tensor *tensor,
                                       struct ax_writer *out);
 
-/* A whole infer answer. Fails: as print_tensor. */
+/*
+ * A whole infer answer. Of a binary output only binary_data_size is printed: its elements are
+ * written afterwards (tensor_binary.h). Fails: as print_tensor.
+ */
 ax_status ax_tensor_json_print(struct ax_ctx *ctx, const struct ax_tensor_json_response *response,
                                struct ax_writer *out);
