@@ -1,9 +1,10 @@
 /*
- * How a tabular model looks to a protocol of tensors, whatever its wire form.
+ * How a model looks to a protocol of tensors, whatever its wire form.
  *
- * Numeric features of one type are one tensor `input-0` [-1, F]; a model with categories in words
- * has one tensor a column. The per-column form, in any order, is always taken. Outputs: `predict`;
- * by name also `margin`, `contributions`, `leaf` and `reasons`. REST and gRPC share this.
+ * Of a table: numeric features of one type are one tensor `input-0` [-1, F]; a model with
+ * categories in words has one tensor a column. The per-column form, in any order, is always taken.
+ * Outputs: `predict`; by name also `margin`, `contributions`, `leaf` and `reasons`. A graph keeps
+ * its own inputs and outputs. REST and gRPC share this.
  */
 #pragma once
 
@@ -28,11 +29,19 @@ struct ax_inference {
     size_t row_count;
     enum ax_inference_output outputs[AX_INFERENCE_OUTPUTS_MAX];
     size_t output_count;
+
+    /* Of a graph instead of rows and outputs: its inputs in its order, and what is wanted. */
+    const struct ax_tensor *graph_inputs; /* NULL: scored as a table */
+    const size_t *graph_outputs;          /* output_count indices of the graph's outputs */
 };
 
+/* The tensors that a model takes and, unless others are named, gives. In ctx->arena. */
+ax_status ax_inference_ports(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                             struct ax_engine_graph *out_ports);
+
 /* The model's metadata as the protocol has it: name, versions, platform, inputs, outputs. */
-void ax_inference_show(const struct ax_loaded_model *model, const struct ax_plan *plan,
-                       struct ax_json_writer *out);
+ax_status ax_inference_show(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                            const struct ax_plan *plan, struct ax_json_writer *out);
 
 /*
  * Inputs to rows, names to outputs. Rows point into the request's tensors or ctx->arena.
@@ -45,6 +54,9 @@ ax_status ax_inference_prepare(struct ax_ctx *ctx, const struct ax_loaded_model 
 
 /* Whether it asks for Shapley values, which cost a hundred times a score. */
 bool ax_inference_explains(const struct ax_inference *inference);
+
+/* Whether a call of this model may block, as engines of others do. */
+bool ax_inference_blocks(const struct ax_loaded_model *model);
 
 /*
  * Scores. scratch: model->scratch_bytes. out_tensors: in the order asked for, in ctx->arena.

@@ -1,13 +1,14 @@
 /*
- * The Open Inference Protocol over REST, JSON bodies: what unmodified Triton and KServe clients
- * say.
+ * The Open Inference Protocol over REST: what unmodified Triton and KServe clients say.
  *
  * Source: open-inference-protocol.md sections 1 to 3. Where Triton answers a client's fault with a
  * 5xx, this answers 4xx; its words are kept where clients look for them.
  */
-#include "api/inference_model.h"
+#include "api/inference_body.h"
 #include "api/route.h"
-#include "codec/tensor_json.h"
+
+/* Of the protocol's names of extensions, those that are here. */
+static const char *const extensions[] = {"binary_tensor_data", "classification", "parameters"};
 
 enum { LOOP_BODY_BYTES_MAX = 64 << 10, LOOP_EXPLAINED_ROWS_MAX = 4 };
 
@@ -48,6 +49,8 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
     ax_json_member_text(json, "version", AX_STR(AX_VERSION));
     ax_json_key(json, "extensions");
     ax_json_begin_array(json);
+    for (size_t i = 0; i < AX_COUNT_OF(extensions); i++)
+        ax_json_put_text(json, ax_str_of(extensions[i]));
     ax_json_end_array(json);
     ax_json_end_object(json);
     return AX_OK;
@@ -112,8 +115,7 @@ model_metadata(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
     AX_TRY(find_model(call, ctx, call->lane, &model));
-    ax_inference_show(model, ax_lane_plan(call->lane), ax_call_json(call));
-    return AX_OK;
+    return ax_inference_show(ctx, model, ax_lane_plan(call->lane), ax_call_json(call));
 }
 
 /* ---- infer ---- */
@@ -127,27 +129,12 @@ check_kill_switch(struct ax_call *call, struct ax_ctx *ctx, const struct ax_load
     return ax_kill_switch_check(call->services->kill, ctx, &subject);
 }
 
-static ax_status
-refuse_binary(struct ax_ctx *ctx, const struct ax_tensor_json_request *request)
-{
-    for (size_t i = 0; i < request->input_count; i++)
-        if (request->inputs[i].is_binary)
-            return ax_fail(ctx, AX_INVALID,
-                           "input '%.*s' comes as binary_data_size; this server takes \"data\" in "
-                           "the JSON only",
-                           AX_FMT(request->inputs[i].tensor.name));
-    for (size_t i = 0; i < request->output_count; i++)
-        if (request->outputs[i].classification)
-            return ax_fail(ctx, AX_INVALID, "classification is not supported for output '%.*s'",
-                           AX_FMT(request->outputs[i].name));
-    return AX_OK;
-}
-
 /* Explanations of many rows would keep the loop's other clients waiting. */
 static bool
 heavy(const struct ax_inference *inference)
 {
-    return ax_inference_explains(inference) && inference->row_count > LOOP_EXPLAINED_ROWS_MAX;
+    return ax_inference_blocks(inference->model) ||
+           (ax_inference_explains(inference) && inference->row_count > LOOP_EXPLAINED_ROWS_MAX);
 }
 
 static ax_status infer_on_worker(struct ax_call *call, struct ax_ctx *ctx);
@@ -155,16 +142,15 @@ static ax_status infer_on_worker(struct ax_call *call, struct ax_ctx *ctx);
 static ax_status
 infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
 {
-    struct ax_tensor_json_request request;
+    struct ax_inference_body body;
     struct ax_loaded_model *model;
     struct ax_inference inference;
     const struct ax_tensor *outputs;
     size_t output_count;
     AX_TRY(find_model(call, ctx, lane, &model));
     AX_TRY(check_kill_switch(call, ctx, model));
-    AX_TRY(ax_tensor_json_parse(ctx, call->request->body, NULL, &request));
-    AX_TRY(refuse_binary(ctx, &request));
-    AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), &request, &inference));
+    AX_TRY(ax_inference_body_read(ctx, call->request, model, &body));
+    AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), &body.request, &inference));
     if (lane == call->lane && heavy(&inference))
         return ax_call_to_worker(call, ctx, infer_on_worker);
     void *scratch = ax_lane_scratch(lane, model->scratch_bytes);
@@ -172,17 +158,7 @@ infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
         return ax_fail(ctx, AX_LIMIT, "no memory to score");
     AX_TRY(ax_inference_run(ctx, &inference, scratch, &outputs, &output_count));
     ax_lane_note_inference(lane, model, inference.row_count);
-    ax_str version = ax_str_printf(ctx->arena, "%lld", (long long)model->version);
-    const struct ax_tensor_json_response response = {
-        .model_name = model->model,
-        .model_version = version.at ? version : AX_STR(""),
-        .id = request.id,
-        .has_id = request.has_id,
-        .outputs = outputs,
-        .output_count = output_count,
-    };
-    ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("application/json"));
-    return ax_tensor_json_print(ctx, &response, ax_exchange_body(call->exchange));
+    return ax_inference_body_write(ctx, &body, model, outputs, output_count, call->exchange);
 }
 
 /* A worker has no lane of its own: this one lives as long as the request. */
@@ -199,9 +175,6 @@ infer_on_worker(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 infer(struct ax_call *call, struct ax_ctx *ctx)
 {
-    if (ax_http_header_find(call->request, AX_STR("inference-header-content-length")).at)
-        return ax_fail(ctx, AX_INVALID,
-                       "binary tensor data is not supported; send \"data\" in the JSON");
     if (call->request->body.len > LOOP_BODY_BYTES_MAX)
         return ax_call_to_worker(call, ctx, infer_on_worker);
     return infer_with(call, ctx, call->lane);
