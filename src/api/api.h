@@ -28,6 +28,11 @@ struct ax_api_host {
     ax_status (*settle)(void *arg, struct ax_ctx *ctx);
     /* Gauges that are read when somebody asks: ledger, disk, connections. */
     void (*observe)(void *arg);
+    /* Development mode: reads a model's file again, or serves it no more. Blocks. */
+    ax_status (*load)(void *arg, struct ax_ctx *ctx, ax_str model);
+    ax_status (*unload)(void *arg, struct ax_ctx *ctx, ax_str model);
+    /* Models that are known and not served, an object each; none on a governed server. */
+    void (*show_unloaded)(void *arg, struct ax_json_writer *out);
 };
 
 /* All kept. In development mode only server, metrics, workers and host are there. */

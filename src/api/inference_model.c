@@ -4,8 +4,6 @@
 
 #include "base/number.h"
 
-enum { ROWS_MAX = 1 << 24 };
-
 static const char *const output_names[] = {"predict", "margin", "contributions", "leaf", "reasons"};
 
 static const struct ax_engine_signature *
@@ -293,7 +291,7 @@ take_columns(struct ax_ctx *ctx, const struct ax_tensor_json_request *request,
     if (first->dim_count == 0)
         return wrong_shape(ctx, out->model, first, (const int64_t[]){-1}, 1);
     out->row_count = (size_t)first->shape[0];
-    double *rows = out->row_count < ROWS_MAX
+    double *rows = out->row_count <= AX_INFERENCE_ROWS_MAX
                        ? AX_NEW_ARRAY(ctx->arena, double, out->row_count *width + 1)
                        : NULL;
     if (!seen || !rows)
@@ -336,6 +334,9 @@ take_inputs(struct ax_ctx *ctx, const struct ax_tensor_json_request *request,
     AX_TRY(matrix ? take_matrix(ctx, request, out) : take_columns(ctx, request, out));
     if (out->row_count == 0)
         return ax_fail(ctx, AX_INVALID, "there are no rows to score");
+    if (out->row_count > AX_INFERENCE_ROWS_MAX)
+        return ax_fail(ctx, AX_INVALID, "inference request batch-size must be <= %d for '%.*s'",
+                       (int)AX_INFERENCE_ROWS_MAX, AX_FMT(out->model->model));
     return check_missing(ctx, out);
 }
 

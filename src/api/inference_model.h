@@ -11,7 +11,7 @@
 #include "codec/tensor_json.h"
 #include "serving/plan.h"
 
-enum { AX_INFERENCE_OUTPUTS_MAX = 5 };
+enum { AX_INFERENCE_OUTPUTS_MAX = 5, AX_INFERENCE_ROWS_MAX = 1 << 24 };
 
 enum ax_inference_output {
     AX_INFERENCE_PREDICT,

@@ -4,11 +4,15 @@
  * Source: open-inference-protocol.md sections 1 to 3. Where Triton answers a client's fault with a
  * 5xx, this answers 4xx; its words are kept where clients look for them.
  */
+#include "api/inference_rest.h"
+
 #include "api/inference_body.h"
-#include "api/route.h"
+#include "sys/clock.h"
 
 /* Of the protocol's names of extensions, those that are here. */
-static const char *const extensions[] = {"binary_tensor_data", "classification", "parameters"};
+static const char *const extensions[] = {
+    "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters",
+    "statistics",     "logging"};
 
 enum { LOOP_BODY_BYTES_MAX = 64 << 10, LOOP_EXPLAINED_ROWS_MAX = 4 };
 
@@ -58,10 +62,9 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
 
 /* ---- models ---- */
 
-/* The model a path names: its first word, and its second when it names a version. */
-static ax_status
-find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
-           struct ax_loaded_model **out_model)
+ax_status
+ax_inference_find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
+                        struct ax_loaded_model **out_model)
 {
     const struct ax_plan *plan = ax_lane_plan(lane);
     ax_str name = call->parameters[0];
@@ -101,7 +104,7 @@ static ax_status
 model_ready(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
-    AX_TRY(find_model(call, ctx, call->lane, &model));
+    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
     ax_json_member_text(json, "name", model->model);
@@ -114,7 +117,7 @@ static ax_status
 model_metadata(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
-    AX_TRY(find_model(call, ctx, call->lane, &model));
+    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
     return ax_inference_show(ctx, model, ax_lane_plan(call->lane), ax_call_json(call));
 }
 
@@ -139,15 +142,39 @@ heavy(const struct ax_inference *inference)
 
 static ax_status infer_on_worker(struct ax_call *call, struct ax_ctx *ctx);
 
+/* One request between its last byte and its answer, for the model's statistics. */
+struct timing {
+    struct ax_model_stats stats;
+    struct ax_model_times times;
+    int64_t began_ns; /* last byte read */
+    int64_t mark_ns;  /* end of the phase before */
+};
+
+static int64_t
+phase(struct timing *timing)
+{
+    int64_t now_ns = ax_clock_monotonic_ns(), took_ns = now_ns - timing->mark_ns;
+    timing->mark_ns = now_ns;
+    return took_ns;
+}
+
+static struct timing
+start_timing(struct ax_call *call, struct ax_lane *lane, const struct ax_loaded_model *model)
+{
+    struct timing timing = {.stats = ax_lane_model_stats(lane, model)};
+    timing.began_ns = timing.mark_ns = ax_exchange_times(call->exchange)->last_byte_ns;
+    timing.times.queue_ns = phase(&timing);
+    return timing;
+}
+
 static ax_status
-infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
+infer_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
+            const struct ax_loaded_model *model, struct timing *timing)
 {
     struct ax_inference_body body;
-    struct ax_loaded_model *model;
     struct ax_inference inference;
     const struct ax_tensor *outputs;
     size_t output_count;
-    AX_TRY(find_model(call, ctx, lane, &model));
     AX_TRY(check_kill_switch(call, ctx, model));
     AX_TRY(ax_inference_body_read(ctx, call->request, model, &body));
     AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), &body.request, &inference));
@@ -156,9 +183,27 @@ infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
     void *scratch = ax_lane_scratch(lane, model->scratch_bytes);
     if (!scratch)
         return ax_fail(ctx, AX_LIMIT, "no memory to score");
+    timing->times.input_ns = phase(timing);
     AX_TRY(ax_inference_run(ctx, &inference, scratch, &outputs, &output_count));
-    ax_lane_note_inference(lane, model, inference.row_count);
-    return ax_inference_body_write(ctx, &body, model, outputs, output_count, call->exchange);
+    timing->times.infer_ns = phase(timing);
+    AX_TRY(ax_inference_body_write(ctx, &body, model, outputs, output_count, call->exchange));
+    timing->times.output_ns = phase(timing);
+    timing->times.row_count = inference.row_count;
+    return AX_OK;
+}
+
+static ax_status
+infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
+{
+    struct ax_loaded_model *model;
+    AX_TRY(ax_inference_find_model(call, ctx, lane, &model));
+    struct timing timing = start_timing(call, lane, model);
+    ax_status status = infer_model(call, ctx, lane, model, &timing);
+    if (status != AX_OK)
+        ax_model_stats_failure(&timing.stats, ax_clock_monotonic_ns() - timing.began_ns);
+    else if (timing.times.row_count > 0) /* else a worker goes on with it */
+        ax_model_stats_success(&timing.stats, &timing.times, ax_clock_real_ns());
+    return status;
 }
 
 /* A worker has no lane of its own: this one lives as long as the request. */
@@ -182,8 +227,8 @@ infer(struct ax_call *call, struct ax_ctx *ctx)
 
 /* ---- the table ---- */
 
-static void
-refuse(struct ax_call *call, int, ax_str words, ax_str)
+void
+ax_inference_refuse(struct ax_call *call, int, ax_str words, ax_str)
 {
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
@@ -219,4 +264,4 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_inference_rest_table = {routes, AX_COUNT_OF(routes), false, false,
-                                                       refuse};
+                                                       ax_inference_refuse};

@@ -32,7 +32,7 @@ struct loop_data {
 };
 
 const struct ax_route_table *const ax_route_tables[] = {
-    &ax_health_table,    &ax_inference_rest_table, &ax_v1_decisions_table,
+    &ax_health_table, &ax_inference_rest_table, &ax_inference_admin_table, &ax_v1_decisions_table,
     &ax_v1_models_table, &ax_v1_governance_table,  &ax_v1_ledger_table,
     &ax_v1_users_table,  &ax_v1_description_table,
 };

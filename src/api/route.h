@@ -86,7 +86,8 @@ extern const struct ax_route_table *const ax_route_tables[];
 extern const size_t ax_route_table_count;
 
 extern const struct ax_route_table ax_health_table; /* health.c: /healthz /readyz /metrics */
-extern const struct ax_route_table ax_inference_rest_table; /* inference_rest.c: /v2 */
+extern const struct ax_route_table ax_inference_rest_table;  /* inference_rest.c: /v2 */
+extern const struct ax_route_table ax_inference_admin_table; /* inference_admin.c: its extensions */
 extern const struct ax_route_table ax_v1_decisions_table;   /* v1_decisions.c */
 extern const struct ax_route_table ax_v1_models_table;     /* v1_models.c: models, data, training */
 extern const struct ax_route_table ax_v1_governance_table; /* v1_governance.c: proposals ... */

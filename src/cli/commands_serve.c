@@ -20,7 +20,7 @@ add_model(struct ax_ctx *ctx, struct ax_server_options *options, ax_str text)
         return ax_fail(ctx, AX_LIMIT, "at most %d models", AX_SERVER_MODELS_MAX);
     if (!ax_str_cut(&rest, '=', &name) || !rest.at || !name.len || !rest.len)
         return ax_fail(ctx, AX_INVALID, "--model wants NAME=FILE, not \"%.*s\"", AX_FMT(text));
-    options->models[options->model_count++] = (struct ax_server_model){name, rest};
+    options->models[options->model_count++] = (struct ax_model_repository_file){name, rest};
     return AX_OK;
 }
 

@@ -9,12 +9,13 @@
 #include "sys/log.h"
 #include "sys/process.h"
 
-enum { MODEL_FILE_BYTES_MAX = 1 << 30, CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
+enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
 
 struct server {
     const struct ax_server_options *options;
     struct ax_services services; /* in development mode only metrics, server and settings */
     bool governed;
+    struct ax_model_repository *repository; /* NULL when governed */
     struct ax_workers *workers;
     struct ax_api *api;
     struct ax_loops *loops;
@@ -83,6 +84,38 @@ host_observe(void *arg)
     if (server->governed)
         ax_services_observe(&server->services);
     ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
+}
+
+static ax_status
+refuse_explicit(struct ax_ctx *ctx)
+{
+    return ax_fail(ctx, AX_UNAVAILABLE,
+                   "explicit model load / unload is not allowed: approved deployments say what is "
+                   "served (axiom deploy)");
+}
+
+static ax_status
+host_load(void *arg, struct ax_ctx *ctx, ax_str model)
+{
+    struct server *server = arg;
+    return server->governed ? refuse_explicit(ctx)
+                            : ax_model_repository_load(server->repository, ctx, model);
+}
+
+static ax_status
+host_unload(void *arg, struct ax_ctx *ctx, ax_str model)
+{
+    struct server *server = arg;
+    return server->governed ? refuse_explicit(ctx)
+                            : ax_model_repository_unload(server->repository, ctx, model);
+}
+
+static void
+host_show_unloaded(void *arg, struct ax_json_writer *out)
+{
+    struct server *server = arg;
+    if (!server->governed)
+        ax_model_repository_show_unloaded(server->repository, out);
 }
 
 /* ---- jobs ---- */
@@ -176,50 +209,22 @@ is_loopback(ax_str listen)
 }
 
 static ax_status
-load_model(struct ax_ctx *ctx, const struct ax_server_model *named,
-           struct ax_loaded_model **out_model)
-{
-    ax_str bytes;
-    struct ax_bundle bundle;
-    AX_TRY(ax_file_read_all(ctx, named->path, MODEL_FILE_BYTES_MAX, &bytes));
-    ax_status status = ax_bundle_is_container(bytes) ? ax_bundle_read(ctx, bytes, &bundle)
-                                                     : ax_bundle_of_model(ctx, bytes, &bundle);
-    if (status == AX_OK)
-        status = ax_model_load(ctx, named->name, 1, false, &bundle, out_model);
-    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(named->path));
-}
-
-static ax_status
 open_development(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_server_options *options = server->options;
     struct ax_services *services = &server->services;
-    struct ax_loaded_model **models =
-        AX_NEW_ARRAY(ctx->arena, struct ax_loaded_model *, options->model_count + 1);
-    struct ax_plan *plan;
-    size_t count = 0;
     for (size_t i = 0; i < options->listen_count; i++)
         if (!is_loopback(options->listen[i]))
             return ax_fail(ctx, AX_DENIED,
                            "development mode listens on loopback addresses only, not on %.*s: "
                            "there are no credentials",
                            AX_FMT(options->listen[i]));
-    if (!models)
-        return ax_fail(ctx, AX_LIMIT, "no memory for models");
-    ax_status status = ax_metrics_open(ctx, &services->metrics);
+    AX_TRY(ax_metrics_open(ctx, &services->metrics));
     const struct ax_model_server_config config = {.metrics = services->metrics,
                                                   .build_id = services->build_id};
-    if (status == AX_OK)
-        status = ax_model_server_open(ctx, &config, &services->server);
-    for (; status == AX_OK && count < options->model_count; count++)
-        status = load_model(ctx, &options->models[count], &models[count]);
-    if (status != AX_OK) {
-        for (size_t i = 0; i + 1 < count; i++)
-            ax_model_unref(models[i]);
-        return status;
-    }
-    AX_TRY(ax_plan_of_models(ctx, models, count, &plan)); /* takes them over, also on failure */
-    return ax_model_server_swap(services->server, ctx, plan);
+    AX_TRY(ax_model_server_open(ctx, &config, &services->server));
+    return ax_model_repository_open(ctx, services->server, options->models, options->model_count,
+                                    &server->repository);
 }
 
 /* ---- opening and closing ---- */
@@ -266,7 +271,10 @@ open_api(struct ax_ctx *ctx, struct server *server)
                  .ready = host_ready,
                  .backup = host_backup,
                  .settle = host_settle,
-                 .observe = host_observe},
+                 .observe = host_observe,
+                 .load = host_load,
+                 .unload = host_unload,
+                 .show_unloaded = host_show_unloaded},
         .directory = services->directory,
         .store = services->store,
         .registry = services->registry,
@@ -352,6 +360,8 @@ close_server(struct ax_ctx *ctx, struct server *server)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
     if (server->api)
         ax_api_close(server->api);
+    if (server->repository)
+        ax_model_repository_close(server->repository);
     ax_services_close(&server->services);
 }
 

@@ -20,13 +20,14 @@ struct counters {
 /* What a snapshot holds: a plan and what is counted of its parts, index by index. */
 struct served {
     struct ax_plan *plan;
-    struct counters *counters;      /* of its deployments */
-    struct ax_metric **scored_rows; /* of its models */
+    struct counters *counters;    /* of its deployments */
+    struct ax_model_stats *stats; /* of its models */
 };
 
 struct ax_model_server {
     struct ax_model_server_config config;
     struct ax_snapshot *plans;
+    struct ax_metrics *stats; /* Triton's, beside config.metrics */
 };
 
 struct ax_lane {
@@ -47,7 +48,7 @@ served_free(void *value)
     if (served->plan)
         ax_plan_free(served->plan);
     ax_free(served->counters);
-    ax_free(served->scored_rows);
+    ax_free(served->stats);
     ax_free(served);
 }
 
@@ -85,8 +86,9 @@ count_deployment(struct ax_ctx *ctx, struct ax_metrics *metrics, struct ax_plan 
 }
 
 static ax_status
-count_models(struct ax_ctx *ctx, struct ax_metrics *metrics, struct served *served)
+count_models(struct ax_ctx *ctx, struct ax_model_server *server, struct served *served)
 {
+    struct ax_metrics *metrics = server->config.metrics;
     const struct ax_plan *plan = served->plan;
     for (size_t i = 0; i < plan->model_count; i++) {
         const struct ax_loaded_model *model = plan->models[i];
@@ -95,10 +97,7 @@ count_models(struct ax_ctx *ctx, struct ax_metrics *metrics, struct served *serv
         ax_str version = ax_str_printf(plan->arena, "%lld", (long long)model->version);
         if (!name || !version.at)
             return ax_fail(ctx, AX_LIMIT, "no memory for the names of a plan");
-        served->scored_rows[i] =
-            ax_metrics_series(metrics, AX_METRIC_COUNTER, "axiom_inference_rows_total",
-                              "Rows scored outside decisions.", "model", name, "version",
-                              version.at, "governed", governed, NULL);
+        served->stats[i] = ax_model_stats_of(server->stats, name, version.at);
         ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_memory_bytes",
                                         "Memory of a loaded version.", "model", name, "version",
                                         version.at, "governed", governed, NULL),
@@ -117,9 +116,9 @@ ax_model_server_swap(struct ax_model_server *server, struct ax_ctx *ctx, struct 
     }
     served->plan = plan;
     served->counters = ax_alloc(sizeof *served->counters, plan->deployment_count + 1);
-    served->scored_rows = ax_alloc(sizeof(struct ax_metric *), plan->model_count + 1);
-    ax_status status = served->counters && served->scored_rows
-                           ? count_models(ctx, server->config.metrics, served)
+    served->stats = ax_alloc(sizeof *served->stats, plan->model_count + 1);
+    ax_status status = served->counters && served->stats
+                           ? count_models(ctx, server, served)
                            : ax_fail(ctx, AX_LIMIT, "no memory to serve a plan");
     for (size_t i = 0; status == AX_OK && i < plan->deployment_count; i++)
         status = count_deployment(ctx, server->config.metrics, plan, &plan->deployments[i],
@@ -139,8 +138,12 @@ ax_model_server_open(struct ax_ctx *ctx, const struct ax_model_server_config *co
     if (!server)
         return ax_fail(ctx, AX_LIMIT, "no memory for the model server");
     server->config = *config;
-    ax_status status = ax_snapshot_open(ctx, served_free, &server->plans);
+    ax_status status = ax_metrics_open(ctx, &server->stats);
+    if (status == AX_OK)
+        status = ax_snapshot_open(ctx, served_free, &server->plans);
     if (status != AX_OK) {
+        if (server->stats)
+            ax_metrics_close(server->stats);
         ax_free(server);
         return status;
     }
@@ -154,6 +157,7 @@ ax_model_server_close(struct ax_model_server *server)
     if (!server)
         return;
     ax_snapshot_close(server->plans);
+    ax_metrics_close(server->stats);
     ax_free(server);
 }
 
@@ -208,13 +212,21 @@ ax_lane_scratch(struct ax_lane *lane, size_t bytes)
     return lane->scratch + (misfit ? SCRATCH_ALIGN - misfit : 0);
 }
 
-void
-ax_lane_note_inference(struct ax_lane *lane, const struct ax_loaded_model *model, size_t row_count)
+struct ax_model_stats
+ax_lane_model_stats(struct ax_lane *lane, const struct ax_loaded_model *model)
 {
     const struct served *served = lane_served(lane);
-    for (size_t i = 0; i < served->plan->model_count; i++)
-        if (served->plan->models[i] == model)
-            ax_metric_add(served->scored_rows[i], (int64_t)row_count);
+    size_t at = 0;
+    while (at < served->plan->model_count && served->plan->models[at] != model)
+        at++;
+    AX_ASSERT(at < served->plan->model_count);
+    return served->stats[at];
+}
+
+void
+ax_model_server_print_stats(struct ax_model_server *server, struct ax_writer *out)
+{
+    ax_metrics_print(server->stats, out);
 }
 
 /* ---- one decision ---- */
