@@ -38,7 +38,10 @@ struct ax_api_host {
 /* All kept. In development mode only server, metrics, workers and host are there. */
 struct ax_api_config {
     bool governed;
-    ax_str server_name; /* of the inference protocol's metadata; "axiom" */
+    const unsigned *listener_dialects; /* of each listener: dialect.h */
+    size_t listener_count;
+    ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
+    ax_str server_name;   /* of the inference protocol's metadata; "axiom" */
     ax_str build_id;
     struct ax_model_server *server;
     struct ax_metrics *metrics;

@@ -6,15 +6,13 @@
  */
 #include "api/inference_rest.h"
 
+#include "api/inference.h"
 #include "api/inference_body.h"
-#include "sys/clock.h"
 
 /* Of the protocol's names of extensions, those that are here. */
 static const char *const extensions[] = {
     "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters",
     "statistics",     "logging"};
-
-enum { LOOP_BODY_BYTES_MAX = 64 << 10, LOOP_EXPLAINED_ROWS_MAX = 4 };
 
 /* ---- the server ---- */
 
@@ -62,25 +60,54 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
 
 /* ---- models ---- */
 
+static ax_status
+unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version)
+{
+    if (any_version)
+        return ax_fail(ctx, AX_NOT_FOUND,
+                       "Request for unknown model: '%.*s' version %lld is not found", AX_FMT(model),
+                       (long long)version);
+    return ax_fail(ctx, AX_NOT_FOUND, "Request for unknown model: '%.*s' is not found",
+                   AX_FMT(model));
+}
+
+static ax_status
+read_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
+          const void **out_body, const struct ax_tensor_json_request **out_request)
+{
+    struct ax_inference_body *body = AX_NEW(ctx->arena, struct ax_inference_body);
+    if (!body)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
+    AX_TRY(ax_inference_body_read(ctx, call->request, model, body));
+    *out_body = body;
+    *out_request = &body->request;
+    return AX_OK;
+}
+
+static ax_status
+write_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
+           const void *body, const struct ax_tensor *outputs, size_t output_count)
+{
+    return ax_inference_body_write(ctx, body, model, outputs, output_count, call->exchange);
+}
+
+static const struct ax_inference_dialect dialect = {read_body, write_body, unknown};
+
+/* What the path names: the model in its first word, the version in its second. */
+static ax_status
+target_of(struct ax_call *call, struct ax_ctx *ctx, struct ax_inference_target *out_target)
+{
+    *out_target = (struct ax_inference_target){.model = call->parameters[0], .dialect = &dialect};
+    return call->parameters[1].len ? ax_call_number(call, ctx, 1, &out_target->version) : AX_OK;
+}
+
 ax_status
 ax_inference_find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
                         struct ax_loaded_model **out_model)
 {
-    const struct ax_plan *plan = ax_lane_plan(lane);
-    ax_str name = call->parameters[0];
-    int64_t version = 0;
-    if (call->parameters[1].len)
-        AX_TRY(ax_call_number(call, ctx, 1, &version));
-    struct ax_loaded_model *any = plan ? ax_plan_model(plan, name, 0) : NULL;
-    if (!any)
-        return ax_fail(ctx, AX_NOT_FOUND, "Request for unknown model: '%.*s' is not found",
-                       AX_FMT(name));
-    *out_model = call->parameters[1].len ? ax_plan_model(plan, name, version) : any;
-    if (!*out_model)
-        return ax_fail(ctx, AX_NOT_FOUND,
-                       "Request for unknown model: '%.*s' version %lld is not found", AX_FMT(name),
-                       (long long)version);
-    return AX_OK;
+    struct ax_inference_target target;
+    AX_TRY(target_of(call, ctx, &target));
+    return ax_inference_find(ctx, lane, &target, out_model);
 }
 
 static ax_status
@@ -124,105 +151,13 @@ model_metadata(struct ax_call *call, struct ax_ctx *ctx)
 /* ---- infer ---- */
 
 static ax_status
-check_kill_switch(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model)
-{
-    if (!call->services->kill)
-        return AX_OK;
-    const struct ax_kill_subject subject = {.model = model->model, .client = call->actor.id};
-    return ax_kill_switch_check(call->services->kill, ctx, &subject);
-}
-
-/* Explanations of many rows would keep the loop's other clients waiting. */
-static bool
-heavy(const struct ax_inference *inference)
-{
-    return ax_inference_blocks(inference->model) ||
-           (ax_inference_explains(inference) && inference->row_count > LOOP_EXPLAINED_ROWS_MAX);
-}
-
-static ax_status infer_on_worker(struct ax_call *call, struct ax_ctx *ctx);
-
-/* One request between its last byte and its answer, for the model's statistics. */
-struct timing {
-    struct ax_model_stats stats;
-    struct ax_model_times times;
-    int64_t began_ns; /* last byte read */
-    int64_t mark_ns;  /* end of the phase before */
-};
-
-static int64_t
-phase(struct timing *timing)
-{
-    int64_t now_ns = ax_clock_monotonic_ns(), took_ns = now_ns - timing->mark_ns;
-    timing->mark_ns = now_ns;
-    return took_ns;
-}
-
-static struct timing
-start_timing(struct ax_call *call, struct ax_lane *lane, const struct ax_loaded_model *model)
-{
-    struct timing timing = {.stats = ax_lane_model_stats(lane, model)};
-    timing.began_ns = timing.mark_ns = ax_exchange_times(call->exchange)->last_byte_ns;
-    timing.times.queue_ns = phase(&timing);
-    return timing;
-}
-
-static ax_status
-infer_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
-            const struct ax_loaded_model *model, struct timing *timing)
-{
-    struct ax_inference_body body;
-    struct ax_inference inference;
-    const struct ax_tensor *outputs;
-    size_t output_count;
-    AX_TRY(check_kill_switch(call, ctx, model));
-    AX_TRY(ax_inference_body_read(ctx, call->request, model, &body));
-    AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), &body.request, &inference));
-    if (lane == call->lane && heavy(&inference))
-        return ax_call_to_worker(call, ctx, infer_on_worker);
-    void *scratch = ax_lane_scratch(lane, model->scratch_bytes);
-    if (!scratch)
-        return ax_fail(ctx, AX_LIMIT, "no memory to score");
-    timing->times.input_ns = phase(timing);
-    AX_TRY(ax_inference_run(ctx, &inference, scratch, &outputs, &output_count));
-    timing->times.infer_ns = phase(timing);
-    AX_TRY(ax_inference_body_write(ctx, &body, model, outputs, output_count, call->exchange));
-    timing->times.output_ns = phase(timing);
-    timing->times.row_count = inference.row_count;
-    return AX_OK;
-}
-
-static ax_status
-infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
-{
-    struct ax_loaded_model *model;
-    AX_TRY(ax_inference_find_model(call, ctx, lane, &model));
-    struct timing timing = start_timing(call, lane, model);
-    ax_status status = infer_model(call, ctx, lane, model, &timing);
-    if (status != AX_OK)
-        ax_model_stats_failure(&timing.stats, ax_clock_monotonic_ns() - timing.began_ns);
-    else if (timing.times.row_count > 0) /* else a worker goes on with it */
-        ax_model_stats_success(&timing.stats, &timing.times, ax_clock_real_ns());
-    return status;
-}
-
-/* A worker has no lane of its own: this one lives as long as the request. */
-static ax_status
-infer_on_worker(struct ax_call *call, struct ax_ctx *ctx)
-{
-    struct ax_lane *lane;
-    AX_TRY(ax_lane_open(ctx, call->services->server, &lane));
-    ax_status status = infer_with(call, ctx, lane);
-    ax_lane_close(lane);
-    return status;
-}
-
-static ax_status
 infer(struct ax_call *call, struct ax_ctx *ctx)
 {
-    if (call->request->body.len > LOOP_BODY_BYTES_MAX)
-        return ax_call_to_worker(call, ctx, infer_on_worker);
-    return infer_with(call, ctx, call->lane);
+    struct ax_inference_target *target = AX_NEW(ctx->arena, struct ax_inference_target);
+    if (!target)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
+    AX_TRY(target_of(call, ctx, target));
+    return ax_inference_serve(call, ctx, target);
 }
 
 /* ---- the table ---- */
@@ -263,5 +198,5 @@ static const struct ax_route routes[] = {
     INFER("/v2/models/{model}/versions/{version}/infer"),
 };
 
-const struct ax_route_table ax_inference_rest_table = {routes, AX_COUNT_OF(routes), false, false,
-                                                       ax_inference_refuse};
+const struct ax_route_table ax_inference_rest_table = {
+    routes, AX_COUNT_OF(routes), false, false, ax_inference_refuse, AX_DIALECT_INFERENCE};

@@ -112,6 +112,8 @@ const struct ax_command ax_command_serve = {
             "       axiom serve --model NAME=FILE [--model ...] [--listen HOST:PORT ...]\n"
             "\n"
             "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
+            "                       HOST:PORT=DIALECT,... narrows it: inference, tfserving,\n"
+            "                       torchserve, torchserve_management, mlflow, axiom\n"
             "  --host, --port       the same in two parts\n"
             "  --data-dir DIR       the same as DIR\n"
             "  --model NAME=FILE    development mode: loopback only, no credentials, no records\n"

@@ -15,6 +15,7 @@
 
 #include "base/ctx.h"
 #include "base/writer.h"
+#include "codec/json.h"
 #include "numeric/tensor.h"
 
 enum ax_tensor_json_kind {
@@ -87,6 +88,10 @@ ax_status ax_tensor_json_parse(struct ax_ctx *ctx, ax_str text,
 /* A parameter by name, or NULL. */
 const struct ax_tensor_json_parameter *
 ax_tensor_json_find(const struct ax_tensor_json_parameters *parameters, const char *name);
+
+/* One element alone; FP16 and BF16 as the floats they stand for. */
+void ax_tensor_json_print_element(const struct ax_tensor *tensor, size_t index,
+                                  struct ax_json_writer *json);
 
 struct ax_tensor_json_response {
     ax_str model_name;

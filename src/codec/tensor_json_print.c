@@ -32,9 +32,10 @@ format_element(const struct ax_tensor *tensor, size_t index, char *text)
         return ax_format_f32(((const float *)data)[index], text);
     case AX_TENSOR_FP64:
         return ax_format_f64(((const double *)data)[index], text);
-    case AX_TENSOR_BOOL:
     case AX_TENSOR_FP16:
     case AX_TENSOR_BF16:
+        return ax_format_f32(ax_tensor_f32(tensor, index), text);
+    case AX_TENSOR_BOOL:
     case AX_TENSOR_BYTES:
     case AX_TENSOR_TYPE_COUNT:
         break;
@@ -43,18 +44,24 @@ format_element(const struct ax_tensor *tensor, size_t index, char *text)
     return 0;
 }
 
+void
+ax_tensor_json_print_element(const struct ax_tensor *tensor, size_t index,
+                             struct ax_json_writer *json)
+{
+    char text[AX_NUMBER_BYTES_MAX];
+    if (tensor->type == AX_TENSOR_BOOL)
+        ax_json_put_bool(json, ((const uint8_t *)tensor->data)[index] != 0);
+    else if (tensor->type == AX_TENSOR_BYTES)
+        ax_json_put_text(json, ((const ax_str *)tensor->data)[index]);
+    else
+        ax_json_put_raw(json, (ax_str){text, format_element(tensor, index, text)});
+}
+
 static void
 print_elements(const struct ax_tensor *tensor, struct ax_json_writer *json)
 {
-    char text[AX_NUMBER_BYTES_MAX];
-    for (size_t i = 0; i < tensor->count && json->out->status == AX_OK; i++) {
-        if (tensor->type == AX_TENSOR_BOOL)
-            ax_json_put_bool(json, ((const uint8_t *)tensor->data)[i] != 0);
-        else if (tensor->type == AX_TENSOR_BYTES)
-            ax_json_put_text(json, ((const ax_str *)tensor->data)[i]);
-        else
-            ax_json_put_raw(json, (ax_str){text, format_element(tensor, i, text)});
-    }
+    for (size_t i = 0; i < tensor->count && json->out->status == AX_OK; i++)
+        ax_tensor_json_print_element(tensor, i, json);
 }
 
 static void

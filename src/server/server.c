@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "api/dialect.h"
 #include "server/backup.h"
 #include "server/jobs.h"
 #include "server/services.h"
@@ -22,6 +23,9 @@ struct server {
     struct ax_jobs *jobs;
     struct ax_job job_table[JOB_COUNT];
     struct ax_metric *connections;
+    ax_str listen[AX_SERVER_LISTEN_MAX]; /* addresses, without their dialects */
+    unsigned dialects[AX_SERVER_LISTEN_MAX];
+    size_t listen_count;
     uint64_t sweep_cursor;
 };
 
@@ -213,12 +217,12 @@ open_development(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_server_options *options = server->options;
     struct ax_services *services = &server->services;
-    for (size_t i = 0; i < options->listen_count; i++)
-        if (!is_loopback(options->listen[i]))
+    for (size_t i = 0; i < server->listen_count; i++)
+        if (!is_loopback(server->listen[i]))
             return ax_fail(ctx, AX_DENIED,
                            "development mode listens on loopback addresses only, not on %.*s: "
                            "there are no credentials",
-                           AX_FMT(options->listen[i]));
+                           AX_FMT(server->listen[i]));
     AX_TRY(ax_metrics_open(ctx, &services->metrics));
     const struct ax_model_server_config config = {.metrics = services->metrics,
                                                   .build_id = services->build_id};
@@ -262,6 +266,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
                           "Connections that are open.", NULL);
     const struct ax_api_config config = {
         .governed = server->governed,
+        .listener_dialects = server->dialects,
+        .listener_count = server->listen_count,
+        .default_model = services->settings.scoring.default_model,
         .server_name = general->server_name,
         .build_id = services->build_id,
         .server = services->server,
@@ -294,11 +301,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
 static ax_status
 open_network(struct ax_ctx *ctx, struct server *server)
 {
-    static const ax_str plain = {"127.0.0.1:8080", 14};
-    const struct ax_server_options *options = server->options;
     const struct ax_exchange_service service = ax_api_service(server->api);
-    const ax_str *listen = options->listen_count ? options->listen : &plain;
-    size_t count = options->listen_count ? options->listen_count : 1;
+    const ax_str *listen = server->listen;
+    size_t count = server->listen_count;
     AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count,
                          &server->loops));
     for (size_t i = 0; i < count; i++) {
@@ -326,12 +331,25 @@ note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
 }
 
 static ax_status
+read_listeners(struct ax_ctx *ctx, struct server *server)
+{
+    static const ax_str plain = {"127.0.0.1:8080", 14};
+    const struct ax_server_options *options = server->options;
+    const ax_str *listen = options->listen_count ? options->listen : &plain;
+    server->listen_count = options->listen_count ? options->listen_count : 1;
+    for (size_t i = 0; i < server->listen_count; i++)
+        AX_TRY(ax_dialects_of_listener(ctx, listen[i], &server->listen[i], &server->dialects[i]));
+    return AX_OK;
+}
+
+static ax_status
 open_server(struct ax_ctx *ctx, struct server *server)
 {
     ax_server_settings_defaults(&server->services.settings);
     server->services.dir.lock.fd = -1;
     server->services.build_id = AX_STR("axiom " AX_VERSION);
     server->governed = server->options->data_dir.len > 0;
+    AX_TRY(read_listeners(ctx, server));
     if (!server->governed)
         AX_TRY(override_settings(ctx, server));
     AX_TRY(server->governed ? open_governed(ctx, server) : open_development(ctx, server));
