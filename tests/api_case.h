@@ -242,7 +242,7 @@ api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
 static inline void
 api_case_run_bare(void (*body)(struct ax_ctx *ctx, struct api_case *at))
 {
-    static const char *const names[] = {"xgboost", "vector", "linear", "scorecard", "dart"};
+    static const char *const names[] = {"xgboost", "vector", "linear", "scorecard", "dart", "gblinear"};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(256 << 20);
     struct ax_ctx ctx = ax_ctx_of(arena);
     struct api_case at = {.arena = ax_arena_new(64 << 20)};
