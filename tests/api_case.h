@@ -242,7 +242,8 @@ api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
 static inline void
 api_case_run_bare(void (*body)(struct ax_ctx *ctx, struct api_case *at))
 {
-    static const char *const names[] = {"xgboost", "vector", "linear", "scorecard", "dart", "gblinear"};
+    static const char *const names[] = {"xgboost",   "vector", "linear",
+                                        "scorecard", "dart",   "gblinear"};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(256 << 20);
     struct ax_ctx ctx = ax_ctx_of(arena);
     struct api_case at = {.arena = ax_arena_new(64 << 20)};
@@ -334,6 +335,20 @@ api_case_number(const struct api_case_answer *answer, const char *member)
     int64_t number = -1;
     bool found = ax_json_i64(ax_json_find(answer->json, member), &number);
     return found ? number : -1;
+}
+
+/* What a person's keystore makes of a proposal: the body of its approve or reject. */
+static inline ax_str
+api_case_signature(struct ax_ctx *ctx, struct api_case *at, int who, bool approve,
+                   const struct api_case_answer *proposal)
+{
+    ax_str body = AX_STR("");
+    struct ax_signing_approval signing = {.approve = approve,
+                                          .proposal_id = api_case_text(proposal, "id"),
+                                          .comment = AX_STR("checked")};
+    CHECK(ax_digest_parse(api_case_text(proposal, "digest"), &signing.proposal));
+    CHECK_EQ(ax_keystore_approval(ctx, &at->mlops.keys[who], &signing, &body), AX_OK);
+    return body;
 }
 
 struct api_case_row {

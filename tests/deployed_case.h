@@ -22,9 +22,9 @@ static const char deployed_case_deployment[] =
     "{\"kind\":\"deployment\",\"subject\":\"loans\",\"change\":{\"champion\":{\"model\":\"credit\","
     "\"version\":1},\"policy\":{\"name\":\"p\",\"version\":1},\"record\":\"durable\",\"tier\":2}}";
 
-/* A bundle, not the bare file: its signature needs an age, and a sane one. */
+/* A bundle, not the bare file: its signature needs an age, and a sane one. lineage: JSON or "". */
 static inline ax_status
-deployed_case_bundle(struct ax_ctx *ctx, ax_str *out_container)
+deployed_case_bundle(struct ax_ctx *ctx, ax_str lineage, ax_str *out_container)
 {
     ax_str model;
     struct ax_bundle bare, bundle;
@@ -42,6 +42,7 @@ deployed_case_bundle(struct ax_ctx *ctx, ax_str *out_container)
         .format = bare.format,
         .library = AX_STR("xgboost"),
         .signature = signature,
+        .lineage = lineage,
     };
     AX_TRY(ax_bundle_make(ctx, &parts, &bundle));
     return ax_bundle_write(ctx, &bundle, out_container);
@@ -54,7 +55,7 @@ deployed_case_make(struct ax_ctx *ctx, struct mlops_case *at)
     struct ax_version_record record;
     ax_str bundle = AX_STR("");
     CHECK_EQ(mlops_case_create(ctx, at, "credit"), AX_OK);
-    CHECK_EQ(deployed_case_bundle(ctx, &bundle), AX_OK);
+    CHECK_EQ(deployed_case_bundle(ctx, AX_STR(""), &bundle), AX_OK);
     CHECK_EQ(ax_registry_register(at->registry, ctx, AX_STR("credit"), bundle, &record), AX_OK);
     mlops_case_move(ctx, at, "credit", AX_VERSION_APPROVED);
     CHECK_EQ(mlops_case_change(ctx, at, DANA, ADA, deployed_case_reasons), AX_OK);
