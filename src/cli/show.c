@@ -39,6 +39,14 @@ print_text(ax_str text, struct ax_writer *out)
     }
 }
 
+/* What a text for a moment could not hold, the answer lacks. */
+static void
+pass_on(const struct ax_writer *text, struct ax_writer *out)
+{
+    if (text->status != AX_OK && out->status == AX_OK)
+        out->status = text->status;
+}
+
 /* A value on one line; texts without quotes, anything nested as JSON. */
 static void
 print_value(const struct ax_json *json, struct ax_writer *out)
@@ -51,26 +59,37 @@ print_value(const struct ax_json *json, struct ax_writer *out)
     }
     if (!ax_json_text(json, &text)) {
         ax_json_print(json, &nested);
+        pass_on(&nested, out);
         text = ax_writer_str(&nested);
     }
     print_text(text, out);
 }
 
 /* Characters, not bytes: one for each that begins in the text. */
+static bool
+begins(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
 static size_t
 width_of(ax_str text)
 {
     size_t width = 0;
     for (size_t i = 0; i < text.len; i++)
-        width += ((unsigned char)text.at[i] & 0xc0) != 0x80;
+        width += begins(text.at[i]);
     return width;
 }
 
 static ax_str
 cut_to(ax_str text, size_t width_max)
 {
-    while (width_of(text) > width_max)
-        text.len--;
+    size_t width = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        width += begins(text.at[i]);
+        if (width > width_max)
+            return (ax_str){text.at, i};
+    }
     return text;
 }
 
@@ -102,8 +121,9 @@ colour_of(ax_str word)
 static void
 show_scalar(const struct showing *showing, const struct ax_json *json)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     print_value(json, &text);
+    pass_on(&text, showing->out);
     paint(showing, colour_of(ax_writer_str(&text)));
     ax_writer_bytes(showing->out, ax_writer_str(&text));
     paint(showing, "\x1b[0m");
@@ -119,8 +139,9 @@ indent(const struct showing *showing, int depth)
 static void
 show_name(const struct showing *showing, ax_str name, size_t width, const char *behind)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     print_text(name, &text);
+    pass_on(&text, showing->out);
     print_padded(ax_writer_str(&text), width, showing->out);
     ax_writer_text(showing->out, behind);
 }
@@ -147,17 +168,18 @@ column_of(struct table *table, ax_str name)
 }
 
 static size_t
-cell_width(const struct ax_json *json)
+cell_width(const struct showing *showing, const struct ax_json *json)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     print_value(json, &text);
+    pass_on(&text, showing->out);
     size_t width = width_of(ax_writer_str(&text));
     return width > CELL_WIDTH_MAX ? CELL_WIDTH_MAX : width;
 }
 
 /* Members of the rows, in the order of their first appearance. */
 static void
-measure(const struct ax_json *array, struct table *table)
+measure(const struct showing *showing, const struct ax_json *array, struct table *table)
 {
     struct ax_json_iter rows = ax_json_iter_of(array);
     while (ax_json_next(&rows)) {
@@ -166,7 +188,7 @@ measure(const struct ax_json *array, struct table *table)
             size_t column = column_of(table, members.key);
             if (column == COLUMNS_MAX)
                 continue;
-            size_t width = cell_width(members.value);
+            size_t width = cell_width(showing, members.value);
             if (width > table->widths[column])
                 table->widths[column] = width;
         }
@@ -186,9 +208,10 @@ member_of(const struct ax_json *row, ax_str name)
 static void
 show_cell(const struct showing *showing, const struct ax_json *value, size_t width, bool last)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     if (value)
         print_value(value, &text);
+    pass_on(&text, showing->out);
     ax_str cell = ax_writer_str(&text);
     if (!last)
         cell = cut_to(cell, CELL_WIDTH_MAX);
@@ -203,7 +226,7 @@ static void
 show_table(const struct showing *showing, const struct ax_json *array, int depth)
 {
     struct table table = {};
-    measure(array, &table);
+    measure(showing, array, &table);
     indent(showing, depth);
     paint(showing, "\x1b[1m");
     for (size_t i = 0; i < table.count; i++) {

@@ -142,3 +142,23 @@ TEST(what_would_steer_a_terminal_is_shown_as_text)
 {
     ax_test_with_ctx(hostile);
 }
+
+/* ---- faults ---- */
+
+static ax_status
+show_once(struct ax_ctx *ctx)
+{
+    const struct ax_json *json;
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 20);
+    AX_TRY(ax_json_parse(ctx,
+                         AX_STR("{\"a\":\"x\",\"b\":[1,\"y\"],\"r\":[{\"c\":[1],\"d\":2}],"
+                                "\"m\":[1,{\"e\":2}],\"o\":{\"p\":null}}"),
+                         NULL, &json));
+    ax_show(json, true, &out);
+    return out.status == AX_OK ? AX_OK : ax_fail(ctx, out.status, "no memory for the answer");
+}
+
+TEST(an_answer_that_memory_cannot_hold_is_not_shown_in_part)
+{
+    FAULT_SWEEP(show_once);
+}
