@@ -41,7 +41,7 @@ server_case_init(struct ax_ctx *ctx, const struct server_case *made)
         .root = made->root,
         .keys = made->keys,
         .origin = AX_STR("axiom.test/ledger"),
-        .admin = AX_STR("ada"),
+        .admin = AX_STR("amy"),
     };
     return ax_init(ctx, &init);
 }
