@@ -85,6 +85,13 @@ take_step(struct ax_ctx *ctx, struct mlops_case *at, const struct wanted *wanted
 }
 
 static void
+complain(const struct ax_ctx *ctx, int line, const struct wanted *wanted, ax_status status)
+{
+    ax_test_failed(__FILE__, line, "%s %s: %s, %s", wanted->subject, wanted->change,
+                   ax_status_name(status), ctx->error);
+}
+
+static void
 prepare(struct ax_ctx *ctx, struct mlops_case *at)
 {
     struct ax_version_record record;
@@ -197,8 +204,7 @@ refused(struct ax_ctx *ctx, struct mlops_case *at)
     for (size_t i = 0; i < AX_COUNT_OF(refusals); i++) {
         ax_status status = take_step(ctx, at, &refusals[i].wanted, CHECK_IT, NULL);
         if (status != refusals[i].want || !strstr(ctx->error, refusals[i].words))
-            ax_test_failed(__FILE__, __LINE__, "%s %s: %s, %s", refusals[i].wanted.subject,
-                           refusals[i].wanted.change, ax_status_name(status), ctx->error);
+            complain(ctx, __LINE__, &refusals[i].wanted, status);
     }
     mlops_case_move(ctx, at, "credit", AX_VERSION_IN_VALIDATION);
     directory_case_script(ctx, &at->base, "update model_versions set state = 'failed'");
@@ -293,8 +299,7 @@ applied(struct ax_ctx *ctx, struct mlops_case *at)
         if (status == AX_OK)
             status = take_step(ctx, at, &cases[i].wanted, EFFECT, NULL);
         if (status != AX_OK || mlops_case_count(ctx, at, cases[i].sql) != 1)
-            ax_test_failed(__FILE__, __LINE__, "%s %s: %s", cases[i].wanted.subject,
-                           cases[i].wanted.change, ctx->error);
+            complain(ctx, __LINE__, &cases[i].wanted, status);
     }
     CHECK(ax_file_exists(mlops_case_path(at, "serving/plan.json")));
     struct ax_directory_user vic = {};
