@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/fault.h"
 #include "serving/decide.h"
 #include "sys/clock.h"
 
@@ -274,11 +275,11 @@ find_deployment(struct ax_lane *lane, struct ax_ctx *ctx, ax_str name, struct ma
 }
 
 static ax_status
-check_kill_switch(struct making *making, struct ax_ctx *ctx)
+check_kill_switch(const struct making *making, struct ax_ctx *ctx, ax_str model)
 {
     const struct ax_kill_subject subject = {
         .deployment = making->deployment->name,
-        .model = making->deployment->champion.model->model,
+        .model = model,
         .client = ctx->actor ? ctx->actor->id : AX_STR(""),
     };
     return ax_kill_switch_check(making->server->config.kill, ctx, &subject);
@@ -310,7 +311,19 @@ begin_record(struct making *making, struct ax_ctx *ctx, int64_t now_ns)
     return AX_OK;
 }
 
-/* A breaker that opened or closed is a fact; that it cannot be noted changes no decision. */
+/* A fact beside the decision; that it cannot be noted changes neither the decision nor its words.
+ */
+static void
+note_aside(const struct making *making, const struct ax_ctx *ctx, const struct ax_event *event)
+{
+    struct ax_ctx aside = ax_ctx_of(ctx->arena);
+    ax_fault_benign_begin();
+    ax_ignore(ax_ledger_queue(making->server->config.ledger, &aside, event, AX_STR("")),
+              "a full queue turns no refusal into a decision");
+    ax_fault_benign_end();
+}
+
+/* A breaker that opened or closed. */
 static void
 note_breaker(struct making *making, struct ax_ctx *ctx)
 {
@@ -325,8 +338,7 @@ note_breaker(struct making *making, struct ax_ctx *ctx)
         .config_hash = deployment->config_digest,
         .build_id = making->server->config.build_id,
     };
-    ax_ignore(ax_ledger_queue(making->server->config.ledger, ctx, &event, AX_STR("")),
-              "the state is in the metrics too");
+    note_aside(making, ctx, &event); /* the state is in the metrics too */
 }
 
 static ax_status
@@ -413,19 +425,33 @@ record(struct making *making, struct ax_ctx *ctx)
     return ax_ledger_submit(ledger, ctx, &decided->entry_);
 }
 
-static void
-count_decision(const struct making *making, int64_t took_ns)
+/* What is counted of a decision, read before its record is handed in: it may be gone behind that.
+ */
+struct tally {
+    enum ax_outcome outcome;
+    bool fallback;
+    int64_t challenger_failures;
+    int64_t took_ns;
+};
+
+static struct tally
+tally_of(const struct ax_decision *made, int64_t took_ns)
 {
-    const struct ax_decision *made = &making->decided->record;
-    enum ax_outcome outcome = AX_OUTCOME_REFER;
-    if (ax_outcome_parse(made->outcome, &outcome))
-        ax_metric_add(making->counters->outcomes[outcome], 1);
-    if (made->fallback)
-        ax_metric_add(making->counters->fallbacks, 1);
+    struct tally tally = {
+        .outcome = AX_OUTCOME_REFER, .fallback = made->fallback, .took_ns = took_ns};
+    AX_ASSERT(ax_outcome_parse(made->outcome, &tally.outcome));
     for (size_t i = 0; i < made->challenger_count; i++)
-        if (made->challengers[i].failed)
-            ax_metric_add(making->counters->challenger_failures, 1);
-    ax_metric_observe_ns(making->counters->seconds, took_ns);
+        tally.challenger_failures += made->challengers[i].failed;
+    return tally;
+}
+
+static void
+count_decision(const struct counters *counters, const struct tally *tally)
+{
+    ax_metric_add(counters->outcomes[tally->outcome], 1);
+    ax_metric_add(counters->fallbacks, tally->fallback);
+    ax_metric_add(counters->challenger_failures, tally->challenger_failures);
+    ax_metric_observe_ns(counters->seconds, tally->took_ns);
 }
 
 /* Asked for and not made: a fact when it was refused by a person's or the policy's will. */
@@ -444,8 +470,7 @@ note_refusal(struct making *making, struct ax_ctx *ctx, ax_status status)
         .config_hash = making->deployment->config_digest,
         .build_id = making->server->config.build_id,
     };
-    ax_ignore(ax_ledger_queue(making->server->config.ledger, ctx, &event, AX_STR("")),
-              "a full queue does not turn a refusal into a decision");
+    note_aside(making, ctx, &event);
 }
 
 /* Everything behind the claim of the request id. */
@@ -453,13 +478,18 @@ static ax_status
 make(struct making *making, struct ax_ctx *ctx, const struct ax_decide_answer *answer)
 {
     int64_t now_ns = ax_clock_real_ns(), begin_ns = ax_clock_monotonic_ns();
-    AX_TRY(check_kill_switch(making, ctx));
+    AX_TRY(check_kill_switch(making, ctx, making->deployment->champion.model->model));
     AX_TRY(begin_record(making, ctx, now_ns));
     AX_TRY(compute(making, ctx, now_ns));
+    if (making->decided->record.fallback) /* it may be of another model, and that one stopped */
+        AX_TRY(check_kill_switch(making, ctx, making->decided->record.model.name));
     AX_TRY(seal(making, ctx));
     answer->ready(making->decided);
-    count_decision(making, ax_clock_monotonic_ns() - begin_ns);
-    return record(making, ctx);
+    const struct tally tally =
+        tally_of(&making->decided->record, ax_clock_monotonic_ns() - begin_ns);
+    AX_TRY(record(making, ctx));
+    count_decision(making->counters, &tally);
+    return AX_OK;
 }
 
 static ax_status

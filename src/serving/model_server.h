@@ -94,9 +94,10 @@ struct ax_decide_answer {
  * Decides. After AX_OK done was called or will be, and until then ctx's arena must live; but when
  * *out_duplicate_of is not "", that earlier decision is the answer and nothing is called.
  *
- * Fails: INVALID (features), NOT_FOUND (deployment), DENIED (kill switch, a version past its
- * restriction), CONFLICT (the request id is in progress), LIMIT and UNAVAILABLE (the record cannot
- * be taken): then done is not called, there is no decision and the request id is free again.
+ * Fails: INVALID (features), NOT_FOUND (deployment), DENIED (kill switch, of the fallback's model
+ * too when that answers), CONFLICT (the request id is in progress), LIMIT and UNAVAILABLE (the
+ * record cannot be taken): then done is not called, there is no decision and the request id is
+ * free again.
  */
 ax_status ax_model_server_decide(struct ax_lane *lane, struct ax_ctx *ctx,
                                  const struct ax_decide_request *request,
