@@ -36,7 +36,8 @@ struct api_case {
     struct ax_client *client;
     struct ax_http_header header; /* one more in each request; name "" for none */
     ax_str tokens[API_CASE_PEOPLE];
-    bool away; /* what the host says about its readiness */
+    bool away;       /* what the host says about its readiness */
+    char loads[256]; /* what the host was asked to load and unload: "+dart -dart " */
 };
 
 /* ---- the host ---- */
@@ -78,6 +79,39 @@ api_case_observe(void *arg)
                   at->away ? 1 : 0);
 }
 
+/* Knows "dart" alone and keeps a list of what was asked. */
+static inline ax_status
+api_case_note_load(struct api_case *at, struct ax_ctx *ctx, char sign, ax_str model)
+{
+    size_t len = strlen(at->loads);
+    snprintf(at->loads + len, sizeof at->loads - len, "%c%.*s ", sign, AX_FMT(model));
+    return ax_str_eq(model, AX_STR("dart"))
+               ? AX_OK
+               : ax_fail(ctx, AX_NOT_FOUND, "no model file was given for '%.*s'", AX_FMT(model));
+}
+
+static inline ax_status
+api_case_load(void *arg, struct ax_ctx *ctx, ax_str model)
+{
+    return api_case_note_load(arg, ctx, '+', model);
+}
+
+static inline ax_status
+api_case_unload(void *arg, struct ax_ctx *ctx, ax_str model)
+{
+    return api_case_note_load(arg, ctx, '-', model);
+}
+
+static inline void
+api_case_show_unloaded(void *arg, struct ax_json_writer *out)
+{
+    (void)arg;
+    ax_json_begin_object(out);
+    ax_json_member_text(out, "name", AX_STR("resting"));
+    ax_json_member_text(out, "state", AX_STR("UNAVAILABLE"));
+    ax_json_end_object(out);
+}
+
 /* The plan on disk is a new one. */
 static inline ax_status
 api_case_on_plan(void *arg, struct ax_ctx *ctx)
@@ -112,7 +146,10 @@ api_case_open(struct api_case *at)
                                            .ready = api_case_ready,
                                            .backup = api_case_backup,
                                            .settle = api_case_settle,
-                                           .observe = api_case_observe};
+                                           .observe = api_case_observe,
+                                           .load = api_case_load,
+                                           .unload = api_case_unload,
+                                           .show_unloaded = api_case_show_unloaded};
     CHECK_EQ(ax_api_open(&at->ctx, &at->config, &at->api), AX_OK);
     const struct ax_exchange_service service = ax_api_service(at->api);
     ax_settings_defaults(ax_loop_settings(), &config);

@@ -79,7 +79,7 @@ shown(struct ax_ctx *ctx)
         CHECK_EQ(serve(ctx, cases[i].model, &served), AX_OK);
         ax_writer_auto struct ax_writer text = ax_writer_of(1 << 16);
         struct ax_json_writer json = ax_json_writer_of(&text);
-        ax_inference_show(served.model, served.plan, &json);
+        CHECK_EQ(ax_inference_show(ctx, served.model, served.plan, &json), AX_OK);
         if (ax_str_find(ax_writer_str(&text), ax_str_of(cases[i].words)) == SIZE_MAX)
             ax_test_failed(__FILE__, __LINE__, "%s: %.*s", cases[i].model,
                            AX_FMT(ax_writer_str(&text)));

@@ -11,7 +11,7 @@ routes(struct ax_ctx *ctx, struct api_case *at)
     static const struct api_case_row rows[] = {
         {NOBODY, "GET /api/v1/nowhere", "", 404, "\"code\":\"not_found\""},
         {NOBODY, "GET /v2/nowhere", "", 404, "{\"error\":\"Not Found\"}"},
-        {NOBODY, "GET /", "", 404, "{\"error\":\"Not Found\"}"},
+        {NOBODY, "GET /", "", 405, "Method Not Allowed"}, /* TorchServe answers OPTIONS */
         {NOBODY, "PUT /api/v1/models", "{}", 405, "\"code\":\"method_not_allowed\""},
         {NOBODY, "DELETE /v2", "", 405, "{\"error\":\"Method Not Allowed\"}"},
         {NOBODY, "OPTIONS /v2", "", 405, "Method Not Allowed"},
