@@ -55,6 +55,7 @@ HOMES = {
                                    "EVP_* OPENSSL_* CRYPTO_* RAND_* ERR_* OSSL_* SHA256_* HMAC_* "
                                    "sodium_* crypto_sign_* crypto_aead_* crypto_pwhash_* "
                                    "crypto_hash_* randombytes_* argon2_* argon2id_* argon2i_*"),
+    "libaxiom": (["library/"], "it is for other programs: use engine/engine.h", "axiom_*"),
     "XGBoost": (["learner/xgboost_train"], "use learner/xgboost_train.h", "XGB* XGDMatrix*"),
 }
 BANNED = {word: why for words, why in (
@@ -75,7 +76,7 @@ HEADER_HOMES = {
     "curl/curl.h": "libcurl", "sqlite3.h": "SQLite", "lmdb.h": "LMDB", "yyjson.h": "yyjson",
     "yaml.h": "libyaml", "zlib.h": "zlib and zstd", "zstd.h": "zlib and zstd",
     "sodium.h": "OpenSSL, libsodium, argon2", "argon2.h": "OpenSSL, libsodium, argon2",
-    "xgboost/c_api.h": "XGBoost",
+    "xgboost/c_api.h": "XGBoost", "axiom.h": "libaxiom",
 }
 # What stands in the first group of includes: C's own headers and the system's.
 SYSTEM_HEADERS = set("""
@@ -293,6 +294,8 @@ def rule_names(source, objects):
         local = static and source.path.suffix == ".c"
         if name.startswith("ax_") and local:
             yield line, f"{name} is static: ax_ means that it crosses a file"
+        elif name.startswith("axiom_") and source.folder == "library":
+            continue  # include/axiom.h's
         elif not name.startswith("ax_") and not local and source.place not in MAINS:
             yield line, f"{name} crosses a file: its name begins with ax_, or it is static"
         elif name.startswith("ax_") and not local and not names_its_file(source, name, objects):
@@ -434,6 +437,8 @@ def rule_symbols(sources, build, root, layers):
             if fault:
                 yield path, line_of(source, name), fault
         for name in sorted(defined):
+            if name.startswith("axiom_") and source.folder == "library":
+                continue
             if not name.startswith("ax_") and name != "main":
                 yield path, line_of(source, name), f"{name} is exported and does not begin with ax_"
             elif name != "main" and not used_by.get(name):
