@@ -89,7 +89,9 @@ def test_python_gives_the_golden_answers():
             want = numpy.array([[numpy.nan if value is None else value for value in numpy.ravel(row)] for row in expected["margin"]], float)
             missing = meta.get("missing")
             got = model.margin(rows, missing=missing if isinstance(missing, (int, float)) else None).reshape(len(rows), -1)
-            assert numpy.array_equal(got.astype(model.signature.dtype), want.astype(model.signature.dtype), equal_nan=True), case
+            close = 1e-12 if "catboost" in str(case) else 0  # its own library adds in another order
+            kind = model.signature.dtype
+            assert numpy.allclose(got.astype(kind), want.astype(kind), rtol=close, atol=close, equal_nan=True), case
             done += 1
         print(done)
         """, *cases)
