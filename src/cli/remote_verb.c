@@ -297,7 +297,8 @@ print_answer(struct ax_ctx *ctx, const struct asked *asked, const struct ax_remo
     }
     if (out.status != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for the answer");
-    fwrite(out.at, 1, out.len, stdout);
+    ax_str text = ax_writer_str(&out); /* "" of nothing shown, which out.at is not */
+    fwrite(text.at, 1, text.len, stdout);
     return AX_OK;
 }
 

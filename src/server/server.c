@@ -19,7 +19,8 @@ struct server {
     struct ax_model_repository *repository; /* NULL when governed */
     struct ax_workers *workers;
     struct ax_api *api;
-    struct ax_loops *loops;
+    struct ax_mutex mutex;
+    struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
     struct ax_jobs *jobs;
     struct ax_job job_table[JOB_COUNT];
     struct ax_metric *connections;
@@ -87,7 +88,10 @@ host_observe(void *arg)
     struct server *server = arg;
     if (server->governed)
         ax_services_observe(&server->services);
-    ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
+    ax_mutex_lock(&server->mutex);
+    if (server->loops)
+        ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
+    ax_mutex_unlock(&server->mutex);
 }
 
 static ax_status
@@ -298,16 +302,25 @@ open_api(struct ax_ctx *ctx, struct server *server)
     return ax_api_open(ctx, &config, &server->api);
 }
 
+static void
+publish_loops(struct server *server, struct ax_loops *loops)
+{
+    ax_mutex_lock(&server->mutex);
+    server->loops = loops;
+    ax_mutex_unlock(&server->mutex);
+}
+
 static ax_status
 open_network(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_exchange_service service = ax_api_service(server->api);
     const ax_str *listen = server->listen;
     size_t count = server->listen_count;
-    AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count,
-                         &server->loops));
+    struct ax_loops *loops;
+    AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count, &loops));
+    publish_loops(server, loops);
     for (size_t i = 0; i < count; i++) {
-        ax_str port = ax_str_printf(ctx->arena, "%d", ax_loops_port(server->loops, i));
+        ax_str port = ax_str_printf(ctx->arena, "%d", ax_loops_port(loops, i));
         const char *address = ax_str_c(ctx->arena, listen[i]);
         if (port.at && address)
             ax_log(AX_LOG_INFO, ctx, "ready", "listen", address, "port", port.at, "mode",
@@ -365,16 +378,18 @@ open_server(struct ax_ctx *ctx, struct server *server)
 static void
 close_server(struct ax_ctx *ctx, struct server *server)
 {
-    if (server->loops) {
+    struct ax_loops *loops = server->loops;
+    if (loops) {
         int64_t patience_ns = server->services.settings.general.drain_ms * 1'000'000;
-        if (!ax_loops_drain(server->loops, ax_clock_monotonic_ns() + patience_ns))
+        if (!ax_loops_drain(loops, ax_clock_monotonic_ns() + patience_ns))
             ax_log(AX_LOG_WARN, ctx, "requests_cut", NULL);
-        ax_loops_close(server->loops);
+        publish_loops(server, NULL); /* a request that was cut may still look */
+        ax_loops_close(loops);
     }
     if (server->workers)
         ax_workers_close(server->workers);
     ax_jobs_stop(server->jobs);
-    if (server->loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
+    if (loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
     if (server->api)
         ax_api_close(server->api);
@@ -401,6 +416,7 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
     struct server server = {.options = options};
     sigset_t signals = stop_signals();
     int number;
+    ax_mutex_init(&server.mutex);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
     if (options->data_dir.len)
@@ -413,6 +429,7 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
     close_server(ctx, &server);
+    ax_mutex_done(&server.mutex);
     memcpy(ctx->error, words, sizeof words);
     return status;
 }

@@ -106,7 +106,7 @@ with_room(void (*body)(struct ax_ctx *ctx))
 static void
 decision(struct ax_ctx *ctx)
 {
-    struct server_case made;
+    struct server_case made = {};
     struct ax_services services;
     struct ax_lane *lane = NULL;
     struct ax_decision first = {}, again = {}, read = {};
@@ -161,7 +161,7 @@ refused(struct ax_ctx *ctx)
         {"{\"age\":17,\"income\":1,\"job\":\"cook\"}", "outside its domain 18 to 99"},
         {"[]", "object"},
     };
-    struct server_case made;
+    struct server_case made = {};
     struct ax_services services;
     struct ax_lane *lane = NULL;
     struct ax_decision out = {};
