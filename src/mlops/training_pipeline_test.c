@@ -256,7 +256,7 @@ after_train(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status statu
 static void
 sweep_train(struct ax_ctx *ctx, struct mlops_case *at)
 {
-    const int stride = getenv("AX_LONG") ? 1 : 23;
+    const int stride = getenv("AX_LONG") ? 1 : 97;
     bool fired = true;
     if (!find_program())
         return;
