@@ -57,7 +57,7 @@ open_archive(struct serving_case *at)
 static ax_str
 decide(struct ax_ctx *ctx, struct serving_case *at, const char *features)
 {
-    struct serving_case_answer answer;
+    struct serving_case_answer answer = {};
     CHECK_EQ(serving_case_decide(ctx, at, "", features, &answer), AX_OK);
     return answer.decided ? answer.decided->record.id : AX_STR("none");
 }
@@ -135,7 +135,7 @@ static void
 added(struct ax_ctx *ctx, struct serving_case *at)
 {
     ax_auto(ax_decision_archive_close) struct ax_decision_archive *archive = open_archive(at);
-    const struct ax_actor clerk = {.id = AX_STR("clara")};
+    static const struct ax_actor clerk = {.id = AX_STR("clara")};
     ax_str text;
     serving_case_serve(at, plain, "");
     ax_str id = decide(ctx, at, serving_case_middling);
