@@ -290,8 +290,8 @@ again(struct ax_ctx *ctx, struct serving_case *at)
 {
     static const char *const deployments[] = {
         "\"champion\":{\"model\":\"credit\",\"version\":1}",
-        "\"champion\":{\"model\":\"broken\",\"version\":1},"
-        "\"fallback\":{\"model\":\"credit\",\"version\":2}",
+        ("\"champion\":{\"model\":\"broken\",\"version\":1},"
+         "\"fallback\":{\"model\":\"credit\",\"version\":2}"),
         "\"champion\":{\"model\":\"broken\",\"version\":1}",
     };
     for (size_t i = 0; i < AX_COUNT_OF(deployments); i++) {

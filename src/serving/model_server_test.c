@@ -49,11 +49,12 @@ decided(struct ax_ctx *ctx, struct serving_case *at)
         {serving_case_middling, "refer", 0.32111, true},
         {serving_case_bad, "decline", 0.43817, true},
     };
-    struct ax_actor client = {.id = AX_STR("shop"), .authenticated_by = AX_STR("token")};
+    static const struct ax_actor client = {.id = AX_STR("shop"),
+                                           .authenticated_by = AX_STR("token")};
     serving_case_serve(at, durable, "");
     ctx->actor = &client;
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
-        struct serving_case_answer answer;
+        struct serving_case_answer answer = {};
         struct ax_decision record = {};
         struct ax_event event;
         ax_str payload = AX_STR("");
@@ -94,7 +95,7 @@ SERVING_TEST(r57_r107_a_decision_is_recorded_whole_before_it_is_answered, decide
 static void
 unwaited(struct ax_ctx *ctx, struct serving_case *at)
 {
-    struct serving_case_answer answer;
+    struct serving_case_answer answer = {};
     serving_case_serve(at, queued, "");
     CHECK_EQ(serving_case_decide(ctx, at, "", serving_case_bad, &answer), AX_OK);
     CHECK_EQ(answer.done_count, 1);
@@ -109,7 +110,7 @@ repeated(struct ax_ctx *ctx, struct serving_case *at)
 {
     static const char *const modes[] = {durable, queued};
     for (size_t i = 0; i < AX_COUNT_OF(modes); i++) {
-        struct serving_case_answer first, again, other;
+        struct serving_case_answer first = {}, again = {}, other = {};
         const char *request_id = i ? "second" : "first";
         serving_case_serve(at, modes[i], "");
         CHECK_EQ(serving_case_decide(ctx, at, request_id, serving_case_bad, &first), AX_OK);
@@ -148,7 +149,7 @@ refused(struct ax_ctx *ctx, struct serving_case *at)
         {"", "{\"age\":30,\"income\":9000,\"job\":\"cook\"}", AX_INVALID,
          "feature `income` is 9000, above the cap of 5000"},
     };
-    struct serving_case_answer answer;
+    struct serving_case_answer answer = {};
     memset(long_id, 'x', sizeof long_id - 1);
     CHECK_EQ(serving_case_decide(ctx, at, "", serving_case_good, &answer), AX_NOT_FOUND);
     CHECK(strcmp(ctx->error, "no deployment \"loans\" is served") == 0);
@@ -181,8 +182,8 @@ stopped(struct ax_ctx *ctx, struct serving_case *at)
 {
     static const char *const scopes[] = {"all", "deployment:loans", "model:credit", "client:shop"};
     static const char *const others[] = {"deployment:cars", "model:broken", "client:bank"};
-    const struct ax_actor client = {.id = AX_STR("shop")};
-    struct serving_case_answer answer;
+    static const struct ax_actor client = {.id = AX_STR("shop")};
+    struct serving_case_answer answer = {};
     char words[128];
     serving_case_serve(at, durable, "");
     ctx->actor = &client;
@@ -207,7 +208,7 @@ SERVING_TEST(r80_the_kill_switch_stops_its_scope_and_each_refusal_is_a_fact, sto
 static void
 stopped_fallback(struct ax_ctx *ctx, struct serving_case *at)
 {
-    struct serving_case_answer answer;
+    struct serving_case_answer answer = {};
     serving_case_serve(at,
                        "\"champion\":{\"model\":\"broken\",\"version\":1},"
                        "\"fallback\":{\"model\":\"credit\",\"version\":1}",
@@ -237,7 +238,7 @@ static void
 full_ledger(struct serving_case *at, const char *mode)
 {
     struct ax_ctx *ctx = &at->ctx;
-    struct serving_case_answer answer;
+    struct serving_case_answer answer = {};
     ax_str earlier = AX_STR("x");
     serving_case_serve(at, mode, "");
     CHECK_EQ(serving_case_decide(ctx, at, "one", serving_case_good, &answer), AX_LIMIT);
@@ -323,7 +324,7 @@ replayed(struct ax_ctx *ctx, struct serving_case *at)
                                          "{\"income\":700}"};
     serving_case_serve(at, durable, "");
     for (size_t i = 0; i < AX_COUNT_OF(inputs); i++) {
-        struct serving_case_answer answer;
+        struct serving_case_answer answer = {};
         struct ax_decision again = {};
         CHECK_EQ(serving_case_decide(ctx, at, "", inputs[i], &answer), AX_OK);
         REQUIRE(answer.decided != NULL);
@@ -340,7 +341,7 @@ SERVING_TEST(r58_a_decision_computed_again_is_the_same_bit_for_bit, replayed)
 static void
 not_replayed(struct ax_ctx *ctx, struct serving_case *at)
 {
-    struct serving_case_answer answer;
+    struct serving_case_answer answer = {};
     struct ax_decision again = {}, record;
     serving_case_serve(at, durable, "");
     CHECK_EQ(serving_case_decide(ctx, at, "", serving_case_bad, &answer), AX_OK);
