@@ -12,7 +12,7 @@
  * A block costs nearly the same for one row as for all it holds, so few rows are others' business.
  *
  * The compiled form is one block of memory without pointers, aligned to 64 bytes: it may be
- * copied, mapped or shared. Each level of machine (forest_kernel.h) has stages of its own and lays
+ * copied, mapped or shared. Each level of machine has stages of its own and lays
  * its tables out as they want them.
  */
 #pragma once
@@ -49,7 +49,6 @@ struct ax_forest_batch_tree {
 /* The head of the form; places are from its start. */
 struct ax_forest_batch {
     uint32_t bytes; /* with this */
-    uint32_t level; /* enum ax_forest_level */
     uint32_t feature_count, output_count, column_count, tree_count;
     uint32_t planes;
     uint32_t f32;         /* 1: sums and leaf values are floats */
