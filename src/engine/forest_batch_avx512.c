@@ -139,6 +139,13 @@ struct search {
     __mmask16 fifth, sixth; /* decisions that choose between registers of cuts */
 };
 
+/* Of 32 cuts. */
+UNROLL __m512
+cut_of(const float *table, __m512i j)
+{
+    return _mm512_permutex2var_ps(_mm512_load_ps(table), j, _mm512_load_ps(table + 16));
+}
+
 /* The cut that decides level l, of 16 rows whose decisions so far are in j. */
 UNROLL __m512
 next_cut(const float *table, __m512i j, const int l, const struct search *search)
@@ -146,17 +153,14 @@ next_cut(const float *table, __m512i j, const int l, const struct search *search
     const float *t = table + level_at[l];
     if (l < 5)
         return _mm512_permutexvar_ps(j, _mm512_load_ps(t));
-    __m512 q[4];
-    for (int i = 0; i < 1 << (l - 5); i++)
-        q[i] =
-            _mm512_permutex2var_ps(_mm512_load_ps(t + 32 * i), j, _mm512_load_ps(t + 32 * i + 16));
-    if (l == 5)
-        return q[0];
-    __m512 low = _mm512_mask_blend_ps(search->fifth, q[0], q[1]);
-    if (l == 6)
-        return low;
-    return _mm512_mask_blend_ps(search->sixth, low,
-                                _mm512_mask_blend_ps(search->fifth, q[2], q[3]));
+    __m512 cut = cut_of(t, j);
+    if (l > 5)
+        cut = _mm512_mask_blend_ps(search->fifth, cut, cut_of(t + 32, j));
+    if (l > 6)
+        cut = _mm512_mask_blend_ps(
+            search->sixth, cut,
+            _mm512_mask_blend_ps(search->fifth, cut_of(t + 64, j), cut_of(t + 96, j)));
+    return cut;
 }
 
 /*

@@ -9,7 +9,7 @@ enum {
     ABREAST = AX_FOREST_ROW_ABREAST,
     EXITS = AX_FOREST_ROW_EXITS,
     SMALL = AX_FOREST_ROW_SMALL,
-    WORD_BITS = 64,
+    PATHS = AX_FOREST_ROW_PATHS,
     FORM_BYTES_MAX = INT32_MAX,
     LANES_MAX = UINT16_MAX,
     KNOTS_MAX = AX_FOREST_ROW_LEAF - 1,
@@ -33,8 +33,9 @@ struct build {
     uint32_t *rank_of;      /* the rank that its lane must be above */
     uint32_t table_floats;
 
-    struct ax_forest_row_word *words;
-    uint32_t word_used; /* bits of the last word */
+    struct ax_forest_row_pair *pairs;
+    uint32_t pair_count;
+    struct ax_forest_row_paths *paths;
     struct ax_forest_row_knot *knots;
     uint32_t knot_count;
     struct ax_forest_row_tree *trees;
@@ -118,9 +119,11 @@ match_lanes(const struct ax_forest_plan *plan)
 }
 
 bool
-ax_forest_row_matches(const struct ax_forest_plan *plan)
+ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind)
 {
-    return plan->fits && plan->leaves_max <= KNOTS_MAX &&
+    if (!plan->fits || kind == AX_FOREST_ROW_INTERLEAVE)
+        return plan->fits;
+    return plan->leaves_max <= (kind == AX_FOREST_ROW_MATCH ? PATHS : KNOTS_MAX) &&
            match_lanes(plan) <= AX_FOREST_ROW_MATCH_LANES;
 }
 
@@ -147,10 +150,62 @@ number_leaves(struct build *build)
     return AX_OK;
 }
 
+/* ---- paths ---- */
+
+/* What the decisions must be for a node to be reached. */
+struct reach {
+    uint32_t mask, value;
+};
+
+static void
+write_paths(const struct build *build, size_t index, struct reach *reach)
+{
+    const struct ax_forest_tree *tree = &build->plan->forest->trees[index];
+    struct ax_forest_row_pair *pair = &build->pairs[index / 2];
+    struct ax_forest_row_paths *paths = &build->paths[index];
+    const uint32_t *predicates = build->plan->node_predicate + build->plan->node_first[index];
+    uint32_t leaves = 0, tests = 0;
+    for (size_t i = 0; i < PATHS; i++) /* no node has the last bit, and it is never set */
+        paths->mask[i] = paths->value[i] = UINT32_C(1) << (PATHS - 1);
+    reach[0] = (struct reach){};
+    for (uint32_t n = 0; n < tree->node_count; n++) { /* preorder: parents come first */
+        const struct ax_forest_node *node = &tree->nodes[n];
+        if (node->left < 0) {
+            paths->mask[leaves] = reach[n].mask;
+            paths->value[leaves++] = reach[n].value;
+            continue;
+        }
+        uint32_t bit = UINT32_C(1) << tests, lane = (uint32_t)(index % 2) * PATHS + tests;
+        tests++;
+        pair->lane[lane] = (uint8_t)build->lane_of[predicates[n]];
+        pair->rank[lane] = (uint8_t)build->rank_of[predicates[n]];
+        reach[node->left] = (struct reach){reach[n].mask | bit, reach[n].value};
+        reach[node->right] = (struct reach){reach[n].mask | bit, reach[n].value | bit};
+    }
+}
+
+static ax_status
+write_all_paths(struct build *build)
+{
+    const struct ax_forest *forest = build->plan->forest;
+    struct ax_arena *arena = build->ctx->arena;
+    struct reach *reach = AX_NEW_ARRAY(arena, struct reach, forest->tree_nodes_max + 1);
+    build->pair_count = (uint32_t)(forest->tree_count + 1) / 2;
+    build->pairs = AX_NEW_ARRAY(arena, struct ax_forest_row_pair, build->pair_count);
+    build->paths = AX_NEW_ARRAY(arena, struct ax_forest_row_paths, 2 * build->pair_count);
+    if (!reach || !build->pairs || !build->paths)
+        return out_of_memory(build->ctx);
+    for (uint32_t i = 0; i < build->pair_count; i++)
+        memset(build->pairs[i].rank, 255, sizeof build->pairs[i].rank); /* never decided */
+    for (size_t t = 0; t < forest->tree_count; t++)
+        write_paths(build, t, reach);
+    return AX_OK;
+}
+
 /* ---- knots ---- */
 
 struct exit {
-    uint16_t mask, value;
+    uint8_t mask, value;
     int32_t node;
 };
 
@@ -177,17 +232,7 @@ largest_exit(const struct cutting *cutting, const struct exit *exits, size_t cou
     return best;
 }
 
-static void
-word_reserve(struct build *build, uint32_t bits)
-{
-    if (build->head.word_count == 0 || build->word_used + bits > WORD_BITS) {
-        struct ax_forest_row_word *word = &build->words[build->head.word_count++];
-        memset(word->rank, 255, sizeof word->rank); /* never decided */
-        build->word_used = 0;
-    }
-}
-
-/* Opens exits, the largest first, until there are 16 or none is left to open. */
+/* Opens exits, the largest first, until there are 8 or none is left to open. */
 static size_t
 open_exits(const struct cutting *cutting, int32_t root, struct exit exits[EXITS],
            int32_t tests[EXITS], uint32_t *out_test_count)
@@ -197,7 +242,7 @@ open_exits(const struct cutting *cutting, int32_t root, struct exit exits[EXITS]
     *out_test_count = 0;
     for (size_t i; count < EXITS && (i = largest_exit(cutting, exits, count)) != SIZE_MAX;) {
         const struct ax_forest_node *node = &cutting->tree->nodes[exits[i].node];
-        uint16_t bit = (uint16_t)(1u << *out_test_count);
+        uint8_t bit = (uint8_t)(1u << *out_test_count);
         tests[(*out_test_count)++] = exits[i].node;
         exits[i].mask |= bit;
         exits[count] = exits[i];
@@ -216,14 +261,11 @@ cut_knot(struct build *build, struct cutting *cutting, uint32_t number,
     int32_t tests[EXITS];
     uint32_t test_count;
     size_t count = open_exits(cutting, cutting->roots[number], exits, tests, &test_count);
-    word_reserve(build, test_count > 0 ? test_count : 1);
-    struct ax_forest_row_word *word = &build->words[build->head.word_count - 1];
-    knot->word = build->head.word_count - 1;
-    knot->shift = build->word_used;
-    for (uint32_t i = 0; i < test_count; i++, build->word_used++) {
+    memset(knot->rank, 255, sizeof knot->rank); /* never decided */
+    for (uint32_t i = 0; i < test_count; i++) {
         uint32_t predicate = build->plan->node_predicate[cutting->node_first + (uint32_t)tests[i]];
-        word->lane[build->word_used] = (uint8_t)build->lane_of[predicate];
-        word->rank[build->word_used] = (uint8_t)build->rank_of[predicate];
+        knot->lane[i] = (uint8_t)build->lane_of[predicate];
+        knot->rank[i] = (uint8_t)build->rank_of[predicate];
     }
     for (size_t i = 0; i < EXITS; i++) {
         knot->mask[i] = i < count ? exits[i].mask : 0;
@@ -275,9 +317,8 @@ cut_all(struct build *build)
     struct cutting cutting = {.leaves_below = AX_NEW_ARRAY(arena, uint32_t, room),
                               .roots = AX_NEW_ARRAY(arena, int32_t, room),
                               .stage = AX_NEW_ARRAY(arena, uint32_t, room)};
-    build->words = AX_NEW_ARRAY(arena, struct ax_forest_row_word, knots_max / 4 + 2);
     build->knots = AX_NEW_ARRAY(arena, struct ax_forest_row_knot, knots_max);
-    if (!cutting.leaves_below || !cutting.roots || !cutting.stage || !build->words || !build->knots)
+    if (!cutting.leaves_below || !cutting.roots || !cutting.stage || !build->knots)
         return out_of_memory(build->ctx);
     for (size_t t = 0; t < forest->tree_count; t++)
         cut_tree(build, &cutting, t);
@@ -381,7 +422,8 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->cuts_at = place(build, plan->cut_count * sizeof(double));
     head->sets_at = place(build, plan->set_count * sizeof(struct ax_forest_set));
     head->trees_at = place(build, forest->tree_count * sizeof(struct ax_forest_row_tree));
-    head->words_at = place(build, head->word_count * sizeof(struct ax_forest_row_word));
+    head->pairs_at = place(build, build->pair_count * sizeof(struct ax_forest_row_pair));
+    head->paths_at = place(build, 2 * build->pair_count * sizeof(struct ax_forest_row_paths));
     head->knots_at = place(build, build->knot_count * sizeof(struct ax_forest_row_knot));
     head->nodes_at = place(build, build->node_count * sizeof(struct ax_forest_row_node));
     head->leaves_at = place(build, build->node_count * sizeof(uint32_t));
@@ -392,7 +434,6 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->bytes = (uint32_t)build->bytes;
     head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
                                      aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned(head->word_count * sizeof(uint64_t)) +
                                      aligned(head->tree_count * sizeof(uint32_t)));
 }
 
@@ -478,7 +519,8 @@ write_form(struct build *build, char *form)
     write_piece(form, head->cuts_at, plan->cuts, plan->cut_count * sizeof(double));
     write_piece(form, head->sets_at, plan->sets, plan->set_count * sizeof *plan->sets);
     write_piece(form, head->trees_at, build->trees, head->tree_count * sizeof *build->trees);
-    write_piece(form, head->words_at, build->words, head->word_count * sizeof *build->words);
+    write_piece(form, head->pairs_at, build->pairs, build->pair_count * sizeof *build->pairs);
+    write_piece(form, head->paths_at, build->paths, 2 * build->pair_count * sizeof *build->paths);
     write_piece(form, head->knots_at, build->knots, build->knot_count * sizeof *build->knots);
     write_piece(form, head->nodes_at, build->nodes, build->node_count * sizeof *build->nodes);
     write_piece(form, head->leaves_at, build->node_leaf, build->node_count * sizeof(uint32_t));
@@ -493,8 +535,7 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
                     enum ax_forest_row_kind kind, struct ax_arena *arena, size_t bytes_max,
                     const struct ax_forest_row **out_form)
 {
-    AX_ASSERT(plan->fits);
-    AX_ASSERT(kind == AX_FOREST_ROW_INTERLEAVE || ax_forest_row_matches(plan));
+    AX_ASSERT(ax_forest_row_fits(plan, kind));
     struct build build = {.plan = plan, .ctx = ctx};
     *out_form = NULL;
     AX_TRY(assign_lanes(&build));
@@ -502,6 +543,8 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
         return AX_OK;
     AX_TRY(number_leaves(&build));
     if (kind == AX_FOREST_ROW_MATCH)
+        AX_TRY(write_all_paths(&build));
+    else if (kind == AX_FOREST_ROW_KNOTS)
         AX_TRY(cut_all(&build));
     else
         AX_TRY(pair_all(&build));
@@ -526,9 +569,7 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     struct ax_forest_row_work work = {.lanes = scratch};
     char *at = (char *)scratch + aligned(form->lane_count + AX_FOREST_ROW_MATCH_LANES);
     work.floats = (float *)at;
-    at += aligned((form->feature_count + 16) * sizeof(float));
-    work.decisions = (uint64_t *)at;
-    work.leaves = (uint32_t *)(at + aligned(form->word_count * sizeof(uint64_t)));
+    work.leaves = (uint32_t *)(at + aligned((form->feature_count + 16) * sizeof(float)));
     return work;
 }
 

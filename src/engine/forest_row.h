@@ -2,13 +2,15 @@
  * A forest over one row at a time: the form for single rows and a handful.
  *
  * First every value becomes the rank that the nodes ask for (forest_compile.h), a byte in a lane;
- * sets of ranks get a lane each, of 0 or 1. Then one of two ways leads to the leaves:
- *   K2d, match       all nodes of the forest are decided at once, 64 an instruction; a leaf is
- *                    found by comparing a knot's decisions with the paths of its exits, up to 16
- *                    at a time. A knot is a connected piece of a tree of up to 15 nodes; its exits
- *                    are leaves or other knots. No branch depends on the row.
- *   K3, interleave   trees are walked eight abreast without branches, a step of all eight being
- *                    "child + (rank > the node's)"; any shape, any machine.
+ * sets of ranks get a lane each, of 0 or 1. Then one of three ways leads to the leaves:
+ *   K2d, match   trees of up to 32 leaves: all nodes of two trees are decided by one comparison,
+ *                and the leaf is the one whose path agrees with the decisions, 16 leaves at a
+ *                time. No branch and no address depends on the row but the leaf's value.
+ *   knots        larger trees are cut into knots, connected pieces of up to 7 nodes in a cache
+ *                line: a knot is decided and its exit matched as above, and leads to another knot
+ *                or a leaf. Three levels and more of a tree for one dependent load.
+ *   K3           trees are walked eight abreast without branches, a step of all eight being
+ *                "child + (rank > the node's)"; any shape, any machine.
  * Leaf values are added in the order of the file.
  *
  * The compiled form is one block of memory without pointers, aligned to 64 bytes.
@@ -21,13 +23,18 @@
 enum {
     AX_FOREST_ROW_ALIGN = 64,
     AX_FOREST_ROW_ABREAST = 8,
-    AX_FOREST_ROW_EXITS = 16,        /* of a knot */
+    AX_FOREST_ROW_EXITS = 8,         /* of a knot */
+    AX_FOREST_ROW_PATHS = 32,        /* leaves of a tree that K2d can do */
     AX_FOREST_ROW_MATCH_LANES = 256, /* more than these only K3 can do */
     AX_FOREST_ROW_SMALL = 16,        /* cuts that one comparison of floats tells apart */
     AX_FOREST_ROW_LEAF = 1 << 15,    /* in a knot's `next`: the rest is the number of a leaf */
 };
 
-enum ax_forest_row_kind { AX_FOREST_ROW_MATCH, AX_FOREST_ROW_INTERLEAVE };
+enum ax_forest_row_kind {
+    AX_FOREST_ROW_MATCH,
+    AX_FOREST_ROW_KNOTS,
+    AX_FOREST_ROW_INTERLEAVE,
+};
 
 struct ax_forest_row_column {
     uint32_t feature;
@@ -40,17 +47,22 @@ struct ax_forest_row_column {
     uint32_t set_lane;
 };
 
-/* Decisions of 64 nodes: the rank in each lane is greater than the node's. */
-struct ax_forest_row_word {
-    uint8_t lane[64], rank[64];
+/* Of two trees: a node's decision is that the rank in its lane is greater than its own. */
+struct ax_forest_row_pair {
+    uint8_t lane[64], rank[64]; /* the second tree's from 32 on */
 };
 
-/* The exit whose path agrees: (decisions & mask) == value. Exits that are none never do. */
+/* A leaf is reached when (decisions & mask) == value. */
+struct ax_forest_row_paths {
+    uint32_t mask[AX_FOREST_ROW_PATHS], value[AX_FOREST_ROW_PATHS];
+};
+
+/* Exits that are none never agree. */
 struct ax_forest_row_knot {
-    uint16_t mask[AX_FOREST_ROW_EXITS], value[AX_FOREST_ROW_EXITS];
+    uint8_t lane[AX_FOREST_ROW_EXITS], mask[AX_FOREST_ROW_EXITS];
+    uint8_t rank[AX_FOREST_ROW_EXITS], value[AX_FOREST_ROW_EXITS];
     uint16_t next[AX_FOREST_ROW_EXITS]; /* knot of the same tree, or a leaf */
-    uint32_t word, shift;               /* where its decisions lie */
-    uint32_t unused[6];
+    uint32_t unused[4];
 };
 
 struct ax_forest_row_tree {
@@ -79,7 +91,8 @@ struct ax_forest_row {
     uint32_t set_count;
     uint32_t correct; /* 1: doubles with few bits, too, may not be floats */
     uint32_t columns_at, cuts_at, tables_at, sets_at, base_at, trees_at, values_at;
-    uint32_t words_at, word_count, knots_at;                      /* of K2d */
+    uint32_t pairs_at, paths_at; /* of K2d */
+    uint32_t knots_at;
     uint32_t nodes_at, leaves_at, starts_at, places_at, steps_at; /* of K3 */
     uint32_t group_count;
     uint32_t scratch_bytes; /* of a call */
@@ -89,7 +102,6 @@ struct ax_forest_row {
 struct ax_forest_row_work {
     uint8_t *lanes;
     float *floats;
-    uint64_t *decisions;
     uint32_t *leaves; /* of each tree: its place among all leaves */
 };
 
@@ -109,8 +121,8 @@ ax_forest_row_at(const struct ax_forest_row *form, uint32_t at)
     return (const char *)form + at;
 }
 
-/* Whether K2d can do it at all. */
-bool ax_forest_row_matches(const struct ax_forest_plan *plan);
+/* Whether a form of that kind can be made at all. */
+bool ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind);
 
 /*
  * Lays a plan out, in `arena`. ctx->arena: working memory. Fails: LIMIT. *out_form is NULL when

@@ -6,16 +6,16 @@
  * two dependent steps for up to 255 cuts and one for up to 16. Compared are floats, rounded down:
  * exact while every value is a float; if not, which one OR over the row tells, each rank is looked
  * at again among the double cuts.
- * Decisions. The lanes of ranks fill one to four registers; vpermb (vpermi2b) fetches the rank of
- * each of 64 nodes, vpcmpub decides them. The forest's nodes are read front to back.
- * Match. A knot's decisions, 16 bits, are compared with the paths of its 16 exits at once; the
- * exit is another knot or a leaf. A tree takes as many steps as it has knots on its longest path,
- * always, so that no branch depends on the row; one that has arrived stays. Trees do not wait for
- * each other.
+ * K2d. The lanes of ranks fill one to four registers; vpermb (vpermi2b) fetches the rank of each of
+ * the 64 nodes of two trees and vpcmpub decides them; two comparisons of sixteen paths find a
+ * tree's leaf. The model is read front to back.
+ * Knots. The same on up to 7 nodes and 8 exits. A tree takes as many steps as it has knots on its
+ * longest path, always, so that no branch depends on the row; one that has arrived stays. Trees do
+ * not wait for each other.
  *
- * Cost: 13 operations a column of more than 16 cuts, 8 a smaller one; 3 for 64 nodes; 9 a knot on
- * the way, 2 of them on the port that all shuffles and comparisons share; an addition a tree, whose
- * latency is the bound below all of that.
+ * Cost: 13 operations a column of more than 16 cuts, 8 a smaller one. K2d: 2 operations a tree for
+ * the decisions, 9 for the match. Knots: 14 operations and 30 cycles of latency a step, which
+ * other trees hide. An addition a tree, whose latency is the bound below all of that.
  */
 #include <immintrin.h>
 #include <string.h>
@@ -134,113 +134,157 @@ rank_row(const struct ax_forest_row *form, const char *row, bool f32,
         ax_forest_row_sets(form, lanes);
 }
 
-/* ---- decisions ---- */
+/* ---- leaves ---- */
 
-UNROLL void
-decide_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-           const int registers)
+/* The lanes in registers: one of 64, two or four. */
+struct lanes {
+    __m512i at[4];
+    int registers;
+};
+
+UNROLL __m512i
+ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
 {
-    const struct ax_forest_row_word *words = ax_forest_row_at(form, form->words_at);
-    __m512i ranks[4];
-    for (int i = 0; i < registers; i++)
-        ranks[i] = _mm512_load_si512(work->lanes + 64 * i);
-    for (uint32_t w = 0; w < form->word_count; w++) {
-        __m512i lane = _mm512_load_si512(words[w].lane), x;
-        if (registers == 1) {
-            x = _mm512_permutexvar_epi8(lane, ranks[0]);
-        } else {
-            x = _mm512_permutex2var_epi8(ranks[0], lane, ranks[1]);
-            if (registers == 4)
-                x = _mm512_mask_blend_epi8(_mm512_movepi8_mask(lane), x,
-                                           _mm512_permutex2var_epi8(ranks[2], lane, ranks[3]));
-        }
-        work->decisions[w] =
-            _cvtmask64_u64(_mm512_cmpgt_epu8_mask(x, _mm512_load_si512(words[w].rank)));
-    }
+    if (registers == 1)
+        return _mm512_permutexvar_epi8(lane, lanes->at[0]);
+    __m512i x = _mm512_permutex2var_epi8(lanes->at[0], lane, lanes->at[1]);
+    if (registers == 2)
+        return x;
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(lane), x,
+                                  _mm512_permutex2var_epi8(lanes->at[2], lane, lanes->at[3]));
 }
 
-static void
-decide(const struct ax_forest_row *form, const struct ax_forest_row_work *work)
+/* K2d: of 32 paths the one that agrees. */
+UNROLL uint32_t
+path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
 {
-    if (form->match_lanes <= 64)
-        decide_all(form, work, 1);
-    else if (form->match_lanes <= 128)
-        decide_all(form, work, 2);
-    else
-        decide_all(form, work, 4);
+    __m512i d = _mm512_set1_epi32((int)decisions);
+    __m512i low = _mm512_and_si512(d, _mm512_load_si512(paths->mask));
+    __m512i high = _mm512_and_si512(d, _mm512_load_si512(paths->mask + 16));
+    __mmask16 a = _mm512_cmpeq_epi32_mask(low, _mm512_load_si512(paths->value));
+    __mmask16 b = _mm512_cmpeq_epi32_mask(high, _mm512_load_si512(paths->value + 16));
+    return _tzcnt_u32(_cvtmask32_u32(_mm512_kunpackw(b, a)));
 }
-
-/* ---- match ---- */
 
 /* The exit that a knot's decisions lead to. */
 UNROLL uint32_t
-exit_of(const struct ax_forest_row_knot *knot, const uint64_t *decisions)
+exit_of(const struct ax_forest_row_knot *knot, const struct lanes *lanes, const int registers)
 {
-    __m256i d = _mm256_set1_epi16((short)(decisions[knot->word] >> knot->shift));
-    __m256i path = _mm256_and_si256(d, _mm256_load_si256((const __m256i *)knot->mask));
-    __mmask16 agrees =
-        _mm256_cmpeq_epi16_mask(path, _mm256_load_si256((const __m256i *)knot->value));
-    return knot->next[_tzcnt_u32(_cvtmask16_u32(agrees))];
+    /* 16 bytes of each: the second eight are masks and values, whose decisions nobody asks. */
+    __m128i tests = _mm_load_si128((const __m128i *)knot->lane);
+    __m128i limits = _mm_load_si128((const __m128i *)knot->rank);
+    __m512i ranks = ranks_of(lanes, _mm512_castsi128_si512(tests), registers);
+    uint32_t decisions = _cvtmask16_u32(_mm_cmpgt_epu8_mask(_mm512_castsi512_si128(ranks), limits));
+    __m128i path = _mm_and_si128(_mm_set1_epi8((char)decisions), tests);
+    uint32_t agrees = _cvtmask16_u32(_mm_cmpeq_epi8_mask(path, limits));
+    return knot->next[_tzcnt_u32(agrees >> AX_FOREST_ROW_EXITS)];
 }
 
-/* The leaf's place among all. */
+/* No branch but the count of stages: another would be mispredicted. */
 UNROLL uint32_t
-leaf_of(const struct ax_forest_row_tree *tree, const struct ax_forest_row_knot *knots,
-        const uint64_t *decisions)
+knots_of(const struct ax_forest_row_knot *first, uint32_t stages, const struct lanes *lanes,
+         const int registers)
 {
-    const struct ax_forest_row_knot *first = knots + tree->knot, *knot = first;
-    uint32_t next = exit_of(knot, decisions);
-    for (uint32_t s = tree->stages; s > 1; s--) {
-        knot = next & AX_FOREST_ROW_LEAF ? knot : first + next;
-        next = exit_of(knot, decisions);
+    uint32_t knot = 0, next = exit_of(first, lanes, registers);
+    for (uint32_t s = stages; s > 1; s--) {
+        uint32_t arrived = -(next >> 15); /* all bits: stay, and find the same exit again */
+        knot = (knot & arrived) | (next & ~arrived);
+        next = exit_of(first + knot, lanes, registers);
     }
-    return tree->leaf + (next & (AX_FOREST_ROW_LEAF - 1));
+    return next & (AX_FOREST_ROW_LEAF - 1);
 }
 
-static double
-match_wide(const struct ax_forest_row *form, const uint64_t *decisions, double sum)
+/* Where leaves are added as they are found: one output. */
+struct sum {
+    double wide;
+    float narrow;
+};
+
+UNROLL void
+add_leaf(const struct ax_forest_row *form, struct sum *sum, uint32_t leaf)
+{
+    if (form->f32)
+        sum->narrow += ((const float *)ax_forest_row_at(form, form->values_at))[leaf];
+    else
+        sum->wide += ((const double *)ax_forest_row_at(form, form->values_at))[leaf];
+}
+
+/* Finds the leaves; sum: NULL when they are kept for later. */
+UNROLL void
+match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
+          const int registers)
+{
+    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
+    const struct ax_forest_row_pair *pair = ax_forest_row_at(form, form->pairs_at);
+    const struct ax_forest_row_paths *paths = ax_forest_row_at(form, form->paths_at);
+    struct lanes lanes;
+    for (int i = 0; i < registers; i++)
+        lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
+    for (uint32_t t = 0; t < form->tree_count; t += 2, pair++, paths += 2) {
+        __m512i ranks = ranks_of(&lanes, _mm512_load_si512(pair->lane), registers);
+        uint64_t decisions =
+            _cvtmask64_u64(_mm512_cmpgt_epu8_mask(ranks, _mm512_load_si512(pair->rank)));
+        for (uint32_t i = 0; i < 2 && t + i < form->tree_count; i++) {
+            uint32_t leaf = trees[t + i].leaf + path_of(paths + i, (uint32_t)(decisions >> 32 * i));
+            if (sum)
+                add_leaf(form, sum, leaf);
+            else
+                work->leaves[t + i] = leaf;
+        }
+    }
+}
+
+UNROLL void
+knots_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
+          const int registers)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_knot *knots = ax_forest_row_at(form, form->knots_at);
-    const double *values = ax_forest_row_at(form, form->values_at);
-    for (uint32_t t = 0; t < form->tree_count; t++)
-        sum += values[leaf_of(&trees[t], knots, decisions)];
-    return sum;
+    struct lanes lanes;
+    for (int i = 0; i < registers; i++)
+        lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
+    for (uint32_t t = 0; t < form->tree_count; t++) {
+        uint32_t leaf =
+            trees[t].leaf + knots_of(knots + trees[t].knot, trees[t].stages, &lanes, registers);
+        if (sum)
+            add_leaf(form, sum, leaf);
+        else
+            work->leaves[t] = leaf;
+    }
 }
 
-static double
-match_narrow(const struct ax_forest_row *form, const uint64_t *decisions, float sum)
+UNROLL void
+leaves_by_lanes(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                struct sum *sum, bool match)
 {
-    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const struct ax_forest_row_knot *knots = ax_forest_row_at(form, form->knots_at);
-    const float *values = ax_forest_row_at(form, form->values_at);
-    for (uint32_t t = 0; t < form->tree_count; t++)
-        sum += values[leaf_of(&trees[t], knots, decisions)];
-    return (double)sum;
+    if (form->match_lanes <= 64 && match)
+        match_all(form, work, sum, 1);
+    else if (form->match_lanes <= 64)
+        knots_all(form, work, sum, 1);
+    else if (form->match_lanes <= 128 && match)
+        match_all(form, work, sum, 2);
+    else if (form->match_lanes <= 128)
+        knots_all(form, work, sum, 2);
+    else if (match)
+        match_all(form, work, sum, 4);
+    else
+        knots_all(form, work, sum, 4);
 }
 
 static void
-match_many(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-           double *out_margin)
-{
-    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const struct ax_forest_row_knot *knots = ax_forest_row_at(form, form->knots_at);
-    for (uint32_t t = 0; t < form->tree_count; t++)
-        work->leaves[t] = leaf_of(&trees[t], knots, work->decisions);
-    ax_forest_row_sum(form, work->leaves, out_margin);
-}
-
-static void
-match(const struct ax_forest_row *form, const struct ax_forest_row_work *work, double *out_margin)
+score_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+             double *out_margin)
 {
     const double *base = ax_forest_row_at(form, form->base_at);
-    decide(form, work);
-    if (form->output_count > 1)
-        match_many(form, work, out_margin);
-    else if (form->f32)
-        out_margin[0] = match_narrow(form, work->decisions, (float)base[0]);
-    else
-        out_margin[0] = match_wide(form, work->decisions, base[0]);
+    bool match = form->kind == AX_FOREST_ROW_MATCH;
+    if (form->output_count > 1) {
+        leaves_by_lanes(form, work, NULL, match);
+        ax_forest_row_sum(form, work->leaves, out_margin);
+        return;
+    }
+    struct sum sum = {.wide = base[0], .narrow = (float)base[0]};
+    leaves_by_lanes(form, work, &sum, match);
+    out_margin[0] = form->f32 ? (double)sum.narrow : sum.wide;
 }
 
 void
@@ -255,8 +299,8 @@ ax_forest_row_avx512(const struct ax_forest_row *form, const struct ax_forest_ro
             rank_row(form, row, true, &work);
         else
             rank_row(form, row, false, &work);
-        if (form->kind == AX_FOREST_ROW_MATCH) {
-            match(form, &work, margin);
+        if (form->kind != AX_FOREST_ROW_INTERLEAVE) {
+            score_leaves(form, &work, margin);
             continue;
         }
         ax_forest_row_interleave(form, &work);

@@ -15,7 +15,7 @@ check_form(struct ax_ctx *ctx, const struct forest_case *about, enum ax_forest_r
     CHECK_EQ(ax_forest_compile(ctx, forest, &plan), AX_OK);
     REQUIRE(plan.fits);
     const struct ax_forest_row *form = NULL;
-    if (kind == AX_FOREST_ROW_MATCH && !ax_forest_row_matches(&plan))
+    if (!ax_forest_row_fits(&plan, kind))
         return;
     CHECK_EQ(ax_forest_row_build(ctx, &plan, kind, ctx->arena, SIZE_MAX, &form), AX_OK);
     REQUIRE(form);
@@ -99,6 +99,7 @@ check_all(struct ax_ctx *ctx)
         check_form(&inner, &cases[i], AX_FOREST_ROW_INTERLEAVE, ax_forest_row_portable);
         check_form(&inner, &cases[i], AX_FOREST_ROW_INTERLEAVE, ax_forest_row_avx512);
         check_form(&inner, &cases[i], AX_FOREST_ROW_MATCH, ax_forest_row_avx512);
+        check_form(&inner, &cases[i], AX_FOREST_ROW_KNOTS, ax_forest_row_avx512);
     }
 }
 

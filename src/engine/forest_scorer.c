@@ -68,11 +68,11 @@ path_sum(const struct ax_forest *forest, struct ax_arena *arena)
 static double
 row_cost(const struct ax_forest_row *form)
 {
-    double ns = 20 + 1.5 * form->column_count + 1.0 * form->set_count + 0.7 * form->word_count;
+    double ns = 20 + 1.5 * form->column_count + 1.0 * form->set_count;
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const uint32_t *steps = ax_forest_row_at(form, form->steps_at);
-    for (uint32_t t = 0; form->kind == AX_FOREST_ROW_MATCH && t < form->tree_count; t++)
-        ns += 0.5 + 1.2 * trees[t].stages;
+    for (uint32_t t = 0; t < form->tree_count; t++)
+        ns += form->kind == AX_FOREST_ROW_MATCH ? 3 : 2.0 * trees[t].stages;
     for (uint32_t g = 0; g < form->group_count; g++)
         ns += 8 * (1 + 0.6 * steps[g]);
     return ns;
@@ -92,16 +92,24 @@ block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops
 
 /* ---- forms ---- */
 
+static enum ax_forest_row_kind
+row_kind(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan,
+         enum ax_engine_kernel kernel)
+{
+    if (!scorer->level->match || kernel == AX_ENGINE_KERNEL_INTERLEAVE)
+        return AX_FOREST_ROW_INTERLEAVE;
+    if (ax_forest_row_fits(plan, AX_FOREST_ROW_MATCH) && kernel != AX_ENGINE_KERNEL_KNOTS)
+        return AX_FOREST_ROW_MATCH;
+    return ax_forest_row_fits(plan, AX_FOREST_ROW_KNOTS) ? AX_FOREST_ROW_KNOTS
+                                                         : AX_FOREST_ROW_INTERLEAVE;
+}
+
 static ax_status
 make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_kernel kernel,
          struct ax_arena *arena, size_t bytes_max, struct ax_forest_scorer *scorer)
 {
-    bool match = scorer->level->match && ax_forest_row_matches(plan) &&
-                 kernel != AX_ENGINE_KERNEL_INTERLEAVE;
-    if (kernel == AX_ENGINE_KERNEL_MATCH && !match)
-        return AX_OK;
-    AX_TRY(ax_forest_row_build(ctx, plan, match ? AX_FOREST_ROW_MATCH : AX_FOREST_ROW_INTERLEAVE,
-                               arena, bytes_max, &scorer->row));
+    enum ax_forest_row_kind kind = row_kind(scorer, plan, kernel);
+    AX_TRY(ax_forest_row_build(ctx, plan, kind, arena, bytes_max, &scorer->row));
     if (scorer->row)
         scorer->row_ns = row_cost(scorer->row);
     return AX_OK;
