@@ -1,0 +1,1 @@
+#include "engine/forest_slice.h"
