@@ -47,9 +47,13 @@ score_row(const struct ax_forest_engine *engine, const struct ax_engine_call *ca
     ax_forest_margin(&engine->forest, row, margin, leaves);
     if (call->outputs & AX_ENGINE_MARGIN)
         memcpy(answer->margin + index * outputs, margin, outputs * sizeof *margin);
-    if (call->outputs & AX_ENGINE_RESPONSE)
-        engine->respond(engine->objective, margin, outputs,
-                        answer->response + index * engine->engine.signature.response_count);
+    if (!(call->outputs & AX_ENGINE_RESPONSE))
+        return;
+    double *response = answer->response + index * engine->engine.signature.response_count;
+    if (engine->respond_by)
+        engine->respond_by(engine->parameters, margin, outputs, response);
+    else
+        engine->respond(engine->objective, margin, outputs, response);
 }
 
 static ax_status
@@ -168,6 +172,9 @@ count_splits(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_engin
             else
                 features[node->feature].threshold_count++;
         }
+    for (size_t i = 0; i < forest->linear_count; i++)
+        for (size_t j = 0; j < forest->linears[i].count; j++)
+            features[forest->linears[i].features[j]].split_count++;
     for (size_t f = 0; f < forest->feature_count; f++)
         starts[f + 1] = starts[f] + features[f].threshold_count;
     gather_thresholds(forest, starts, values);
@@ -184,6 +191,10 @@ prepare_explanations(struct ax_forest_engine *engine, struct ax_ctx *ctx)
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     struct ax_forest *forest = &engine->forest;
+    if (forest->linear_count > 0)
+        return ax_engine_note(&engine->engine, ctx,
+                              "no contributions: leaves are linear functions, of which LightGBM "
+                              "itself gives none");
     if (!ax_shap_fits(forest))
         return ax_engine_note(&engine->engine, ctx,
                               "no contributions: %u splits and %u features on one path, at most "
@@ -205,7 +216,8 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     const struct ax_forest *forest = &engine->forest;
-    AX_ASSERT(engine->respond && signature->feature_count == forest->feature_count);
+    AX_ASSERT(engine->respond || engine->respond_by);
+    AX_ASSERT(signature->feature_count == forest->feature_count);
     engine->engine.ops = &ops;
     signature->kind = AX_STR("trees");
     signature->features = features;
