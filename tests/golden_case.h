@@ -15,7 +15,8 @@ struct golden_rule {
     int64_t softmax_ulps;  /* where there are several responses */
     double response;       /* relative */
     double contributions;  /* relative to the largest of the row */
-    bool response_last;    /* the library gives more columns: the last one is compared */
+    bool if_additive;   /* only rows whose contributions add up to the margin in the library too */
+    bool response_last; /* the library gives more columns: the last one is compared */
 };
 
 /* Checks every case of a folder; the number of them. */

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/number.h"
+#include "engine/catboost.h"
 #include "engine/document.h"
 #include "engine/engine_ops.h"
 #include "engine/lightgbm.h"
@@ -60,13 +61,13 @@ read_json(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_en
     if (ax_document_present(ax_document_find(root, "format")))
         return ax_linear_read(ctx, arena, root.json, out_engine);
     if (ax_document_present(ax_document_find(root, "features_info")))
-        return ax_fail(ctx, AX_UNSUPPORTED,
-                       "this is a CatBoost JSON model, which this version does not read");
+        return ax_catboost_read(ctx, arena, root.json, out_engine);
     if (ax_document_present(ax_document_find(root, "tree_info")))
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this is a LightGBM JSON dump, which this version does not read");
     return ax_fail(ctx, AX_INVALID,
-                   "a JSON object with neither `learner` (XGBoost) nor `format` (Axiom)");
+                   "a JSON object with neither `learner` (XGBoost), `features_info` (CatBoost) nor "
+                   "`format` (Axiom)");
 }
 
 static ax_status
