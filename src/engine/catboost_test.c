@@ -14,6 +14,11 @@ static const struct golden_rule rule = {
     .response_last = true,
 };
 
+TEST(catboost_golden_cases_with_the_sources_are_equal_to_twelve_digits)
+{
+    CHECK(golden_case_check("tests/model/catboost-1.2.10", &rule) > 0);
+}
+
 TEST(catboost_1_2_golden_cases_are_equal_to_twelve_digits)
 {
     golden_case_check_shared("../shared/models/catboost-1.2.10", &rule, 6);
