@@ -6,9 +6,11 @@
 
 #include "base/assert.h"
 #include "base/number.h"
+#include "engine/catboost.h"
 #include "engine/document.h"
 #include "engine/engine_ops.h"
 #include "engine/forest_engine.h"
+#include "engine/lightgbm.h"
 #include "engine/linear.h"
 #include "engine/xgboost.h"
 
@@ -28,8 +30,6 @@ static const struct {
     ax_str start;
     const char *what;
 } strangers[] = {
-    {AX_STR("tree\n"), "a LightGBM text model, which this version does not read"},
-    {AX_STR("tree\r\n"), "a LightGBM text model, which this version does not read"},
     {AX_STR("CBM1"), "a CatBoost binary model; save it with format=\"json\""},
     {AX_STR("binf"), "XGBoost's old binary format; save it again as JSON or UBJSON"},
     {AX_STR("\x80"), "a Python pickle, which is a program and not a model file"},
@@ -62,13 +62,13 @@ read_json(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_en
     if (ax_document_present(ax_document_find(root, "format")))
         return ax_linear_read(ctx, arena, root.json, out_engine);
     if (ax_document_present(ax_document_find(root, "features_info")))
-        return ax_fail(ctx, AX_UNSUPPORTED,
-                       "this is a CatBoost JSON model, which this version does not read");
+        return ax_catboost_read(ctx, arena, root.json, out_engine);
     if (ax_document_present(ax_document_find(root, "tree_info")))
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this is a LightGBM JSON dump, which this version does not read");
     return ax_fail(ctx, AX_INVALID,
-                   "a JSON object with neither `learner` (XGBoost) nor `format` (Axiom)");
+                   "a JSON object with neither `learner` (XGBoost), `features_info` (CatBoost) nor "
+                   "`format` (Axiom)");
 }
 
 static ax_status
@@ -84,6 +84,8 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
 {
     if (ax_str_starts(bytes, AX_STR("{L")))
         return read_ubjson(ctx, arena, bytes, out_engine);
+    if (ax_str_starts(bytes, AX_STR("tree\n")) || ax_str_starts(bytes, AX_STR("tree\r\n")))
+        return ax_lightgbm_read(ctx, arena, bytes, out_engine);
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);

@@ -38,6 +38,8 @@ struct ax_engine_feature {
     enum ax_engine_rule other;   /* a code that is no category; of numeric features LEARNED */
     const ax_str *categories;    /* word of each code; NULL when the file has none */
     size_t category_count;
+    bool ranged;        /* the file says between which values or codes it was trained */
+    double least, most; /* both of them included */
 
     /* What the model does with it, for people. */
     size_t split_count;     /* nodes, bins or weights that look at it; 0: it is ignored */
@@ -46,10 +48,11 @@ struct ax_engine_feature {
 
 /* What a model takes and gives. All of it lives as long as its engine. */
 struct ax_engine_signature {
-    ax_str format;    /* "xgboost-json", "xgboost-ubjson", "axiom.scorecard", "axiom.linear" */
+    ax_str format;    /* "xgboost-json", "xgboost-ubjson", "lightgbm-text", "catboost-json",
+                         "axiom.scorecard", "axiom.linear" */
     ax_str version;   /* of the library that wrote it, "3.2.0"; of the format, "1" */
     ax_str kind;      /* "trees", "linear", "scorecard" */
-    ax_str booster;   /* "gbtree", "dart", "gblinear"; "" elsewhere */
+    ax_str booster;   /* "gbtree", "dart", "gblinear", "gbdt", "rf" ...; "" elsewhere */
     ax_str objective; /* "binary:logistic", "logistic", ... as the file has it */
     bool named;       /* the file has feature names */
     bool blocking;    /* a call may block: run it on a worker, never on a loop */

@@ -31,6 +31,8 @@ bool
 ax_forest_compile_covers(const struct ax_forest *forest)
 {
     bool vectors = forest->tree_count > 0 && forest->trees[0].output < 0;
+    if (forest->linear_count > 0)
+        return false;
     for (size_t t = 0; t < forest->tree_count; t++)
         if ((forest->trees[t].output < 0) != vectors)
             return false;

@@ -74,6 +74,16 @@ pieces_of(const struct ax_forest_engine *engine, void *scratch)
     return pieces;
 }
 
+/* What the objective makes of one row's margins. */
+static void
+respond(const struct ax_forest_engine *engine, const double *margin, double *out)
+{
+    if (engine->respond_by)
+        engine->respond_by(engine->parameters, margin, engine->forest.output_count, out);
+    else
+        engine->respond(engine->objective, margin, engine->forest.output_count, out);
+}
+
 /* One row, when leaves or contributions are wanted too. */
 static void
 score_row(const struct ax_forest_engine *engine, const struct ax_engine_call *call, size_t index,
@@ -90,8 +100,8 @@ score_row(const struct ax_forest_engine *engine, const struct ax_engine_call *ca
     if (call->outputs & AX_ENGINE_MARGIN)
         memcpy(answer->margin + index * outputs, pieces->margin, outputs * sizeof(double));
     if (call->outputs & AX_ENGINE_RESPONSE)
-        engine->respond(engine->objective, pieces->margin, outputs,
-                        answer->response + index * engine->engine.signature.response_count);
+        respond(engine, pieces->margin,
+                answer->response + index * engine->engine.signature.response_count);
 }
 
 static size_t
@@ -160,8 +170,7 @@ score_blocks(const struct ax_forest_engine *engine, const struct ax_engine_call 
             call->outputs & AX_ENGINE_MARGIN ? answer->margin + first * outputs : pieces->margin;
         ax_forest_scorer_run(&engine->scorer, &rows, pieces->kernel, margin);
         for (size_t i = 0; call->outputs & AX_ENGINE_RESPONSE && i < count; i++)
-            engine->respond(engine->objective, margin + i * outputs, outputs,
-                            answer->response + (first + i) * responses);
+            respond(engine, margin + i * outputs, answer->response + (first + i) * responses);
     }
 }
 
@@ -284,6 +293,9 @@ count_splits(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_engin
             else
                 features[node->feature].threshold_count++;
         }
+    for (size_t i = 0; i < forest->linear_count; i++)
+        for (size_t j = 0; j < forest->linears[i].count; j++)
+            features[forest->linears[i].features[j]].split_count++;
     for (size_t f = 0; f < forest->feature_count; f++)
         starts[f + 1] = starts[f] + features[f].threshold_count;
     gather_thresholds(forest, starts, values);
@@ -300,6 +312,10 @@ prepare_explanations(struct ax_forest_engine *engine, struct ax_ctx *ctx)
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     struct ax_forest *forest = &engine->forest;
+    if (forest->linear_count > 0)
+        return ax_engine_note(&engine->engine, ctx,
+                              "no contributions: leaves are linear functions, of which LightGBM "
+                              "itself gives none");
     if (!ax_shap_fits(forest))
         return ax_engine_note(&engine->engine, ctx,
                               "no contributions: %u splits and %u features on one path, at most "
@@ -321,7 +337,8 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     const struct ax_forest *forest = &engine->forest;
-    AX_ASSERT(engine->respond && signature->feature_count == forest->feature_count);
+    AX_ASSERT(engine->respond || engine->respond_by);
+    AX_ASSERT(signature->feature_count == forest->feature_count);
     engine->engine.ops = &ops;
     signature->kind = AX_STR("trees");
     signature->features = features;

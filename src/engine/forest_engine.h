@@ -20,6 +20,11 @@ struct ax_forest_engine {
     /* Response of one row's margins, by the reader's own number of the objective. */
     void (*respond)(int objective, const double *margin, size_t margin_count, double *out);
     int objective;
+
+    /* The same for an objective with parameters, which takes the place of the one above. */
+    void (*respond_by)(const void *parameters, const double *margin, size_t margin_count,
+                       double *out);
+    const void *parameters;
 };
 
 /*
