@@ -194,7 +194,8 @@ cut_categories(struct ax_forest_plan *plan, struct ax_forest_column *column,
         uint32_t changes = word ^ (word << 1 | (last >> 31));
         for (; changes; changes &= changes - 1) {
             uint32_t code = w * 32 + (uint32_t)__builtin_ctz(changes);
-            if (!cut_insert(plan, column, below(code)))
+            bool truncated = code == 0 && node->flags & AX_FOREST_TRUNCATED;
+            if (!cut_insert(plan, column, truncated ? -1 : below(code)))
                 return false;
         }
         last = word;
