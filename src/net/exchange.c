@@ -91,6 +91,9 @@ ax_exchange_pool_done(struct ax_exchange_pool *pool)
         exchange_free(exchange);
     }
     pool->free_list = NULL;
+    for (int i = 0; i < AX_COMPRESS_CODING_COUNT; i++)
+        if (pool->deflaters[i])
+            ax_deflater_free(pool->deflaters[i]);
 }
 
 static struct ax_exchange *
@@ -224,10 +227,20 @@ ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limit
     exchange->lent = true;
     pool->lent_count++;
     pool->service.head(pool->service.arg, exchange, limits);
-    if (exchange->lent) { /* not finished: it comes back to be read on */
-        exchange->lent = false;
-        pool->lent_count--;
-    }
+    if (!exchange->lent)
+        return;
+    exchange->lent = false; /* not finished: it comes back to be read on */
+    pool->lent_count--;
+    int refused = exchange->message.request.has_body ? ax_exchange_coding_expect(exchange) : 0;
+    if (refused == 0)
+        return;
+    ax_exchange_refuse(exchange, refused,
+                       refused == 415 ? AX_STR("the body's Content-Encoding is not one of gzip, "
+                                               "deflate and zstd")
+                                      : AX_STR("no memory to inflate the body"));
+    if (refused == 415)
+        ax_exchange_header(exchange, AX_STR("Accept-Encoding"), AX_STR("gzip, deflate, zstd"));
+    ax_session_finished(exchange->session, exchange);
 }
 
 void
@@ -261,8 +274,10 @@ ax_exchange_settle(struct ax_exchange *exchange)
 {
     static const ax_str why = {"the server built an answer that cannot be sent", 46};
     struct ax_exchange_service *service = &exchange->pool->service;
-    if (!exchange->broken && exchange->body.status == AX_OK && exchange->fields.status == AX_OK)
+    if (!exchange->broken && exchange->body.status == AX_OK && exchange->fields.status == AX_OK) {
+        ax_exchange_coding_apply(exchange);
         return;
+    }
     ax_exchange_restart(exchange);
     exchange->status = 500;
     service->refused(service->arg, exchange, exchange->status, why);

@@ -63,6 +63,8 @@ struct ax_exchange_config {
     struct ax_http_limits limits;
     size_t answer_bytes_max;
     size_t arena_bytes_max;
+    size_t compress_bytes_min; /* of an answer; 0: never */
+    size_t compress_bytes_max; /* more would hold up the loop */
     int64_t request_ms;
 };
 
@@ -76,6 +78,7 @@ struct ax_exchange_pool {
     uint64_t trace_high; /* random; with trace_next it makes trace ids */
     uint64_t trace_next;
     struct ax_http_date date;
+    struct ax_deflater *deflaters[AX_COMPRESS_CODING_COUNT]; /* NULL until first used */
 };
 
 /* service: copied, its missing calls replaced by plain ones. */
@@ -102,6 +105,15 @@ void ax_exchange_refuse(struct ax_exchange *exchange, int status, ax_str reason)
 
 /* A broken or too large answer becomes a 500. To be called once, before the head is rendered. */
 void ax_exchange_settle(struct ax_exchange *exchange);
+
+/*
+ * The head is there, a body will come: prepares to inflate it. 0, or the status of the refusal of a
+ * coding that is not known.
+ */
+int ax_exchange_coding_expect(struct ax_exchange *exchange);
+
+/* Compresses the answer's body if the client takes it, and it is worth it. */
+void ax_exchange_coding_apply(struct ax_exchange *exchange);
 
 /* Tells the holder that nobody waits any more. */
 void ax_exchange_cancel(struct ax_exchange *exchange);

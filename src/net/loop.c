@@ -272,6 +272,8 @@ loop_open(struct ax_loop *loop, struct ax_ctx *ctx)
                    .pipeline_max = (size_t)config->pipeline_max},
         .answer_bytes_max = (size_t)config->answer_bytes_max,
         .arena_bytes_max = (size_t)config->arena_bytes_max,
+        .compress_bytes_min = (size_t)config->compress_bytes_min,
+        .compress_bytes_max = (size_t)config->compress_bytes_max,
         .request_ms = config->request_ms,
     };
     struct ax_exchange_home home = {.loop = loop, .here = loop_is_here, .post = loop_call};

@@ -38,6 +38,12 @@ static const struct ax_setting rows[] = {
      1'024, 1 << 30},
     {"arena_bytes_max", "memory of one request besides its body", AX_SETTING_BYTES,
      FIELD(arena_bytes_max), 16 << 20, 32 << 10, 1 << 30},
+    {"compress_bytes_min",
+     "answers of text from this size on are compressed for clients who ask; "
+     "0: never",
+     AX_SETTING_BYTES, FIELD(compress_bytes_min), 16 << 10, 0, 1 << 30},
+    {"compress_bytes_max", "larger answers are not compressed: the loop would be held up",
+     AX_SETTING_BYTES, FIELD(compress_bytes_max), 1 << 20, 0, 1 << 30},
 };
 
 const struct ax_settings *
