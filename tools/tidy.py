@@ -44,6 +44,7 @@ HOMES = {
                 "_Atomic __atomic_* atomic_* __sync_*"),
     "libuv": (["net/loop"], "use net/loop.h", "uv_*"),
     "llhttp": (["net/http1"], "use net/http1.h", "llhttp_*"),
+    "nghttp2": (["net/http2_session"], "use net/http2_session.h", "nghttp2_* NGHTTP2_*"),
     "libcurl": (["net/client"], "use net/client.h", "curl_* CURL*"),
     "SQLite": (["store/sqlite"], "use store/store.h", "sqlite3_* sqlite3"),
     "LMDB": (["kv/lmdb"], "use kv/kv.h", "mdb_* MDB_*"),
@@ -72,6 +73,7 @@ BANNED = {word: why for words, why in (
 ) for word in words.split()}
 HEADER_HOMES = {
     "errno.h": "errno", "stdatomic.h": "atomics", "uv.h": "libuv", "llhttp.h": "llhttp",
+    "nghttp2/nghttp2.h": "nghttp2",
     "curl/curl.h": "libcurl", "sqlite3.h": "SQLite", "lmdb.h": "LMDB", "yyjson.h": "yyjson",
     "yaml.h": "libyaml", "zlib.h": "zlib and zstd", "zstd.h": "zlib and zstd",
     "sodium.h": "OpenSSL, libsodium, argon2", "argon2.h": "OpenSSL, libsodium, argon2",
