@@ -188,6 +188,16 @@ ax_http2_session_output_ns(struct ax_http2_session *session)
 
 /* ---- bytes ---- */
 
+/* Whether nghttp2 has ended it, and may have said why: that should arrive. */
+static void
+look_for_end(struct ax_http2_session *session)
+{
+    if (session->over || nghttp2_session_want_read(session->nghttp2))
+        return;
+    session->unheard = !session->draining;
+    session->over = true;
+}
+
 static void
 http2_session_receive(struct ax_session *base, ax_str bytes, int64_t now_ns)
 {
@@ -207,8 +217,7 @@ http2_session_receive(struct ax_session *base, ax_str bytes, int64_t now_ns)
         ax_http2_session_fail(session, NGHTTP2_PROTOCOL_ERROR);
     else if (taken < 0) /* floods of acknowledgements due, or of CONTINUATION */
         ax_http2_session_fail(session, NGHTTP2_ENHANCE_YOUR_CALM);
-    if (!nghttp2_session_want_read(session->nghttp2) && !session->draining)
-        session->unheard = true; /* nghttp2 has ended it: what it says should arrive */
+    look_for_end(session);
     ax_http2_session_leave(session);
 }
 
@@ -256,6 +265,7 @@ http2_session_output(struct ax_session *base, struct iovec out[AX_SESSION_IOV_MA
     if (session->out_at == session->out.len && !session->broken) {
         ax_http2_session_enter(session);
         ax_http2_session_fill(session);
+        look_for_end(session);
         ax_http2_session_leave(session);
     }
     if (session->out_at == session->out.len)
@@ -362,10 +372,10 @@ stream_expire(struct ax_http2_stream *stream)
         session->broken = true;
 }
 
-/* The last word: streams above the last one seen are not served, those below end in peace. */
-static void
-say_goaway(struct ax_http2_session *session)
+void
+ax_http2_session_goaway(struct ax_http2_session *session)
 {
+    session->draining = true;
     session->goaway_ns = INT64_MAX;
     if (nghttp2_submit_goaway(session->nghttp2, NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(session->nghttp2),
@@ -384,14 +394,14 @@ http2_session_expire(struct ax_session *base, int64_t now_ns)
     while (session->timed_first && session->timed_first->deadline_ns <= now_ns)
         stream_expire(session->timed_first);
     if (session->goaway_ns <= now_ns) {
-        say_goaway(session);
+        ax_http2_session_goaway(session);
     } else if (own_deadline(session) <= now_ns) {
         bool head_late =
             session->head_ns != 0 && session->head_ns + config->header_ms * NS_PER_MS <= now_ns;
         if (!session->begun || head_late || session->pinged) {
             session->over = session->broken = ends = true;
         } else if (session->stream_count == 0) {
-            say_goaway(session);
+            ax_http2_session_goaway(session);
             session->over = ends = true;
         } else {
             session->pinged = true;

@@ -192,9 +192,7 @@ ax_http2_session_answer(struct ax_http2_stream *stream)
         ax_http2_session_arm(stream, session->now_ns + session->config->write_ms * NS_PER_MS);
     }
     if (exchange->finished && exchange->close_after && !exchange->refused)
-        nghttp2_submit_goaway(session->nghttp2, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(session->nghttp2),
-                              NGHTTP2_NO_ERROR, NULL, 0);
+        ax_http2_session_goaway(session);
 }
 
 void

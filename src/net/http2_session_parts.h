@@ -60,11 +60,11 @@ struct ax_http2_session {
     struct ax_writer out;
     size_t out_at; /* sent */
     int64_t now_ns;
-    int64_t output_ns; /* 0: not yet looked at */
-    int64_t heard_ns;  /* last byte */
-    int64_t idle_ns;   /* since when there is no stream */
-    int64_t head_ns;   /* since when a head is being read; 0: none */
-    int64_t goaway_ns; /* when the last word of a draining server is due; INT64_MAX */
+    int64_t output_ns;        /* 0: not yet looked at */
+    int64_t heard_ns;         /* last byte */
+    int64_t idle_ns;          /* since when there is no stream */
+    int64_t head_ns;          /* since when a head is being read; 0: none */
+    int64_t goaway_ns;        /* when the last word of a draining server is due; INT64_MAX */
     int32_t last_id;          /* the highest stream begun */
     int32_t gap_from, gap_to; /* ids that were passed over the last time: never to be used */
     struct ax_http2_bucket resets, controls;
@@ -73,11 +73,11 @@ struct ax_http2_session {
     bool begun;     /* the client's preface and settings are here */
     bool pinged;    /* since heard_ns */
     bool moved;     /* streams may go on: answers have left */
-    bool draining;
-    bool over;    /* nothing more is read */
-    bool broken;  /* memory was short in the middle: it ends without a word */
-    bool unheard; /* it ends by the client's fault: the reason should arrive */
-    bool ended;   /* the client will send no more */
+    bool draining;  /* one side has said that it will end, in order */
+    bool over;      /* nothing more is read */
+    bool broken;    /* memory was short in the middle: it ends without a word */
+    bool unheard;   /* it ends by the client's fault: the reason should arrive */
+    bool ended;     /* the client will send no more */
 };
 
 /* ---- http2_session.c ---- */
@@ -97,6 +97,11 @@ void ax_http2_session_drop(struct ax_http2_stream *stream, bool report);
 
 /* Ends the connection with a word of why. */
 void ax_http2_session_fail(struct ax_http2_session *session, uint32_t error_code);
+
+/*
+ * The last word of ours: streams above the last one seen are not served, those below end in peace.
+ */
+void ax_http2_session_goaway(struct ax_http2_session *session);
 
 /* When the present output is made. */
 int64_t ax_http2_session_output_ns(struct ax_http2_session *session);

@@ -356,6 +356,7 @@ http2_on_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *arg)
     struct ax_http2_stream *stream = stream_of(nghttp2, frame->hd.stream_id);
     bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     session->begun = true;
+    session->draining |= frame->hd.type == NGHTTP2_GOAWAY;
     ax_http2_session_flood_check(session, frame);
     if (frame->hd.type == NGHTTP2_HEADERS)
         session->head_ns = 0;
