@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <nghttp2/nghttp2.h>
@@ -49,15 +50,17 @@ http2_reply_of(struct http2_client *client, int32_t id)
 }
 
 static inline int
-http2_client_on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                       size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+http2_client_on_header(nghttp2_session *session, const nghttp2_frame *frame,
+                       nghttp2_rcbuf *name_buffer, nghttp2_rcbuf *value_buffer, uint8_t flags,
                        void *arg)
 {
     struct http2_reply *reply = http2_reply_of(arg, frame->hd.stream_id);
     (void)session;
     (void)flags;
-    if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
-        int status = atoi((const char *)value);
+    nghttp2_vec name = nghttp2_rcbuf_get_buf(name_buffer);
+    nghttp2_vec value = nghttp2_rcbuf_get_buf(value_buffer);
+    if (name.len == 7 && memcmp(name.base, ":status", 7) == 0) {
+        int status = atoi((const char *)value.base);
         reply->interim |= status == 100;
         reply->status = status;
         return 0;
@@ -66,8 +69,8 @@ http2_client_on_header(nghttp2_session *session, const nghttp2_frame *frame, con
                      ? reply->trailers
                      : reply->head;
     size_t len = strlen(text);
-    snprintf(text + len, HTTP2_TEXT_BYTES - len, "%.*s: %.*s\n", (int)name_len, name,
-             (int)value_len, value);
+    snprintf(text + len, HTTP2_TEXT_BYTES - len, "%.*s: %.*s\n", (int)name.len, name.base,
+             (int)value.len, value.base);
     return 0;
 }
 
@@ -133,7 +136,7 @@ http2_client_open(struct http2_client *client, uint32_t window)
     for (size_t i = 0; i < HTTP2_REPLIES_MAX; i++)
         client->replies[i].body = ax_writer_of(16 << 20);
     nghttp2_session_callbacks_new(&callbacks);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, http2_client_on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, http2_client_on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, http2_client_on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, http2_client_on_closed);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, http2_client_on_frame);

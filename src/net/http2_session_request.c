@@ -106,20 +106,26 @@ add_header(struct ax_http2_stream *stream, ax_str name, ax_str value)
         message->request.host = kept_value;
 }
 
+static ax_str
+str_of(nghttp2_rcbuf *buffer)
+{
+    nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buffer);
+    return (ax_str){(const char *)bytes.base, bytes.len};
+}
+
 static int
-http2_on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const uint8_t *name,
-                size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+http2_on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                nghttp2_rcbuf *value, uint8_t flags, void *arg)
 {
     struct ax_http2_session *session = arg;
     struct ax_http2_stream *stream = stream_of(nghttp2, frame->hd.stream_id);
     (void)flags;
-    session->head_bytes += name_len + value_len;
+    session->head_bytes += str_of(name).len + str_of(value).len;
     if (session->head_bytes > HEADS_IGNORED * session->pool->config.limits.head_bytes_max)
         ax_http2_session_fail(session, NGHTTP2_ENHANCE_YOUR_CALM);
     if (!stream || stream->head_done || stream->refusal != 0) /* trailers are read over */
         return 0;
-    add_header(stream, (ax_str){(const char *)name, name_len},
-               (ax_str){(const char *)value, value_len});
+    add_header(stream, str_of(name), str_of(value));
     return 0;
 }
 
@@ -417,7 +423,7 @@ ax_http2_session_set_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, http2_on_head_begins);
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, http2_on_frame_begins);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, http2_on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, http2_on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, http2_on_body);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, http2_on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, http2_on_frame_sent);
