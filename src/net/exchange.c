@@ -109,7 +109,7 @@ exchange_new(struct ax_exchange_pool *pool)
     exchange->trailers = ax_writer_of(FIELDS_BYTES_MAX);
     exchange->head = ax_writer_of(HEAD_BYTES_MAX);
     exchange->body = ax_writer_of(pool->config.answer_bytes_max);
-    exchange->ctx.arena = ax_arena_new(pool->config.arena_bytes_max);
+    exchange->ctx = ax_ctx_of(ax_arena_new(pool->config.arena_bytes_max));
     if (!exchange->ctx.arena || !ax_message_init(&exchange->message, &pool->config.limits)) {
         exchange_free(exchange);
         return NULL;

@@ -140,7 +140,7 @@ bool ax_exchange_ended(const struct ax_exchange *exchange);
 
 /*
  * Gives a stream back until more has come: taken_bytes of the body's front are done with, what is
- * written leaves. When some were taken and some are left, or the end has not been shown, step is
+ * written leaves. When some were taken, and some are left or the client has ended, step is
  * called again at once. The exchange may be gone when this returns. Any thread.
  */
 void ax_exchange_next(struct ax_exchange *exchange, size_t taken_bytes);

@@ -43,6 +43,8 @@ field_find(const struct ax_exchange *exchange, ax_str name)
 static bool
 shrinks(ax_str type)
 {
+    if (ax_str_starts(type, AX_STR("application/grpc"))) /* compresses its messages by itself */
+        return false;
     static const ax_str words[] = {{"json", 4}, {"xml", 3}, {"javascript", 10}, {"yaml", 4}};
     for (size_t i = 0; i < AX_COUNT_OF(words); i++)
         if (ax_str_find(type, words[i]) != SIZE_MAX)

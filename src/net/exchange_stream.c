@@ -134,7 +134,7 @@ drop_taken(struct ax_exchange *exchange, size_t taken_bytes)
     size_t len = exchange->message.body.len;
     AX_ASSERT(taken_bytes <= len - stream->body_at);
     stream->body_at += taken_bytes;
-    stream->grew |= taken_bytes > 0 && stream->body_at < len;
+    stream->grew |= taken_bytes > 0 && (stream->body_at < len || stream->ended);
     if (stream->body_at > len / 2)
         compact(exchange);
 }

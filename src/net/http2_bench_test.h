@@ -320,6 +320,7 @@ http2_bench_open(struct http2_bench *bench, const struct ax_exchange_service *se
                                                      .window_bytes = 65'535,
                                                      .pending_bytes_max = 1 << 20,
                                                      .bodies_bytes_max = 1 << 20};
+    ax_clock_fake(bench->now_ns, bench->now_ns);
     ax_exchange_pool_init(&bench->pool, &config, service, &home);
     http2_client_open(&bench->client, 65'535);
     bench->session =

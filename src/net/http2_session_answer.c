@@ -158,7 +158,7 @@ submit_head(struct ax_http2_stream *stream)
     field_put(&fields, AX_STR("date"), ax_http_date(&session->pool->date, ax_clock_real_ns()));
     fields_add(&fields, &exchange->fields);
     bool whole = !exchange->stream && exchange->trailers.len == 0;
-    if (whole && ax_http_status_has_body(exchange->status))
+    if (whole && exchange->body.len > 0 && ax_http_status_has_body(exchange->status))
         field_put(&fields, AX_STR("content-length"),
                   (ax_str){length, ax_format_u64(exchange->body.len, length)});
     bool ends = exchange->finished &&
@@ -170,13 +170,31 @@ submit_head(struct ax_http2_stream *stream)
                                    ends ? NULL : &body) == 0;
 }
 
+/* What has left cannot become a 500 any more. */
+static bool
+pieces_sound(const struct ax_exchange *exchange)
+{
+    return !exchange->broken && exchange->fields.status == AX_OK &&
+           exchange->trailers.status == AX_OK && exchange->stream->leaving.status == AX_OK;
+}
+
+static void
+reset(struct ax_http2_stream *stream)
+{
+    if (nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
+                                  NGHTTP2_INTERNAL_ERROR) != 0)
+        ax_http2_session_fail(stream->session, NGHTTP2_INTERNAL_ERROR);
+}
+
 void
 ax_http2_session_answer(struct ax_http2_stream *stream)
 {
     struct ax_exchange *exchange = stream->exchange;
     struct ax_http2_session *session = stream->session;
     bool first = !stream->submitted;
-    if (first && (exchange->finished || exchange->stream->head_due)) {
+    if (exchange->stream && !pieces_sound(exchange)) {
+        reset(stream);
+    } else if (first && (exchange->finished || exchange->stream->head_due)) {
         if (!exchange->stream)
             ax_exchange_settle(exchange);
         if (!submit_head(stream))

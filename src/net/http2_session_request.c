@@ -139,15 +139,19 @@ ax_http2_session_run(struct ax_http2_stream *stream)
     ax_exchange_stream_run(exchange);
     if (stream->gone)
         return;
+    if (!exchange->finished && exchange->stream->head_due)
+        ax_http2_session_answer(stream);
     if (exchange->broken && !exchange->finished) {
-        nghttp2_submit_rst_stream(session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
-                                  NGHTTP2_INTERNAL_ERROR);
+        if (nghttp2_submit_rst_stream(session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
+                                      NGHTTP2_INTERNAL_ERROR) != 0)
+            ax_http2_session_fail(session, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     size_t held = exchange->stream->arriving.len;
     if (stream->unacked_bytes <= held)
         return;
-    nghttp2_session_consume(session->nghttp2, stream->id, stream->unacked_bytes - held);
+    if (nghttp2_session_consume(session->nghttp2, stream->id, stream->unacked_bytes - held) != 0)
+        ax_http2_session_fail(session, NGHTTP2_INTERNAL_ERROR);
     stream->unacked_bytes = held;
 }
 
@@ -221,7 +225,8 @@ body_begins(struct ax_http2_stream *stream, size_t body_bytes_max)
     struct ax_exchange *exchange = stream->exchange;
     const struct ax_http_request *request = &exchange->message.request;
     exchange->message.body.len_max = body_bytes_max;
-    if (exchange->stream) {
+    if (exchange->stream) { /* untaken, and a window more */
+        exchange->message.body.len_max = body_bytes_max + session->config->window_bytes;
         ax_http2_session_arm(stream, exchange->ctx.deadline_ns);
         return;
     }
@@ -286,7 +291,8 @@ body_add(struct ax_http2_stream *stream, ax_str bytes)
     ax_status status = ax_message_add_body(message, bytes);
     if (!bodies_fit(stream, before)) {
         stream->request_done = true;
-        turn_away(stream->session, stream->id);
+        if (turn_away(stream->session, stream->id) != 0)
+            ax_http2_session_fail(stream->session, NGHTTP2_INTERNAL_ERROR);
     } else if (status == AX_LIMIT) {
         char text[64];
         int len =
@@ -406,8 +412,9 @@ http2_on_closed(nghttp2_session *nghttp2, int32_t id, uint32_t error_code, void 
     stream->gone = true;
     session->head_ns = stream->head_done ? session->head_ns : 0;
     ax_http2_session_arm(stream, INT64_MAX);
-    if (stream->unacked_bytes > 0)
-        nghttp2_session_consume_connection(nghttp2, stream->unacked_bytes);
+    if (stream->unacked_bytes > 0 &&
+        nghttp2_session_consume_connection(nghttp2, stream->unacked_bytes) != 0)
+        ax_http2_session_fail(session, NGHTTP2_INTERNAL_ERROR);
     stream->unacked_bytes = 0;
     if (exchange->finished)
         session->pending_bytes -= ax_http2_session_unsent(stream);
