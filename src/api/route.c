@@ -415,14 +415,6 @@ authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
     return AX_OK;
 }
 
-/* Bodies arrive as they are: nobody here takes them apart again. */
-static bool
-coded(const struct ax_http_request *request)
-{
-    ax_str coding = ax_http_header_find(request, AX_STR("content-encoding"));
-    return coding.at && coding.len && !ax_str_eq_ignoring_case(coding, AX_STR("identity"));
-}
-
 static void
 head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 {
@@ -441,14 +433,10 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
                              .lane = data->lane};
     *ax_exchange_slot(exchange) = call;
     int status = find_route(api, call);
-    if (status == 0 && coded(call->request))
-        status = 415;
     if (status == 404)
         refuse(call, 404, AX_STR("Not Found"));
     else if (status == 400)
         refuse(call, 400, AX_STR("the path has a bad percent escape"));
-    else if (status == 415)
-        refuse(call, 415, AX_STR("content codings are not supported; send the body as it is"));
     if (status != 0) {
         ax_exchange_finish(exchange);
         return;
