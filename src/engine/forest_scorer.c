@@ -11,6 +11,12 @@ static const struct ax_forest_level portable = {
 };
 
 #ifdef __x86_64__
+static const struct ax_forest_level avx2 = {
+    .name = "AVX2",
+    .row = ax_forest_row_portable,
+    .sizes = ax_forest_batch_avx2,
+};
+
 static const struct ax_forest_level avx512 = {
     .name = "AVX-512",
     .row = ax_forest_row_avx512,
@@ -19,12 +25,18 @@ static const struct ax_forest_level avx512 = {
 };
 
 static bool
+has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+}
+
+static bool
 has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni") &&
-           __builtin_cpu_supports("bmi2");
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni");
 }
 #endif
 
@@ -35,6 +47,8 @@ level_of(enum ax_engine_level level)
 #ifdef __x86_64__
     if ((level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX512) && has_avx512())
         return &avx512;
+    if ((level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX2) && has_avx2())
+        return &avx2;
 #endif
     return level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_PORTABLE ? &portable : NULL;
 }
