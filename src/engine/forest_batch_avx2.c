@@ -26,12 +26,12 @@ enum {
 };
 
 #define STAGE  __attribute__((noinline)) /* once a block or tree: a profile then names it */
-#define UNROLL __attribute__((always_inline)) static inline
+#define UNROLL __attribute__((always_inline)) inline
 
 /* ---- columns ---- */
 
 /* The largest floats that are not above. */
-UNROLL __m128
+UNROLL static __m128
 round_down(__m256d x)
 {
     __m128 near = _mm256_cvtpd_ps(x);
@@ -56,7 +56,7 @@ struct loader {
     bool f32;
 };
 
-UNROLL __m128
+UNROLL static __m128
 load_row(const struct loader *loader, size_t row, __m256d *bits)
 {
     const char *at = loader->at + (row < loader->last ? row : loader->last) * loader->stride_bytes;
@@ -71,7 +71,7 @@ load_row(const struct loader *loader, size_t row, __m256d *bits)
     return round_down(x);
 }
 
-UNROLL uint32_t
+UNROLL static uint32_t
 load_rows(const struct loader *loader, size_t count, float *out)
 {
     __m256d bits = _mm256_setzero_pd();
@@ -112,7 +112,7 @@ columns_load(const struct ax_forest_block *block, uint32_t feature)
 
 /* ---- ranks ---- */
 
-UNROLL __m256i
+UNROLL static __m256i
 rank_eight(__m256 x, const float *table, uint32_t levels)
 {
     __m256i above = _mm256_castps_si256(_mm256_cmp_ps(_mm256_set1_ps(table[1]), x, _CMP_LT_OQ));
@@ -262,7 +262,7 @@ avx2_codes(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_wide(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
             const uint32_t count, double *sums)
 {
@@ -275,7 +275,7 @@ leaves_wide(const struct ax_forest_block *block, const uint8_t *tables, size_t s
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_narrow(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
               const uint32_t count, float *sums)
 {

@@ -26,12 +26,12 @@
 
 enum { GROUPS = AX_FOREST_ROW_STRIP / 64 };
 
-#define UNROLL __attribute__((always_inline)) static inline
+#define UNROLL __attribute__((always_inline)) inline
 #define DOWN   (_MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 
 /* ---- ranks ---- */
 
-UNROLL uint32_t
+UNROLL static uint32_t
 count_below(const float *table, __m512 x)
 {
     return (uint32_t)_mm_popcnt_u32(
@@ -45,7 +45,7 @@ struct found {
 };
 
 /* Doubles, rounded down. */
-UNROLL struct found
+UNROLL static struct found
 narrow_row(const char *row, uint32_t count, float *out)
 {
     __m512i bits = _mm512_setzero_si512();
@@ -62,7 +62,7 @@ narrow_row(const char *row, uint32_t count, float *out)
                           _mm512_test_epi64_mask(bits, _mm512_set1_epi64(0x1FFFFFFF)) != 0};
 }
 
-UNROLL struct found
+UNROLL static struct found
 scan_row(const char *row, uint32_t count)
 {
     __mmask16 missing = 0;
@@ -103,7 +103,7 @@ set_missing(const struct ax_forest_row *form, const char *values, uint8_t *lanes
     }
 }
 
-UNROLL __m512
+UNROLL static __m512
 broadcast(const char *values, uint32_t feature)
 {
     float x;
@@ -111,7 +111,7 @@ broadcast(const char *values, uint32_t feature)
     return _mm512_set1_ps(x);
 }
 
-UNROLL void
+UNROLL static void
 rank_row(const struct ax_forest_row *form, const char *row, bool f32,
          const struct ax_forest_row_work *work)
 {
@@ -146,7 +146,7 @@ struct lanes {
     int registers;
 };
 
-UNROLL __m512i
+UNROLL static __m512i
 ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
 {
     if (registers == 1)
@@ -159,7 +159,7 @@ ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
 }
 
 /* K2d: of 32 paths the one that agrees. */
-UNROLL uint32_t
+UNROLL static uint32_t
 path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
 {
     __m512i d = _mm512_set1_epi32((int)decisions);
@@ -176,7 +176,7 @@ struct sum {
     float narrow;
 };
 
-UNROLL void
+UNROLL static void
 add_leaf(const struct ax_forest_row *form, struct sum *sum, uint32_t leaf)
 {
     if (form->f32)
@@ -186,7 +186,7 @@ add_leaf(const struct ax_forest_row *form, struct sum *sum, uint32_t leaf)
 }
 
 /* Finds the leaves; sum: NULL when they are kept for later. */
-UNROLL void
+UNROLL static void
 match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
           const int registers)
 {
@@ -211,7 +211,7 @@ match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wor
 }
 
 /* K2b: which way the trees of a strip go at each place of theirs. */
-UNROLL void
+UNROLL static void
 decide_places(const struct ax_forest_row_word *words, uint64_t *decisions, size_t places,
               size_t groups, const struct lanes *lanes, const int registers)
 {
@@ -257,7 +257,7 @@ heap_codes(const uint64_t *decisions, uint32_t depth, size_t groups, uint8_t *co
     }
 }
 
-UNROLL void
+UNROLL static void
 heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
          const int registers)
 {
@@ -286,7 +286,7 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
                struct sum *sum, const int registers)
 {
@@ -296,7 +296,7 @@ leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work
         heap_all(form, work, sum, registers);
 }
 
-UNROLL void
+UNROLL static void
 leaves_by_lanes(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
                 struct sum *sum)
 {

@@ -55,15 +55,18 @@ level_of(enum ax_engine_level level)
 
 /* ---- what things cost, in nanoseconds of a core of 3 GHz ---- */
 
-/* Splits above a leaf, on average over the leaves of all trees, times trees. */
-static double
-path_sum(const struct ax_forest *forest, struct ax_arena *arena)
+/* Splits above a leaf, on average over the leaves of each tree, over all trees. */
+static ax_status
+mean_sum(const struct ax_forest *forest, struct ax_ctx *ctx, double *out_sum)
 {
-    uint32_t *level = AX_NEW_ARRAY(arena, uint32_t, forest->tree_nodes_max + 1);
+    uint32_t *level = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_nodes_max + 1);
+    if (!level)
+        return ax_fail(ctx, AX_LIMIT, "no memory to measure a forest");
     double sum = 0;
-    for (size_t t = 0; level && t < forest->tree_count; t++) {
+    for (size_t t = 0; t < forest->tree_count; t++) {
         const struct ax_forest_tree *tree = &forest->trees[t];
         double paths = 0, leaves = 0;
+        level[0] = 0;
         for (uint32_t n = 0; n < tree->node_count; n++) { /* preorder: parents come first */
             const struct ax_forest_node *node = &tree->nodes[n];
             if (node->left < 0) {
@@ -73,10 +76,10 @@ path_sum(const struct ax_forest *forest, struct ax_arena *arena)
             }
             level[node->left] = level[node->right] = level[n] + 1;
         }
-        level[0] = 0;
         sum += paths / leaves;
     }
-    return sum;
+    *out_sum = sum;
+    return AX_OK;
 }
 
 /* Splits on the longest path, over all trees. */
@@ -181,7 +184,9 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this machine does not have the instructions asked "
                        "for, or this build not the kernels");
-    scorer.row_ns = 5 * (double)forest->tree_count + 3 * path_sum(forest, ctx->arena);
+    double levels;
+    AX_TRY(mean_sum(forest, ctx, &levels));
+    scorer.row_ns = 5 * (double)forest->tree_count + 3 * levels;
     struct ax_forest_plan plan = {};
     if (kernel != AX_ENGINE_KERNEL_WALK)
         AX_TRY(ax_forest_compile(ctx, forest, &plan));
