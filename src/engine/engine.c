@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "engine/document.h"
 #include "engine/engine_ops.h"
+#include "engine/forest_engine.h"
 #include "engine/linear.h"
 #include "engine/xgboost.h"
 
@@ -88,6 +89,18 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
     return fail_stranger(ctx, bytes);
 }
 
+/* Kernels' forms take half of what the budget leaves at most. */
+static ax_status
+compile_model(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_engine_config *config,
+              size_t budget, struct ax_engine *engine)
+{
+    static const struct ax_engine_config defaults = {};
+    AX_ASSERT(engine && engine->ops);
+    engine->arena = arena;
+    return ax_forest_engine_compile(engine, ctx, config ? config : &defaults,
+                                    (budget - ax_arena_held_bytes(arena)) / 2);
+}
+
 ax_status
 ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *config,
                struct ax_engine **out_engine)
@@ -106,10 +119,10 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
     struct ax_engine *engine = NULL;
     ctx->arena = scratch;
     ax_status status = read_model(ctx, arena, bytes, &engine);
+    if (status == AX_OK)
+        status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
-    AX_ASSERT(engine && engine->ops);
-    engine->arena = arena;
     engine->signature.memory_bytes = ax_arena_held_bytes(arena);
     (void)ax_take(arena); /* the engine lives in it */
     *out_engine = engine;

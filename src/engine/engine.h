@@ -72,8 +72,19 @@ struct ax_engine_signature {
     size_t note_count;
 };
 
+/* Instructions that the kernels may use; each level includes the ones before. */
+enum ax_engine_level {
+    AX_ENGINE_LEVEL_BEST, /* of this machine */
+    AX_ENGINE_LEVEL_PORTABLE,
+    AX_ENGINE_LEVEL_AVX2,
+    AX_ENGINE_LEVEL_AVX512,
+};
+
 struct ax_engine_config {
     size_t memory_bytes_max; /* of the engine; 0: 1 GB */
+
+    /* For tests and measurements: every level gives the same bits. */
+    enum ax_engine_level level;
 };
 
 /*
