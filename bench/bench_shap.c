@@ -44,7 +44,7 @@ check(struct ax_ctx *ctx, ax_status status, const char *what)
     exit(EXIT_FAILURE);
 }
 
-[[noreturn]] static void
+_Noreturn static void
 refuse(const char *what, const char *which)
 {
     fprintf(stderr, "bench_shap: %s %s\n", what, which);
