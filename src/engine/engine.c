@@ -9,6 +9,7 @@
 #include "engine/document.h"
 #include "engine/engine_ops.h"
 #include "engine/linear.h"
+#include "engine/onnx.h"
 #include "engine/xgboost.h"
 
 enum {
@@ -34,7 +35,6 @@ static const struct {
     {AX_STR("\x80"), "a Python pickle, which is a program and not a model file"},
     {AX_STR("<"), "an XML document; PMML is not read"},
     {AX_STR("["), "a JSON array, perhaps a model dump; save the model itself instead"},
-    {AX_STR("\x08"), "perhaps an ONNX graph, which this version does not read"},
     {AX_STR("PK\x03\x04"), "a ZIP archive; give the model file inside it"},
 };
 
@@ -85,6 +85,8 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
         return read_ubjson(ctx, arena, bytes, out_engine);
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
+    if (ax_onnx_file_is(bytes))
+        return ax_onnx_read(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);
 }
 
