@@ -226,13 +226,30 @@ note_all(struct order *order)
         note_needs(order, &order->file->nodes.items[i], (int32_t)i, 0);
 }
 
-/* Kahn's algorithm; out_order: node_count of them. Most files are in order already. */
+/* Nodes whose needs are met, then those that wait for them, and so on: Kahn's algorithm. */
+static size_t
+place_nodes(const struct order *order, int32_t *out_order)
+{
+    size_t ready = 0, done = 0;
+    for (size_t i = 0; i < order->file->nodes.count; i++)
+        if (order->waits[i] == 0)
+            out_order[ready++] = (int32_t)i;
+    while (done < ready) {
+        size_t node = (size_t)out_order[done++];
+        for (size_t f = node ? order->first[node - 1] : 0; f < order->first[node]; f++)
+            if (--order->waits[order->followers[f]] == 0)
+                out_order[ready++] = order->followers[f];
+    }
+    return ready;
+}
+
+/* out_order: node_count of them. Most files are in order already, and stay as they are. */
 static ax_status
 sort_nodes(struct building *building, const struct ax_onnx_file_graph *file, struct scope *scope,
            int32_t *out_order)
 {
     struct ax_ctx *ctx = building->ctx;
-    size_t count = file->nodes.count, done = 0;
+    size_t count = file->nodes.count;
     bool backward = false;
     struct order order = {.file = file, .scope = scope, .backward = &backward};
     order.first = AX_NEW_ARRAY(ctx->arena, size_t, count + 2);
@@ -251,23 +268,13 @@ sort_nodes(struct building *building, const struct ax_onnx_file_graph *file, str
         return out_of_memory(building, "nodes");
     order.filling = true;
     note_all(&order); /* moves each node's `first` to the next one's beginning */
-    size_t ready = 0;
-    for (size_t i = 0; i < count; i++)
-        if (order.waits[i] == 0)
-            out_order[ready++] = (int32_t)i;
-    while (done < ready) {
-        size_t node = (size_t)out_order[done++];
-        for (size_t f = node ? order.first[node - 1] : 0; f < order.first[node]; f++)
-            if (--order.waits[order.followers[f]] == 0)
-                out_order[ready++] = order.followers[f];
-    }
-    if (ready == count)
+    if (place_nodes(&order, out_order) == count)
         return AX_OK;
-    for (size_t i = 0; i < count; i++)
-        if (order.waits[i])
-            return ax_fail(ctx, AX_INVALID, "node %zu (%.*s) is on a cycle, or behind one", i,
-                           AX_FMT(file->nodes.items[i].op));
-    return AX_OK;
+    size_t stuck = 0;
+    while (order.waits[stuck] == 0)
+        stuck++;
+    return ax_fail(ctx, AX_INVALID, "node %zu (%.*s) is on a cycle, or behind one", stuck,
+                   AX_FMT(file->nodes.items[stuck].op));
 }
 
 /* ---- nodes ---- */

@@ -211,24 +211,32 @@ op_gather_nd(struct ax_onnx_call *call)
 
 /* ---- OneHot, Range, Trilu ---- */
 
+/* The length of the new dimension. */
+static ax_status
+one_hot_depth(struct ax_onnx_call *call, double *out)
+{
+    const struct ax_tensor *given = ax_onnx_input(call, 1);
+    if (call->run->trial && !call->inputs[1]->known)
+        return ax_onnx_unknown(call);
+    if (given->type == AX_TENSOR_BYTES || given->count != 1)
+        return ax_onnx_fail_type(call, 1);
+    *out = ax_tensor_f64(given, 0);
+    if (!(*out >= 0 && *out < 0x1p31))
+        return ax_fail(call->ctx, AX_INVALID, "a depth of %g", *out);
+    return AX_OK;
+}
+
 static ax_status
 op_one_hot(struct ax_onnx_call *call)
 {
     const struct ax_tensor *in = ax_onnx_input(call, 0), *values = ax_onnx_input(call, 2);
-    const struct ax_tensor *depth_given = ax_onnx_input(call, 1);
     struct ax_onnx_shape shape = {.dim_count = in->dim_count + 1};
     size_t axis, bytes = ax_tensor_element_bytes(values->type);
+    double depth;
     void *data;
-    if (call->run->trial && !call->inputs[1]->known)
-        return ax_onnx_unknown(call);
-    if (in->type == AX_TENSOR_BYTES || depth_given->type == AX_TENSOR_BYTES)
+    AX_TRY(one_hot_depth(call, &depth));
+    if (in->type == AX_TENSOR_BYTES || values->count != 2 || shape.dim_count > AX_TENSOR_DIMS_MAX)
         return ax_onnx_fail_type(call, 0);
-    if (depth_given->count != 1 || values->count != 2 || shape.dim_count > AX_TENSOR_DIMS_MAX)
-        return ax_fail(call->ctx, AX_INVALID, "a depth of %zu numbers, %zu values",
-                       depth_given->count, values->count);
-    double depth = ax_tensor_f64(depth_given, 0);
-    if (!(depth >= 0 && depth < 0x1p31))
-        return ax_fail(call->ctx, AX_INVALID, "a depth of %g", depth);
     AX_TRY(
         ax_onnx_axis(call, ax_onnx_attribute_i64(call->node, "axis", -1), shape.dim_count, &axis));
     for (size_t d = 0; d < shape.dim_count; d++)
@@ -240,10 +248,10 @@ op_one_hot(struct ax_onnx_call *call)
     for (size_t i = 0; i < in->count; i++) {
         double hot = trunc(ax_tensor_f64(in, i));
         hot = hot < 0 ? hot + depth : hot;
-        if (hot >= 0 && hot < depth)
-            memcpy((char *)data +
-                       (ax_onnx_lines_start(&lines, i) + (size_t)hot * lines.inner) * bytes,
-                   (const char *)values->data + bytes, bytes);
+        if (!(hot >= 0 && hot < depth))
+            continue;
+        size_t at = ax_onnx_lines_start(&lines, i) + (size_t)hot * lines.inner;
+        memcpy((char *)data + at * bytes, (const char *)values->data + bytes, bytes);
     }
     return AX_OK;
 }
@@ -384,7 +392,8 @@ static const struct ax_onnx_operator operators[] = {
     {"Gather", 1, 2, 2, 1, 0, "axis:i", op_gather, NULL},
     {"GatherElements", 11, 2, 2, 1, 0, "axis:i", op_gather_elements, NULL},
     {"GatherND", 11, 2, 2, 1, 0, "batch_dims:i", op_gather_nd, NULL},
-    {"ScatterElements", 11, 3, 3, 1, AX_ONNX_WIDEN, "axis:i reduction:s", op_scatter_elements, NULL},
+    {"ScatterElements", 11, 3, 3, 1, AX_ONNX_WIDEN, "axis:i reduction:s", op_scatter_elements,
+     NULL},
     {"OneHot", 9, 3, 3, 1, 0, "axis:i", op_one_hot, NULL},
     {"Range", 11, 3, 3, 1, 0, "", op_range, NULL},
     {"Trilu", 14, 1, 2, 1, 0, "upper:i", op_trilu, NULL},

@@ -470,21 +470,27 @@ clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* Cuts one dimension: from start to end, in steps. */
+/* A bound of a slice: counted from the end when negative, and no further than the ends. */
+static int64_t
+bound(int64_t value, int64_t size, int64_t low, int64_t high)
+{
+    if (value < 0)
+        value = value < -size ? low : value + size;
+    return clamp(value, low, high);
+}
+
+/* Cuts one dimension; range: start, end, step. */
 static ax_status
 cut(struct ax_onnx_call *call, const int64_t *range, ptrdiff_t element_step, int64_t *length,
     struct strides *strides, size_t axis)
 {
-    int64_t start = range[0], end = range[1], step = range[2], size = *length;
+    int64_t size = *length, step = range[2];
+    bool forwards = step > 0;
     if (step == 0 || step == INT64_MIN)
         return ax_fail(call->ctx, AX_INVALID, "a step of %lld", (long long)step);
-    start = start < 0 ? start + size : start;
-    end = end < 0 ? (end < -size ? -1 : end + size) : end;
-    if (range[1] < 0 && range[1] < -size)
-        end = step > 0 ? 0 : -1;
-    start = step > 0 ? clamp(start, 0, size) : clamp(start, 0, size - 1);
-    end = step > 0 ? clamp(end, 0, size) : clamp(end, -1, size);
-    int64_t span = step > 0 ? end - start : start - end, stride = step > 0 ? step : -step;
+    int64_t start = bound(range[0], size, 0, forwards ? size : size - 1);
+    int64_t end = bound(range[1], size, forwards ? 0 : -1, size);
+    int64_t span = forwards ? end - start : start - end, stride = forwards ? step : -step;
     *length = size == 0 || span <= 0 ? 0 : (span - 1) / stride + 1;
     strides->start += (ptrdiff_t)start * element_step;
     strides->steps[axis] = *length > 1 ? element_step * (ptrdiff_t)step : element_step;

@@ -290,7 +290,8 @@ op_classifier(struct ax_onnx_call *call)
 static const struct ax_onnx_operator operators[] = {
     {"TreeEnsembleRegressor", 1, 1, 1, 1, 0,
      NODES "target_treeids:I target_nodeids:I target_ids:I target_weights:F "
-     "target_weights_as_tensor:t n_targets:i aggregate_function:s", op_regressor, prepare_regressor},
+     "target_weights_as_tensor:t n_targets:i aggregate_function:s",
+     op_regressor, prepare_regressor},
     {"TreeEnsembleClassifier", 1, 1, 1, 2, 0,
      NODES "class_treeids:I class_nodeids:I class_ids:I class_weights:F class_weights_as_tensor:t "
      "classlabels_strings:S classlabels_int64s:I", op_classifier, prepare_classifier},

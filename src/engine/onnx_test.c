@@ -11,7 +11,7 @@
 static const char small_set[] = "tests/model/onnx";
 static const char large_set[] = "../shared/models/onnx";
 static const char malformed_set[] = "../shared/models/malformed";
-static const char fixtures[] = "../shared/conformance/fixtures";
+static const char types_set[] = "tests/model/onnx/types"; /* one operator, every type */
 
 enum { CASE_BYTES_MAX = 1 << 30, BLOCK_ROWS = 7 };
 
@@ -24,6 +24,7 @@ struct golden {
     ax_str csv;
     const struct ax_json *meta, *expected;
     struct ax_engine *engine;
+    double tolerance; /* relative, and absolute */
 };
 
 static bool
@@ -51,6 +52,10 @@ load_golden(struct ax_ctx *ctx, const char *folder, const char *name, struct gol
     }
     snprintf(path, sizeof path, "%s/%s/model.onnx", folder, name);
     out->engine = model_case_open(ctx, path);
+    /* Where ONNX Runtime answers otherwise for a batch than for a row, by its own rounding. */
+    int64_t differs = 0;
+    CHECK(ax_json_i64(ax_json_find(out->meta, "ort_differs_between_batch_and_one_row"), &differs));
+    out->tolerance = differs ? 5e-6 : 1e-6;
     return out->engine != NULL;
 }
 
@@ -83,7 +88,8 @@ item_of(const struct ax_json *row, size_t column)
 }
 
 static bool
-cell_agrees(const struct ax_tensor *got, size_t index, const struct ax_json *wanted)
+cell_agrees(const struct golden *golden, const struct ax_tensor *got, size_t index,
+            const struct ax_json *wanted)
 {
     ax_str text;
     double number = (double)NAN;
@@ -94,7 +100,8 @@ cell_agrees(const struct ax_tensor *got, size_t index, const struct ax_json *wan
     double value = ax_tensor_f64(got, index);
     if (got->type == AX_TENSOR_INT64)
         return value == number;
-    return isnan(number) ? isnan(value) : fabs(value - number) <= 1e-6 + 1e-6 * fabs(number);
+    return isnan(number) ? isnan(value)
+                         : fabs(value - number) <= golden->tolerance * (1 + fabs(number));
 }
 
 /* Nearer to what scikit-learn says in float64 than ONNX Runtime is: then the rounding is its own.
@@ -125,8 +132,8 @@ row_agrees(const struct golden *golden, const struct ax_tensor *got, size_t from
     if (!batch || width != (ax_json_kind(batch) == AX_JSON_ARRAY ? ax_json_count(batch) : 1))
         return false;
     for (size_t k = 0; k < width; k++)
-        if (!cell_agrees(got, row * width + k, item_of(batch, k)) &&
-            !(alone && cell_agrees(got, row * width + k, item_of(alone, k))) &&
+        if (!cell_agrees(golden, got, row * width + k, item_of(batch, k)) &&
+            !(alone && cell_agrees(golden, got, row * width + k, item_of(alone, k))) &&
             !(got->type == AX_TENSOR_FP32 &&
               cell_is_nearer(golden, ax_tensor_f64(got, row * width + k), item_of(batch, k),
                              from + row, k, width)))
@@ -214,7 +221,7 @@ check_goldens(const char *folder)
     ax_str *names;
     size_t count = model_case_list(&ctx, folder, &names), checked = 0;
     for (size_t i = 0; i < count; i++) {
-        if (ax_str_find(names[i], AX_STR(".")) != SIZE_MAX)
+        if (ax_str_find(names[i], AX_STR(".")) != SIZE_MAX || ax_str_eq(names[i], AX_STR("types")))
             continue;
         check_golden(folder, names[i].at);
         checked++;
@@ -245,7 +252,7 @@ check_identity(const char *word, enum ax_tensor_type type)
     struct ax_ctx ctx = ax_ctx_of(arena);
     char path[256], why[160];
     unsigned char bytes[6 * sizeof(ax_str)];
-    snprintf(path, sizeof path, "%s/identity_%s.onnx", fixtures, word);
+    snprintf(path, sizeof path, "%s/identity_%s.onnx", types_set, word);
     ax_auto(ax_engine_close) struct ax_engine *engine = model_case_open(&ctx, path);
     REQUIRE(engine);
     const struct ax_engine_graph *graph = ax_engine_graph(engine);
@@ -284,13 +291,6 @@ TEST(onnx_identity_of_every_type_runs)
         {"fp16", AX_TENSOR_FP16},     {"bf16", AX_TENSOR_BF16},     {"fp32", AX_TENSOR_FP32},
         {"fp64", AX_TENSOR_FP64},     {"bytes", AX_TENSOR_BYTES},
     };
-    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 24);
-    struct ax_ctx ctx = ax_ctx_of(arena);
-    ax_str *names;
-    if (model_case_list(&ctx, fixtures, &names) == 0) {
-        printf("skipped: %s is not there\n", fixtures);
-        return;
-    }
     for (size_t i = 0; i < AX_COUNT_OF(types); i++)
         check_identity(types[i].word, types[i].type);
 }
@@ -300,12 +300,7 @@ TEST(onnx_sum_and_difference_of_the_oip_example)
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 24);
     struct ax_ctx ctx = ax_ctx_of(arena);
     char path[256];
-    ax_str bytes;
-    snprintf(path, sizeof path, "%s/simple.onnx", fixtures);
-    if (!model_case_read(&ctx, path, &bytes)) {
-        printf("skipped: %s is not there\n", path);
-        return;
-    }
+    snprintf(path, sizeof path, "%s/simple.onnx", types_set);
     ax_auto(ax_engine_close) struct ax_engine *engine = model_case_open(&ctx, path);
     REQUIRE(engine);
     const struct ax_engine_graph *graph = ax_engine_graph(engine);
