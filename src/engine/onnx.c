@@ -5,8 +5,9 @@
 #include "engine/onnx_table.h"
 
 enum {
-    ROWS_TRIED = 2,       /* made-up rows of the first trial; the second has one more */
-    WORK_TRIED = 1 << 26, /* elements computed by a trial */
+    ROWS_TRIED = 2,        /* made-up rows of the first trial; the second has one more */
+    WORK_TRIED = 1 << 26,  /* elements computed by a trial */
+    WORK_INLINE = 1 << 22, /* more for a few rows is no work for a loop's thread */
     CELLS_MADE_UP = 1 << 22,
     TRIAL_BYTES_MAX = 200 << 20,
 };
@@ -174,7 +175,7 @@ is_certain(const struct ax_onnx_engine *engine)
 }
 
 static ax_status
-try_rows(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, int64_t rows,
+try_rows(struct ax_ctx *ctx, struct ax_onnx_engine *engine, int64_t rows,
          const struct ax_onnx_value **out_values)
 {
     size_t count = engine->ports.input_count;
@@ -186,7 +187,10 @@ try_rows(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, int64_t rows,
     for (size_t i = 0; i < count; i++)
         if (!engine->any_shape[i])
             AX_TRY(ax_onnx_make_up(ctx, &engine->ports.inputs[i], rows, &inputs[i]));
-    return ax_onnx_run(&engine->program, &run, inputs, out_values);
+    ax_status status = ax_onnx_run(&engine->program, &run, inputs, out_values);
+    if (WORK_TRIED - run.memory.work_left > WORK_INLINE || status == AX_LIMIT)
+        engine->engine.signature.blocking = true;
+    return status;
 }
 
 static ax_status
@@ -230,7 +234,7 @@ settle_output(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_v
 
 static ax_status
 try_and_settle(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_file *file,
-               const struct ax_onnx_engine *engine, struct ax_engine_port *outputs)
+               struct ax_onnx_engine *engine, struct ax_engine_port *outputs)
 {
     size_t count = engine->program.graph.output_count;
     const struct ax_onnx_value **fewer =

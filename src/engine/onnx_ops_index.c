@@ -232,7 +232,7 @@ op_one_hot(struct ax_onnx_call *call)
     const struct ax_tensor *in = ax_onnx_input(call, 0), *values = ax_onnx_input(call, 2);
     struct ax_onnx_shape shape = {.dim_count = in->dim_count + 1};
     size_t axis, bytes = ax_tensor_element_bytes(values->type);
-    double depth;
+    double depth = 0;
     void *data;
     AX_TRY(one_hot_depth(call, &depth));
     if (in->type == AX_TENSOR_BYTES || values->count != 2 || shape.dim_count > AX_TENSOR_DIMS_MAX)
