@@ -10,6 +10,7 @@
 #include "engine/engine_ops.h"
 #include "engine/linear.h"
 #include "engine/onnx.h"
+#include "engine/onnxruntime.h"
 #include "engine/xgboost.h"
 
 enum {
@@ -78,6 +79,20 @@ read_ubjson(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_
     return ax_xgboost_read(ctx, arena, root, AX_STR("xgboost-ubjson"), out_engine);
 }
 
+/* Axiom's own engine first; what that does not run is ONNX Runtime's, with the reason in front. */
+static ax_status
+read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
+{
+    ax_status status = ax_onnx_read(ctx, arena, bytes, out_engine);
+    if (status != AX_UNSUPPORTED)
+        return status;
+    ax_str why = ax_str_printf(ctx->arena, "%s", ctx->error);
+    ax_arena_reset(arena);
+    ctx->error[0] = '\0';
+    status = ax_onnxruntime_open(ctx, arena, bytes, out_engine);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(why));
+}
+
 static ax_status
 read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
 {
@@ -86,7 +101,7 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
     if (ax_onnx_file_is(bytes))
-        return ax_onnx_read(ctx, arena, bytes, out_engine);
+        return read_onnx(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);
 }
 

@@ -1,5 +1,7 @@
 #include "engine/onnx_file.h"
 
+#include <stdio.h>
+
 #include "base/number.h"
 #include "base/reader.h"
 
@@ -7,6 +9,7 @@ enum {
     DEPTH_MAX = 24,         /* messages inside messages */
     NAME_BYTES_MAX = 4'096, /* of a name; texts that are data may be longer */
     FIELDS_MAX = 1 << 29,
+    ODD_BYTES_MAX = 256,
     EXTERNAL = 1,
 };
 
@@ -26,6 +29,7 @@ struct reading {
     struct ax_ctx *ctx;
     const char *start; /* of the file */
     int depth;
+    char odd[ODD_BYTES_MAX]; /* the first thing that is allowed and not read; "" */
 };
 
 static size_t
@@ -37,6 +41,19 @@ offset_of(const struct reading *reading, const char *at)
 #define FAIL_AT(reading, at, ...)                                                                  \
     ax_explain((reading)->ctx, ax_fail((reading)->ctx, AX_INVALID, __VA_ARGS__), "byte %zu",       \
                offset_of((reading), (at)))
+
+/* Notes what Axiom does not read, and goes on: faults further on count more. */
+AX_PRINTF(2, 3)
+static ax_status
+note_odd(struct reading *reading, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!reading->odd[0])
+        (void)vsnprintf(reading->odd, sizeof reading->odd, format, args);
+    va_end(args);
+    return AX_OK;
+}
 
 static ax_status
 out_of_memory(const struct reading *reading, const char *what)
@@ -215,21 +232,17 @@ go_down(struct reading *reading, const struct field *field)
 bool
 ax_onnx_file_type(int64_t element, enum ax_tensor_type *out_type)
 {
-    static const struct {
-        bool known;
-        enum ax_tensor_type type;
-    } types[] = {
-        [1] = {true, AX_TENSOR_FP32},    [2] = {true, AX_TENSOR_UINT8},
-        [3] = {true, AX_TENSOR_INT8},    [4] = {true, AX_TENSOR_UINT16},
-        [5] = {true, AX_TENSOR_INT16},   [6] = {true, AX_TENSOR_INT32},
-        [7] = {true, AX_TENSOR_INT64},   [8] = {true, AX_TENSOR_BYTES},
-        [9] = {true, AX_TENSOR_BOOL},    [10] = {true, AX_TENSOR_FP16},
-        [11] = {true, AX_TENSOR_FP64},   [12] = {true, AX_TENSOR_UINT32},
-        [13] = {true, AX_TENSOR_UINT64}, [16] = {true, AX_TENSOR_BF16},
+    enum { NO = -1 };
+    /* clang-format off */
+    static const int types[] = {
+        NO, AX_TENSOR_FP32, AX_TENSOR_UINT8, AX_TENSOR_INT8, AX_TENSOR_UINT16, AX_TENSOR_INT16,
+        AX_TENSOR_INT32, AX_TENSOR_INT64, AX_TENSOR_BYTES, AX_TENSOR_BOOL, AX_TENSOR_FP16,
+        AX_TENSOR_FP64, AX_TENSOR_UINT32, AX_TENSOR_UINT64, NO, NO, AX_TENSOR_BF16,
     };
-    if (element < 0 || (uint64_t)element >= AX_COUNT_OF(types) || !types[element].known)
+    /* clang-format on */
+    if (element < 0 || (uint64_t)element >= AX_COUNT_OF(types) || types[element] == NO)
         return false;
-    *out_type = types[element].type;
+    *out_type = (enum ax_tensor_type)types[element];
     return true;
 }
 
@@ -318,15 +331,14 @@ read_loose(const struct reading *reading, const struct field *from, struct loose
 }
 
 static ax_status
-set_shape(const struct reading *reading, const struct loose_tensor *loose, struct ax_tensor *out)
+set_shape(struct reading *reading, const struct loose_tensor *loose, struct ax_tensor *out)
 {
     if (!ax_onnx_file_type(loose->element, &out->type))
-        return ax_fail(reading->ctx, AX_UNSUPPORTED,
-                       "tensor `%.*s` has elements of ONNX's type %lld", AX_FMT(loose->name),
-                       (long long)loose->element);
+        return note_odd(reading, "tensor `%.*s` has elements of ONNX's type %lld",
+                        AX_FMT(loose->name), (long long)loose->element);
     if (loose->dims.count > AX_TENSOR_DIMS_MAX)
-        return ax_fail(reading->ctx, AX_UNSUPPORTED, "tensor `%.*s` has %zu dimensions, at most %d",
-                       AX_FMT(loose->name), loose->dims.count, (int)AX_TENSOR_DIMS_MAX);
+        return note_odd(reading, "tensor `%.*s` has %zu dimensions, at most %d",
+                        AX_FMT(loose->name), loose->dims.count, (int)AX_TENSOR_DIMS_MAX);
     out->dim_count = loose->dims.count;
     for (size_t i = 0; i < loose->dims.count; i++)
         out->shape[i] = loose->dims.items[i];
@@ -403,10 +415,11 @@ read_tensor(struct reading *reading, const struct field *field, struct ax_tensor
                        "tensor `%.*s` keeps its data in another file; save the model as one file",
                        AX_FMT(loose.name));
     if (loose.segment)
-        return ax_fail(reading->ctx, AX_UNSUPPORTED, "tensor `%.*s` is in segments",
-                       AX_FMT(loose.name));
+        return note_odd(reading, "tensor `%.*s` is in segments", AX_FMT(loose.name));
     *out = (struct ax_tensor){.name = loose.name};
     AX_TRY(set_shape(reading, &loose, out));
+    if (reading->odd[0]) /* the file is not for us: its elements are not needed */
+        return AX_OK;
     return copy_elements(reading, &loose, out);
 }
 
@@ -426,8 +439,8 @@ read_dimension(struct reading *reading, const struct field *from, struct ax_onnx
     if (length < -1)
         return FAIL_AT(reading, from->at, "a dimension of %lld", (long long)length);
     if (value->dim_count == AX_TENSOR_DIMS_MAX)
-        return ax_fail(reading->ctx, AX_UNSUPPORTED, "value `%.*s` has more than %d dimensions",
-                       AX_FMT(value->name), (int)AX_TENSOR_DIMS_MAX);
+        return note_odd(reading, "value `%.*s` has more than %d dimensions", AX_FMT(value->name),
+                        (int)AX_TENSOR_DIMS_MAX);
     value->shape[value->dim_count++] = length;
     return AX_OK;
 }
@@ -680,7 +693,7 @@ read_graph_part(struct reading *reading, const struct field *field, struct ax_on
         value = AX_ARRAY_PUSH(arena, &out->outputs);
         return value ? read_value(reading, field, value) : out_of_memory(reading, "outputs");
     case 15:
-        return ax_fail(reading->ctx, AX_UNSUPPORTED, "the graph has a sparse initializer");
+        return note_odd(reading, "the graph has a sparse initializer");
     default:
         return AX_OK;
     }
@@ -769,6 +782,8 @@ ax_onnx_file_read(struct ax_ctx *ctx, ax_str bytes, struct ax_onnx_file *out_fil
     struct reading reading = {.ctx = ctx, .start = bytes.at};
     struct ax_onnx_file file = {};
     AX_TRY(read_model(&reading, bytes, &file));
+    if (reading.odd[0])
+        return ax_fail(ctx, AX_UNSUPPORTED, "%s", reading.odd);
     *out_file = file;
     return AX_OK;
 }
