@@ -9,6 +9,7 @@
 
 #include "auth/directory.h"
 #include "mlops/change_control.h"
+#include "mlops/experiment.h"
 #include "mlops/training_pipeline.h"
 #include "mlops/validation.h"
 #include "net/exchange.h"
@@ -30,7 +31,10 @@ struct ax_api_host {
     void (*observe)(void *arg);
 };
 
-/* All kept. In development mode only server, metrics, workers and host are there. */
+/*
+ * All kept. In development mode only server, metrics, workers and host are there; with a folder to
+ * track experiments in, what that needs too.
+ */
 struct ax_api_config {
     bool governed;
     ax_str server_name; /* of the inference protocol's metadata; "axiom" */
@@ -42,6 +46,7 @@ struct ax_api_config {
     struct ax_directory *directory;
     struct ax_store *store;
     struct ax_registry *registry;
+    struct ax_experiments *experiments;
     struct ax_datasets *datasets;
     struct ax_training *training;
     struct ax_validations *validations;

@@ -35,11 +35,33 @@ const struct ax_route_table *const ax_route_tables[] = {
     &ax_health_table,    &ax_inference_rest_table, &ax_v1_decisions_table,
     &ax_v1_models_table, &ax_v1_governance_table,  &ax_v1_ledger_table,
     &ax_v1_users_table,  &ax_v1_description_table,
+    &ax_mlflow_tracking_table, &ax_mlflow_meta_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 
 /* ---- opening ---- */
+
+static ax_status
+add_route(struct ax_ctx *ctx, struct ax_api *api, const struct place *place, const char *pattern)
+{
+    if (ax_path_tree_add(api->paths, pattern, (size_t)place->route->method, place))
+        return AX_OK;
+    return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", pattern);
+}
+
+/* What pages in a browser call: "/api/2.0/..." at "/ajax-api/2.0/...". */
+static ax_status
+add_twin(struct ax_ctx *ctx, struct ax_api *api, const struct place *place)
+{
+    ax_str pattern = ax_str_of(place->route->pattern);
+    if (!ax_str_starts(pattern, AX_STR("/api/")))
+        return AX_OK;
+    ax_str twin = ax_str_printf(api->arena, "/ajax-%s", place->route->pattern + 1);
+    const char *copy = twin.at ? ax_str_c(api->arena, twin) : NULL;
+    return copy ? add_route(ctx, api, place, copy)
+                : ax_fail(ctx, AX_LIMIT, "no memory for routes");
+}
 
 static ax_status
 add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *table)
@@ -50,11 +72,18 @@ add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *t
             return ax_fail(ctx, AX_LIMIT, "no memory for routes");
         place->route = &table->routes[i];
         place->table = table;
-        if (!ax_path_tree_add(api->paths, place->route->pattern, (size_t)place->route->method,
-                              place))
-            return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", place->route->pattern);
+        AX_TRY(add_route(ctx, api, place, place->route->pattern));
+        if (table->tracked)
+            AX_TRY(add_twin(ctx, api, place));
     }
     return AX_OK;
+}
+
+static bool
+is_offered(const struct ax_api_config *config, const struct ax_route_table *table)
+{
+    return (config->governed || !table->governed) &&
+           (config->governed || config->experiments || !table->tracked);
 }
 
 static void
@@ -86,7 +115,7 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
     if (!api->paths)
         return ax_fail(ctx, AX_LIMIT, "no memory for routes");
     for (size_t i = 0; i < ax_route_table_count; i++)
-        if (config->governed || !ax_route_tables[i]->governed)
+        if (is_offered(config, ax_route_tables[i]))
             AX_TRY(add_table(ctx, api, ax_route_tables[i]));
     make_metrics(api);
     *out_api = ax_take(api);
@@ -105,10 +134,23 @@ ax_api_close(struct ax_api *api)
 
 /* ---- refusing ---- */
 
+/* "//api/v1" is "/api/v1": some clients join a base that ends in a slash. */
+static ax_str
+plain_path(ax_str path)
+{
+    while (ax_str_starts(path, AX_STR("//")))
+        path = ax_str_from(path, 1);
+    return path;
+}
+
 /* The path says which protocol's form of refusal is due where no route was found. */
 static const struct ax_route_table *
 table_of(ax_str path)
 {
+    path = plain_path(path);
+    if (ax_str_starts(path, AX_STR("/api/2.0")) || ax_str_starts(path, AX_STR("/api/3.0")) ||
+        ax_str_starts(path, AX_STR("/ajax-api/")))
+        return &ax_mlflow_tracking_table;
     return ax_str_starts(path, AX_STR("/api/")) ? &ax_v1_models_table : &ax_inference_rest_table;
 }
 
@@ -324,7 +366,7 @@ static int
 find_route(struct ax_api *api, struct ax_call *call)
 {
     struct ax_path_match match;
-    if (!ax_path_tree_find(api->paths, call->request->path, &match))
+    if (!ax_path_tree_find(api->paths, plain_path(call->request->path), &match))
         return 404;
     enum ax_http_method method = call->request->method;
     if (method == AX_HTTP_HEAD)
@@ -401,6 +443,14 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
     else if (status == 415)
         refuse(call, 415, AX_STR("content codings are not supported; send the body as it is"));
     if (status != 0) {
+        ax_exchange_finish(exchange);
+        return;
+    }
+    ax_str words;
+    status = call->table->guard ? call->table->guard(call, &words) : 0;
+    if (status != 0) {
+        call->code = AX_STR("guard");
+        refuse(call, status, words);
         ax_exchange_finish(exchange);
         return;
     }

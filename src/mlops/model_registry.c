@@ -57,9 +57,11 @@ no_memory(struct ax_ctx *ctx)
 }
 
 static ax_status
-put_fact(struct ax_store_tx *tx, struct ax_ctx *ctx, enum ax_event_kind kind, ax_str object,
-         ax_digest digest)
+put_fact(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
+         enum ax_event_kind kind, ax_str object, ax_digest digest)
 {
+    if (registry->config.unrecorded)
+        return AX_OK;
     const struct ax_event event = {
         .kind = kind,
         .actor = ctx->actor ? ctx->actor->id : AX_STR("server"),
@@ -145,7 +147,7 @@ ax_registry_create(struct ax_registry *registry, struct ax_ctx *ctx,
     if (status == AX_CONFLICT)
         return ax_fail(ctx, AX_CONFLICT, "there is a model \"%.*s\" already", AX_FMT(name));
     AX_TRY(status);
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL, name, ax_sha256(record)));
+    AX_TRY(put_fact(registry, tx, ctx, AX_EVENT_MODEL, name, ax_sha256(record)));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -227,7 +229,7 @@ ax_registry_change(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mode
                         AX_STORE_PARAMS(ax_store_text(model), ax_store_text(record),
                                         ax_store_i64(ax_clock_real_ns())),
                         NULL));
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL, model, ax_sha256(record)));
+    AX_TRY(put_fact(registry, tx, ctx, AX_EVENT_MODEL, model, ax_sha256(record)));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -237,7 +239,6 @@ ax_registry_set_tier(struct ax_registry *registry, struct ax_ctx *ctx, struct ax
 {
     int64_t tier, changed;
     ax_str text;
-    (void)registry;
     AX_TRY(ax_json_need_i64(ctx, change, "tier", &tier));
     AX_TRY(ax_json_canonical(ctx, change, &text));
     AX_TRY(ax_store_run(
@@ -246,7 +247,7 @@ ax_registry_set_tier(struct ax_registry *registry, struct ax_ctx *ctx, struct ax
         &changed));
     if (changed != 1)
         return ax_fail(ctx, AX_NOT_FOUND, "no model \"%.*s\"", AX_FMT(model));
-    return put_fact(tx, ctx, AX_EVENT_MODEL, model, ax_sha256(text));
+    return put_fact(registry, tx, ctx, AX_EVENT_MODEL, model, ax_sha256(text));
 }
 
 /* ---- versions: rows ---- */
@@ -390,7 +391,7 @@ insert_version(struct ax_registry *registry, struct ax_ctx *ctx, const struct ax
         ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(record->model), (long long)record->version);
     if (!object.at)
         return no_memory(ctx);
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest));
+    AX_TRY(put_fact(registry, tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -490,7 +491,6 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                  int64_t until_ns)
 {
     int64_t changed;
-    (void)registry;
     if (!may_move(record->state, state))
         return ax_fail(ctx, AX_CONFLICT, "%.*s/%lld is %s and cannot become %s",
                        AX_FMT(record->model), (long long)record->version,
@@ -510,7 +510,7 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                        (long long)record->version);
     ax_str object = ax_str_printf(ctx->arena, "%.*s/%lld %s", AX_FMT(record->model),
                                   (long long)record->version, ax_version_state_name(state));
-    return object.at ? put_fact(tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
+    return object.at ? put_fact(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
                      : no_memory(ctx);
 }
 

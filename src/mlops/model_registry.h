@@ -16,6 +16,7 @@ struct ax_registry;
 struct ax_registry_config { /* all kept */
     struct ax_store *store;
     struct ax_blob *blob;
+    bool unrecorded; /* there is no ledger, so changes leave no facts: development only */
 };
 
 /* docs/formats.md section 8; stored by name. */

@@ -15,6 +15,7 @@ struct server {
     const struct ax_server_options *options;
     struct ax_services services; /* in development mode only metrics, server and settings */
     bool governed;
+    bool tracking; /* development, over a folder */
     struct ax_workers *workers;
     struct ax_api *api;
     struct ax_loops *loops;
@@ -166,6 +167,14 @@ start_jobs(struct ax_ctx *ctx, struct server *server)
     return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
 }
 
+/* Without a ledger there is only the database to look after. */
+static ax_status
+start_tracking_jobs(struct ax_ctx *ctx, struct server *server)
+{
+    server->job_table[0] = (struct ax_job){"store", 1'000, job_store, server};
+    return ax_jobs_start(ctx, server->job_table, 1, &server->jobs);
+}
+
 /* ---- development mode ---- */
 
 static bool
@@ -189,6 +198,35 @@ load_model(struct ax_ctx *ctx, const struct ax_server_model *named,
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(named->path));
 }
 
+/* Who asks for credentials may listen anywhere; who does not, may not. */
+static ax_status
+check_loopback(struct ax_ctx *ctx, const struct ax_server_options *options)
+{
+    for (size_t i = 0; i < options->listen_count; i++)
+        if (!is_loopback(options->listen[i]))
+            return ax_fail(ctx, AX_DENIED,
+                           "development mode listens on loopback addresses only, not on %.*s: "
+                           "there are no credentials",
+                           AX_FMT(options->listen[i]));
+    return AX_OK;
+}
+
+static ax_status
+open_tracking(struct ax_ctx *ctx, struct server *server)
+{
+    struct ax_services *services = &server->services;
+    AX_TRY(check_loopback(ctx, server->options));
+    AX_TRY(override_settings(ctx, server));
+    AX_TRY(ax_data_dir_make_development(ctx, &services->dir));
+    AX_TRY(ax_data_dir_hold(ctx, &services->dir));
+    const char *root = ax_str_c(ctx->arena, services->dir.root);
+    ax_log(AX_LOG_WARN, ctx, "development_tracking_server", "folder", root ? root : "", "meaning",
+           "no credentials, no records, no approvals: whoever reaches the loopback address may "
+           "read and change everything; axiom init makes a governed directory",
+           NULL);
+    return ax_services_open_tracking(ctx, services);
+}
+
 static ax_status
 open_development(struct ax_ctx *ctx, struct server *server)
 {
@@ -198,12 +236,7 @@ open_development(struct ax_ctx *ctx, struct server *server)
         AX_NEW_ARRAY(ctx->arena, struct ax_loaded_model *, options->model_count + 1);
     struct ax_plan *plan;
     size_t count = 0;
-    for (size_t i = 0; i < options->listen_count; i++)
-        if (!is_loopback(options->listen[i]))
-            return ax_fail(ctx, AX_DENIED,
-                           "development mode listens on loopback addresses only, not on %.*s: "
-                           "there are no credentials",
-                           AX_FMT(options->listen[i]));
+    AX_TRY(check_loopback(ctx, options));
     if (!models)
         return ax_fail(ctx, AX_LIMIT, "no memory for models");
     ax_status status = ax_metrics_open(ctx, &services->metrics);
@@ -270,6 +303,7 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .directory = services->directory,
         .store = services->store,
         .registry = services->registry,
+        .experiments = services->experiments,
         .datasets = services->datasets,
         .training = services->training,
         .validations = services->validations,
@@ -317,21 +351,43 @@ note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
     return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
 }
 
+/* A folder is governed, unless it was named as one that may be new and is. */
+static ax_status
+choose_mode(struct ax_ctx *ctx, struct server *server)
+{
+    const struct ax_server_options *options = server->options;
+    struct ax_data_dir *dir = &server->services.dir;
+    server->governed = options->data_dir.len > 0;
+    if (!server->governed || !options->may_be_new)
+        return AX_OK;
+    AX_TRY(ax_data_dir_of(ctx, options->data_dir, AX_STR(""), dir));
+    server->tracking = ax_data_dir_is_development(ctx, dir);
+    server->governed = !server->tracking;
+    return AX_OK;
+}
+
 static ax_status
 open_server(struct ax_ctx *ctx, struct server *server)
 {
     ax_server_settings_defaults(&server->services.settings);
     server->services.dir.lock.fd = -1;
     server->services.build_id = AX_STR("axiom " AX_VERSION);
-    server->governed = server->options->data_dir.len > 0;
-    if (!server->governed)
+    AX_TRY(choose_mode(ctx, server));
+    if (server->tracking) {
+        AX_TRY(open_tracking(ctx, server));
+    } else if (server->governed) {
+        AX_TRY(open_governed(ctx, server));
+    } else {
         AX_TRY(override_settings(ctx, server));
-    AX_TRY(server->governed ? open_governed(ctx, server) : open_development(ctx, server));
+        AX_TRY(open_development(ctx, server));
+    }
     AX_TRY(apply_log_level(ctx, server->services.settings.general.log_level));
     AX_TRY(open_api(ctx, server));
     if (server->governed) {
         AX_TRY(note(ctx, server, AX_EVENT_START));
         AX_TRY(start_jobs(ctx, server));
+    } else if (server->tracking) {
+        AX_TRY(start_tracking_jobs(ctx, server));
     }
     return open_network(ctx, server);
 }
