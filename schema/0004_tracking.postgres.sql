@@ -116,8 +116,12 @@ create table artifact_files (
 );
 create index artifact_files_by_digest on artifact_files (digest);
 
--- last_version: the greatest number ever given, also to versions that are gone.
+-- last_version: the greatest number ever given, also to versions that are gone. location: where
+-- the files of a version are that has its source in another's name; '' when source says it.
 alter table models add column last_version bigint not null default 0;
+update models set last_version = coalesce((select max(version) from model_versions v
+    where v.model = models.name), 0);
 alter table model_versions add column run_link text not null default '';
 alter table model_versions add column logged_model_id text not null default '';
+alter table model_versions add column location text not null default '';
 create index model_versions_by_run on model_versions (run_id);

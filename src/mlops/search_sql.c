@@ -136,16 +136,27 @@ compare(struct ax_search_sql *sql, const char *column, const struct ax_search_cl
     }
 }
 
+/* A model that was never said to be a prompt is none: != holds for it, unlike for other tags. */
+static bool
+holds_without(const struct ax_search_clause *clause)
+{
+    return clause->entity == AX_SEARCH_TAG && clause->comparator == AX_SEARCH_NE &&
+           ax_str_eq(clause->key, AX_STR("mlflow.prompt.is_prompt"));
+}
+
 /* "r.id [not] in (select t.run_id from run_tags t where t.key = $1 [and t.value = $2])" */
 static void
 where_other(struct ax_search_sql *sql, const struct place *place,
             const struct ax_search_clause *clause)
 {
+    struct ax_search_clause turned = *clause;
     bool checks_null = clause->comparator == AX_SEARCH_IS_NULL ||
                        clause->comparator == AX_SEARCH_IS_NOT_NULL;
+    bool negated = clause->comparator == AX_SEARCH_IS_NULL || holds_without(clause);
+    if (holds_without(clause))
+        turned.comparator = AX_SEARCH_EQ;
     ax_writer_print(&sql->text, "%s %sin (select %s from %s t where ", place->row,
-                    clause->comparator == AX_SEARCH_IS_NULL ? "not " : "", place->owner,
-                    place->table);
+                    negated ? "not " : "", place->owner, place->table);
     if (clause->entity == AX_SEARCH_DATASET) {
         compare(sql, clause->column, clause);
     } else {
@@ -153,7 +164,7 @@ where_other(struct ax_search_sql *sql, const struct place *place,
         ax_search_sql_bind(sql, ax_store_text(clause->key));
         if (!checks_null) {
             ax_search_sql_add(sql, " and ");
-            compare(sql, "t.value", clause);
+            compare(sql, "t.value", &turned);
         }
     }
     ax_search_sql_add(sql, ")");

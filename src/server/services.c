@@ -142,10 +142,28 @@ open_training(struct ax_ctx *ctx, struct ax_services *services)
 }
 
 static ax_status
+open_models(struct ax_ctx *ctx, struct ax_services *services, bool unrecorded)
+{
+    const struct ax_tracking_config *tracking = &services->settings.tracking;
+    bool enforce = ax_str_eq(tracking->promotion, AX_STR("enforce"));
+    if (!enforce && !ax_str_eq(tracking->promotion, AX_STR("advise")))
+        return ax_fail(ctx, AX_INVALID,
+                       "tracking.promotion must be advise or enforce, not \"%.*s\"",
+                       AX_FMT(tracking->promotion));
+    const struct ax_registry_config registry = {
+        .store = services->store,
+        .blob = services->blob,
+        .unrecorded = unrecorded,
+        .enforce = enforce,
+        .production_aliases = tracking->production_alias,
+    };
+    return ax_registry_open(ctx, &registry, &services->registry);
+}
+
+static ax_status
 open_registry(struct ax_ctx *ctx, struct ax_services *services)
 {
-    const struct ax_registry_config registry = {.store = services->store, .blob = services->blob};
-    AX_TRY(ax_registry_open(ctx, &registry, &services->registry));
+    AX_TRY(open_models(ctx, services, false));
     const struct ax_datasets_config datasets = {
         .store = services->store,
         .blob = services->blob,
@@ -260,9 +278,7 @@ open_untold(struct ax_ctx *ctx, struct ax_services *services)
     AX_TRY(ax_model_server_open(ctx, &server, &services->server));
     AX_TRY(ax_adapters_store(ctx, &services->dir, &services->settings, &services->store));
     AX_TRY(ax_adapters_blob(ctx, services->dir.blobs, &services->blob));
-    const struct ax_registry_config registry = {
-        .store = services->store, .blob = services->blob, .unrecorded = true};
-    AX_TRY(ax_registry_open(ctx, &registry, &services->registry));
+    AX_TRY(open_models(ctx, services, true));
     return open_tracking(ctx, services);
 }
 

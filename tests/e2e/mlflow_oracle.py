@@ -167,6 +167,9 @@ def replay(lines):
                 continue
             if wanted != one["status"] or not isinstance(one["body"], dict):
                 continue
+            if not answer.text.startswith("{"):
+                wrong.append(f"{what}: {answer.text[:300]!r} is no JSON object")
+                continue
             ours = answer.json()
             replaying.learn(one["body"], ours)
             theirs = json.loads(replaying.translate(json.dumps(one["body"])))
