@@ -8,6 +8,7 @@
 #pragma once
 
 #include "auth/directory.h"
+#include "mlops/artifacts.h"
 #include "mlops/change_control.h"
 #include "mlops/experiment.h"
 #include "mlops/training_pipeline.h"
@@ -47,6 +48,7 @@ struct ax_api_config {
     struct ax_store *store;
     struct ax_registry *registry;
     struct ax_experiments *experiments;
+    struct ax_artifacts *artifacts;
     struct ax_datasets *datasets;
     struct ax_training *training;
     struct ax_validations *validations;

@@ -75,8 +75,8 @@ finish_model(struct ax_call *call, struct ax_ctx *ctx)
     if (status.len == 0)
         return ax_fail(ctx, AX_INVALID, "Invalid model status: %.*s", AX_FMT(text));
     struct shown shown = begin_model(call);
-    AX_TRY(ax_experiment_model_finish(tracking(call), ctx, call->parameters[0], status,
-                                      shown.json));
+    AX_TRY(
+        ax_experiment_model_finish(tracking(call), ctx, call->parameters[0], status, shown.json));
     ax_json_end_object(shown.json);
     return AX_OK;
 }
@@ -138,8 +138,9 @@ read_orders(const struct ax_mlflow_request *request, struct ax_search_orders *ou
         AX_TRY(ax_mlflow_member_text(ctx, it.value, "order_by.", "dataset_digest", &digest, false));
         AX_TRY(ax_json_may_bool(ctx, it.value, "ascending", &ascending));
         if (digest.len > 0 && name.len == 0)
-            return ax_fail(ctx, AX_INVALID, "`dataset_digest` can only be specified if "
-                                            "`dataset_name` is also specified.");
+            return ax_fail(ctx, AX_INVALID,
+                           "`dataset_digest` can only be specified if "
+                           "`dataset_name` is also specified.");
         AX_TRY(ax_search_order_parse(ctx, AX_SEARCH_LOGGED_MODELS, field, out));
         struct ax_search_order *order = &out->items[out->count - 1];
         if (name.len > 0 && order->entity != AX_SEARCH_METRIC)
@@ -168,8 +169,8 @@ read_datasets(const struct ax_mlflow_request *request, struct ax_experiment_mode
     while (ax_json_next(&it)) {
         struct ax_experiment_pair *dataset = &datasets[it.index];
         *dataset = (struct ax_experiment_pair){.value = AX_STR("")};
-        AX_TRY(ax_mlflow_member_text(ctx, it.value, "datasets.", "dataset_name", &dataset->key,
-                                     true));
+        AX_TRY(
+            ax_mlflow_member_text(ctx, it.value, "datasets.", "dataset_name", &dataset->key, true));
         AX_TRY(ax_mlflow_member_text(ctx, it.value, "datasets.", "dataset_digest", &dataset->value,
                                      false));
     }

@@ -154,8 +154,8 @@ latest_versions(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_need_text(&request, "name", &name));
     AX_TRY(ax_mlflow_texts(&request, "stages", &stages));
     struct ax_json_writer *json = begun(call, NULL);
-    AX_TRY(ax_registered_version_latest(registry(call), ctx, name, stages.items, stages.count,
-                                        json));
+    AX_TRY(
+        ax_registered_version_latest(registry(call), ctx, name, stages.items, stages.count, json));
     return ended(json);
 }
 
@@ -319,8 +319,7 @@ download_uri(struct ax_call *call, struct ax_ctx *ctx)
     struct named named;
     ax_str uri;
     AX_TRY(read_named(call, ctx, &request, &named));
-    AX_TRY(
-        ax_registered_version_location(registry(call), ctx, named.name, named.version, &uri));
+    AX_TRY(ax_registered_version_location(registry(call), ctx, named.name, named.version, &uri));
     struct ax_json_writer *json = begun(call, NULL);
     ax_json_member_text(json, "artifact_uri", uri);
     return ended(json);

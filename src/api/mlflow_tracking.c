@@ -145,8 +145,8 @@ static ax_status
 read_view(const struct ax_mlflow_request *request, const char *name, enum ax_experiment_view *out)
 {
     static const char *const names[] = {"", "ACTIVE_ONLY", "DELETED_ONLY", "ALL"};
-    static const enum ax_experiment_view views[] = {AX_VIEW_ACTIVE, AX_VIEW_ACTIVE,
-                                                    AX_VIEW_DELETED, AX_VIEW_ALL};
+    static const enum ax_experiment_view views[] = {AX_VIEW_ACTIVE, AX_VIEW_ACTIVE, AX_VIEW_DELETED,
+                                                    AX_VIEW_ALL};
     int64_t number = 0;
     ax_str text = AX_STR("");
     *out = AX_VIEW_ACTIVE;
@@ -222,8 +222,9 @@ search_datasets(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_texts(&request, "experiment_ids", &ids));
     if (ids.count == 0)
-        return ax_fail(ctx, AX_INVALID, "SearchDatasets request must specify at least one "
-                                        "experiment_id.");
+        return ax_fail(ctx, AX_INVALID,
+                       "SearchDatasets request must specify at least one "
+                       "experiment_id.");
     if (ids.count > 20)
         return ax_fail(ctx, AX_INVALID,
                        "SearchDatasets request cannot specify more than 20 experiment_ids. "
@@ -468,8 +469,7 @@ read_models(const struct ax_mlflow_request *request, struct ax_run_models *out)
     while (ax_json_next(&it)) {
         snprintf(path, sizeof path, "models[%zu].", it.index);
         AX_TRY(ax_mlflow_member_text(ctx, it.value, path, "model_id", &models[it.index].id, true));
-        AX_TRY(
-            ax_mlflow_member_i64(ctx, it.value, path, "step", &models[it.index].step, false));
+        AX_TRY(ax_mlflow_member_i64(ctx, it.value, path, "step", &models[it.index].step, false));
     }
     *out = (struct ax_run_models){models, count};
     return AX_OK;
@@ -544,14 +544,13 @@ log_model(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(need_run_id(&request, &id));
     AX_TRY(ax_mlflow_need_text(&request, "model_json", &text));
-    if (ax_json_parse(ctx, text, NULL, &model) != AX_OK ||
-        ax_json_kind(model) != AX_JSON_OBJECT)
+    if (ax_json_parse(ctx, text, NULL, &model) != AX_OK || ax_json_kind(model) != AX_JSON_OBJECT)
         return ax_fail(ctx, AX_INVALID, "Malformed model info. \n %.*s \n failed to parse as JSON.",
                        AX_FMT(ax_experiment_cut(text, 200)));
     for (size_t i = 0; i < AX_COUNT_OF(needed); i++)
         if (!ax_json_find(model, needed[i]))
-            return ax_fail(ctx, AX_INVALID,
-                           "Model json is missing mandatory fields: ['%s']", needed[i]);
+            return ax_fail(ctx, AX_INVALID, "Model json is missing mandatory fields: ['%s']",
+                           needed[i]);
     AX_TRY(ax_run_log_model(tracking(call), ctx, id, model));
     return ax_mlflow_done(call);
 }
@@ -595,8 +594,7 @@ read_bulk(const struct ax_mlflow_request *request, const char *runs,
     history->run_ids = ids.items;
     history->run_count = ids.count;
     if (!ax_mlflow_has(request, "metric_key"))
-        return ax_fail(ctx, AX_INVALID,
-                       "GetMetricHistoryBulk request must specify a metric_key.");
+        return ax_fail(ctx, AX_INVALID, "GetMetricHistoryBulk request must specify a metric_key.");
     return ax_mlflow_need_text(request, "metric_key", &history->key);
 }
 
@@ -628,8 +626,9 @@ read_interval(const struct ax_mlflow_request *request, struct ax_metric_interval
         return ax_fail(ctx, AX_INVALID,
                        "If either start step or end step are specified, both must be specified.");
     if (start && out->start_step > out->end_step)
-        return ax_fail(ctx, AX_INVALID, "end_step must be greater than start_step. Found "
-                                        "start_step=%lld and end_step=%lld.",
+        return ax_fail(ctx, AX_INVALID,
+                       "end_step must be greater than start_step. Found "
+                       "start_step=%lld and end_step=%lld.",
                        (long long)out->start_step, (long long)out->end_step);
     out->bounded = start;
     return AX_OK;

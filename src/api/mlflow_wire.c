@@ -536,8 +536,7 @@ is_private(ax_str host)
         cut &= (host.at[i] >= '0' && host.at[i] <= '9') || host.at[i] == '.';
     if (!cut)
         return false;
-    return ax_str_eq(first, AX_STR("10")) ||
-           (ax_str_eq(first, AX_STR("192")) && second == 168) ||
+    return ax_str_eq(first, AX_STR("10")) || (ax_str_eq(first, AX_STR("192")) && second == 168) ||
            (ax_str_eq(first, AX_STR("172")) && second >= 16 && second <= 31);
 }
 
@@ -564,7 +563,8 @@ ax_mlflow_guard(const struct ax_call *call, ax_str *out_words)
         return 403;
     }
     size_t scheme = ax_str_find(origin, AX_STR("://"));
-    bool foreign = origin.len > 0 && (scheme == SIZE_MAX || !is_own(ax_str_from(origin, scheme + 3)));
+    bool foreign =
+        origin.len > 0 && (scheme == SIZE_MAX || !is_own(ax_str_from(origin, scheme + 3)));
     if (foreign && method != AX_HTTP_GET && method != AX_HTTP_HEAD && method != AX_HTTP_OPTIONS) {
         *out_words = AX_STR("Cross-origin request blocked");
         return 403;

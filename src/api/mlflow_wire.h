@@ -100,8 +100,8 @@ ax_status ax_mlflow_code(struct ax_call *call, ax_status status, const char *cod
 int ax_mlflow_guard(const struct ax_call *call, ax_str *out_words);
 
 /* Rows of the tables. */
-#define AX_MLFLOW             "/api/2.0/mlflow/"
-#define AX_MLFLOW_BODY_BYTES  ((size_t)AX_ROUTE_LARGE_BODY)
+#define AX_MLFLOW            "/api/2.0/mlflow/"
+#define AX_MLFLOW_BODY_BYTES ((size_t)AX_ROUTE_LARGE_BODY)
 #define AX_MLFLOW_READ(method, path, fn, summary)                                                  \
     {                                                                                              \
         AX_HTTP_##method, path, AX_PERMISSION_READ, AX_ROUTE_WORKER, AX_ROUTE_BYTES,               \

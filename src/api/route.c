@@ -32,10 +32,11 @@ struct loop_data {
 };
 
 const struct ax_route_table *const ax_route_tables[] = {
-    &ax_health_table,    &ax_inference_rest_table, &ax_v1_decisions_table,
-    &ax_v1_models_table, &ax_v1_governance_table,  &ax_v1_ledger_table,
-    &ax_v1_users_table,  &ax_v1_description_table,
-    &ax_mlflow_tracking_table, &ax_mlflow_models_table, &ax_mlflow_registry_table, &ax_mlflow_meta_table,
+    &ax_health_table,        &ax_inference_rest_table,  &ax_v1_decisions_table,
+    &ax_v1_models_table,     &ax_v1_governance_table,   &ax_v1_ledger_table,
+    &ax_v1_users_table,      &ax_v1_description_table,  &ax_mlflow_tracking_table,
+    &ax_mlflow_models_table, &ax_mlflow_registry_table, &ax_mlflow_artifacts_table,
+    &ax_mlflow_meta_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
@@ -59,8 +60,7 @@ add_twin(struct ax_ctx *ctx, struct ax_api *api, const struct place *place)
         return AX_OK;
     ax_str twin = ax_str_printf(api->arena, "/ajax-%s", place->route->pattern + 1);
     const char *copy = twin.at ? ax_str_c(api->arena, twin) : NULL;
-    return copy ? add_route(ctx, api, place, copy)
-                : ax_fail(ctx, AX_LIMIT, "no memory for routes");
+    return copy ? add_route(ctx, api, place, copy) : ax_fail(ctx, AX_LIMIT, "no memory for routes");
 }
 
 static ax_status

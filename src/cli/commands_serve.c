@@ -119,21 +119,22 @@ serve(struct ax_ctx *ctx, int argument_count, char **arguments)
 const struct ax_command ax_command_serve = {
     .name = "serve",
     .summary = "serve a data directory, or model files in development mode",
-    .help = "usage: axiom serve DIR [--listen HOST:PORT ...] [--section.name VALUE ...]\n"
-            "       axiom serve --model NAME=FILE [--model ...] [--listen HOST:PORT ...]\n"
-            "       axiom serve --data-dir NEW [--default-artifact-root URI]\n"
-            "                   [--artifacts-destination FOLDER] [--host HOST] [--port PORT]\n"
-            "\n"
-            "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
-            "  --host, --port       the same in two parts\n"
-            "  --data-dir DIR       the same as DIR; a folder that is new or empty is made, for\n"
-            "                       tracking experiments in development mode (MLFLOW_TRACKING_URI)\n"
-            "  --model NAME=FILE    development mode: loopback only, no credentials, no records\n"
-            "  --section.name V     a setting (docs/settings.md), over axiom.yaml\n"
-            "\n"
-            "SIGTERM lets requests in flight end. Logs are JSON lines on standard error.\n"
-            "\n"
-            "  axiom serve --model credit=credit.ubj --listen 127.0.0.1:8080\n",
+    .help =
+        "usage: axiom serve DIR [--listen HOST:PORT ...] [--section.name VALUE ...]\n"
+        "       axiom serve --model NAME=FILE [--model ...] [--listen HOST:PORT ...]\n"
+        "       axiom serve --data-dir NEW [--default-artifact-root URI]\n"
+        "                   [--artifacts-destination FOLDER] [--host HOST] [--port PORT]\n"
+        "\n"
+        "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
+        "  --host, --port       the same in two parts\n"
+        "  --data-dir DIR       the same as DIR; a folder that is new or empty is made, for\n"
+        "                       tracking experiments in development mode (MLFLOW_TRACKING_URI)\n"
+        "  --model NAME=FILE    development mode: loopback only, no credentials, no records\n"
+        "  --section.name V     a setting (docs/settings.md), over axiom.yaml\n"
+        "\n"
+        "SIGTERM lets requests in flight end. Logs are JSON lines on standard error.\n"
+        "\n"
+        "  axiom serve --model credit=credit.ubj --listen 127.0.0.1:8080\n",
     .run = serve,
 };
 

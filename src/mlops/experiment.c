@@ -26,7 +26,8 @@ make_default(struct ax_experiments *experiments, struct ax_ctx *ctx)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     int64_t count;
-    ax_str location = ax_str_printf(ctx->arena, "%.*s/0", AX_FMT(experiments->config.artifact_root));
+    ax_str location =
+        ax_str_printf(ctx->arena, "%.*s/0", AX_FMT(experiments->config.artifact_root));
     if (!location.at)
         return no_memory(ctx);
     AX_TRY(ax_store_begin(experiments->config.store, ctx, AX_STORE_WRITE, &tx));
@@ -246,8 +247,7 @@ ax_experiment_find(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                        "Invalid experiment ID '%.*s'. Experiment ID must be a valid integer.",
                        AX_FMT(ax_experiment_cut(id, 100)));
     AX_TRY(ax_store_query(
-        tx, ctx,
-        AX_STR("select artifact_location, lifecycle_stage from experiments where id = $1"),
+        tx, ctx, AX_STR("select artifact_location, lifecycle_stage from experiments where id = $1"),
         AX_STORE_PARAMS(ax_store_text(id)), &rows));
     bool found = ax_store_next(rows);
     if (found) {
@@ -280,14 +280,15 @@ check_location(struct ax_ctx *ctx, ax_str location)
     const char *query = location.len ? memchr(location.at, '?', location.len) : NULL;
     ax_str path = query ? (ax_str){location.at, (size_t)(query - location.at)} : location;
     ax_str behind = query ? ax_str_from(location, path.len + 1) : AX_STR("");
-    if (ax_str_find(location, AX_STR("#")) != SIZE_MAX || ax_str_find(path, AX_STR(";")) != SIZE_MAX)
+    if (ax_str_find(location, AX_STR("#")) != SIZE_MAX ||
+        ax_str_find(path, AX_STR(";")) != SIZE_MAX)
         return ax_fail(ctx, AX_INVALID,
                        "'artifact_location' URL can't include fragments or params.");
     if (ax_str_find(behind, AX_STR("..")) != SIZE_MAX)
         return ax_fail(ctx, AX_INVALID, "Invalid query string: %.*s", AX_FMT(behind));
     if (ax_str_starts(location, AX_STR("runs:")))
-        return ax_fail(ctx, AX_INVALID,
-                       "Artifact location cannot be a runs:/ URI. Given: '%.*s'", AX_FMT(location));
+        return ax_fail(ctx, AX_INVALID, "Artifact location cannot be a runs:/ URI. Given: '%.*s'",
+                       AX_FMT(location));
     return check_length(ctx, location, "artifact_location", LOCATION_CHARS_MAX);
 }
 
@@ -315,8 +316,8 @@ insert(struct ax_experiments *experiments, struct ax_ctx *ctx, struct ax_store_t
         AX_STORE_NO_PARAMS, &number));
     *out_id = ax_str_printf(ctx->arena, "%lld", (long long)number);
     if (location.len == 0)
-        location = ax_str_printf(ctx->arena, "%.*s/%lld",
-                                 AX_FMT(experiments->config.artifact_root), (long long)number);
+        location = ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(experiments->config.artifact_root),
+                                 (long long)number);
     if (!out_id->at || !location.at)
         return no_memory(ctx);
     ax_status status = ax_store_run(
@@ -383,12 +384,12 @@ move(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, bool act
         tx, ctx,
         AX_STR("update experiments set lifecycle_stage = $2, updated_ns = $3 where id = $1"),
         AX_STORE_PARAMS(ax_store_text(id), stage, ax_store_i64(now_ns)), NULL));
-    AX_TRY(ax_store_run(tx, ctx,
-                        AX_STR("update runs set lifecycle_stage = $2, deleted_ns = $3 where "
-                               "experiment_id = $1 and lifecycle_stage <> $2"),
-                        AX_STORE_PARAMS(ax_store_text(id), stage,
-                                        active ? ax_store_null() : ax_store_i64(now_ns)),
-                        NULL));
+    AX_TRY(ax_store_run(
+        tx, ctx,
+        AX_STR("update runs set lifecycle_stage = $2, deleted_ns = $3 where "
+               "experiment_id = $1 and lifecycle_stage <> $2"),
+        AX_STORE_PARAMS(ax_store_text(id), stage, active ? ax_store_null() : ax_store_i64(now_ns)),
+        NULL));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -425,9 +426,9 @@ ax_experiment_delete_tag(struct ax_experiments *experiments, struct ax_ctx *ctx,
     int64_t changed;
     AX_TRY(ax_store_begin(experiments->config.store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_experiment_find_active(tx, ctx, id, &place));
-    AX_TRY(ax_store_run(
-        tx, ctx, AX_STR("delete from experiment_tags where experiment_id = $1 and key = $2"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(key)), &changed));
+    AX_TRY(ax_store_run(tx, ctx,
+                        AX_STR("delete from experiment_tags where experiment_id = $1 and key = $2"),
+                        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(key)), &changed));
     if (changed == 0)
         return ax_fail(ctx, AX_NOT_FOUND, "No tag with name: %.*s in experiment with id %.*s",
                        AX_FMT(ax_experiment_cut(key, 250)), AX_FMT(id));
@@ -485,9 +486,8 @@ ax_experiment_show(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_st
         return ax_fail(ctx, AX_INVALID,
                        "Invalid experiment ID '%.*s'. Experiment ID must be a valid integer.",
                        AX_FMT(ax_experiment_cut(id, 100)));
-    ax_status status = show_one(experiments, ctx,
-                                AX_STR("select " COLUMNS " from experiments r where r.id = $1"), id,
-                                out);
+    ax_status status = show_one(
+        experiments, ctx, AX_STR("select " COLUMNS " from experiments r where r.id = $1"), id, out);
     return status == AX_NOT_FOUND ? no_experiment(ctx, id) : status;
 }
 

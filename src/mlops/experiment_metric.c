@@ -9,7 +9,7 @@
 #include "base/writer.h"
 
 enum {
-    POINTS_AT_ONCE = 40,     /* rows of one insert */
+    POINTS_AT_ONCE = 40, /* rows of one insert */
     POINT_COLUMNS = 5,
     SERIES_ONE_BY_ONE = 16,  /* more keys than this: all series of the run are read at once */
     INTERVAL_RUN_MAX = 2500, /* points of one run in a sampled history */
@@ -452,8 +452,8 @@ sample(struct ax_ctx *ctx, const struct steps read[2], const struct ax_metric_in
 {
     const struct steps *all = &read[0], *ends = &read[1];
     int64_t start = interval->bounded ? interval->start_step : 0;
-    int64_t end = interval->bounded ? interval->end_step
-                                    : (all->count ? all->items[all->count - 1] : 0);
+    int64_t end =
+        interval->bounded ? interval->end_step : (all->count ? all->items[all->count - 1] : 0);
     size_t first = 0, last = all->count;
     while (first < all->count && all->items[first] < start)
         first++;

@@ -44,7 +44,8 @@ static ax_status
 find(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, bool deleted_too, struct row *out)
 {
     struct ax_store_rows *rows;
-    AX_TRY(ax_store_query(tx, ctx, AX_STR("select " COLUMNS " from logged_models r where r.id = $1"),
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR("select " COLUMNS " from logged_models r where r.id = $1"),
                           AX_STORE_PARAMS(ax_store_text(id)), &rows));
     bool found = ax_store_next(rows);
     if (found)
@@ -221,9 +222,9 @@ ax_experiment_model_delete_tag(struct ax_experiments *experiments, struct ax_ctx
     struct row row = {};
     int64_t changed;
     AX_TRY(begin(experiments, ctx, id, &tx, &row));
-    AX_TRY(ax_store_run(
-        tx, ctx, AX_STR("delete from logged_model_tags where model_id = $1 and key = $2"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(key)), &changed));
+    AX_TRY(ax_store_run(tx, ctx,
+                        AX_STR("delete from logged_model_tags where model_id = $1 and key = $2"),
+                        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(key)), &changed));
     if (changed == 0)
         return ax_fail(ctx, AX_NOT_FOUND, "No tag with key '%.*s' found for model with ID '%.*s'.",
                        AX_FMT(ax_experiment_cut(key, 100)), AX_FMT(id));
@@ -330,12 +331,12 @@ ax_experiment_model_delete(struct ax_experiments *experiments, struct ax_ctx *ct
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct row row = {};
     AX_TRY(begin(experiments, ctx, id, &tx, &row));
-    AX_TRY(ax_store_run(tx, ctx,
-                        AX_STR("update logged_models set lifecycle_stage = 'deleted', "
-                               "updated_ms = $2 where id = $1"),
-                        AX_STORE_PARAMS(ax_store_text(id),
-                                        ax_store_i64(ax_experiment_ms(ax_clock_real_ns()))),
-                        NULL));
+    AX_TRY(ax_store_run(
+        tx, ctx,
+        AX_STR("update logged_models set lifecycle_stage = 'deleted', "
+               "updated_ms = $2 where id = $1"),
+        AX_STORE_PARAMS(ax_store_text(id), ax_store_i64(ax_experiment_ms(ax_clock_real_ns()))),
+        NULL));
     return ax_store_commit(ax_take(tx), ctx);
 }
 

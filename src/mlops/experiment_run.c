@@ -90,12 +90,11 @@ put_tag(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct ax_experim
     if (ax_str_eq(tag.key, AX_STR(RUN_NAME)))
         AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set name = $2 where id = $1"),
                             AX_STORE_PARAMS(ax_store_text(id), ax_store_text(value)), NULL));
-    return ax_store_run(tx, ctx,
-                        AX_STR("insert into run_tags (run_id, key, value) values ($1, $2, $3) "
-                               "on conflict (run_id, key) do update set value = excluded.value"),
-                        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(tag.key),
-                                        ax_store_text(value)),
-                        NULL);
+    return ax_store_run(
+        tx, ctx,
+        AX_STR("insert into run_tags (run_id, key, value) values ($1, $2, $3) "
+               "on conflict (run_id, key) do update set value = excluded.value"),
+        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(tag.key), ax_store_text(value)), NULL);
 }
 
 ax_status
@@ -150,12 +149,12 @@ put_param(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
     struct ax_experiment_pair kept = {.key = param->key};
     ax_str value = ax_experiment_cut(param->value, AX_RUN_PARAM_CHARS_MAX);
     AX_TRY(ax_experiment_check_key(ctx, param->key, "Param key"));
-    AX_TRY(ax_store_run(tx, ctx,
-                        AX_STR("insert into run_params (run_id, key, value) values ($1, $2, $3) "
-                               "on conflict (run_id, key) do nothing"),
-                        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(param->key),
-                                        ax_store_text(value)),
-                        &changed));
+    AX_TRY(ax_store_run(
+        tx, ctx,
+        AX_STR("insert into run_params (run_id, key, value) values ($1, $2, $3) "
+               "on conflict (run_id, key) do nothing"),
+        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(param->key), ax_store_text(value)),
+        &changed));
     if (changed > 0)
         return AX_OK;
     AX_TRY(read_param(tx, ctx, id, param->key, &kept.value));
@@ -242,9 +241,9 @@ make_name(struct ax_ctx *ctx, ax_str *out_name)
         "hen",  "kit",  "lark", "loon",  "mink", "mole", "owl",  "seal",  "stork", "wren"};
     uint8_t random[4];
     ax_random_bytes(random, sizeof random);
-    *out_name = ax_str_printf(ctx->arena, "%s-%s-%d", adjectives[random[0] % AX_COUNT_OF(adjectives)],
-                              nouns[random[1] % AX_COUNT_OF(nouns)],
-                              (random[2] * 256 + random[3]) % 1000);
+    *out_name =
+        ax_str_printf(ctx->arena, "%s-%s-%d", adjectives[random[0] % AX_COUNT_OF(adjectives)],
+                      nouns[random[1] % AX_COUNT_OF(nouns)], (random[2] * 256 + random[3]) % 1000);
     return out_name->at ? AX_OK : no_memory(ctx);
 }
 
@@ -393,8 +392,8 @@ check_limits(struct ax_ctx *ctx, const struct limit *limits, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (ax_experiment_chars(limits[i].text) > limits[i].chars_max)
-            return ax_fail(ctx, AX_INVALID, "%s exceeds the maximum length of %zu",
-                           limits[i].name, limits[i].chars_max);
+            return ax_fail(ctx, AX_INVALID, "%s exceeds the maximum length of %zu", limits[i].name,
+                           limits[i].chars_max);
     return AX_OK;
 }
 
@@ -402,8 +401,10 @@ static ax_status
 check_dataset(struct ax_ctx *ctx, const struct ax_run_dataset *dataset)
 {
     const struct limit limits[] = {
-        {"Dataset name", dataset->name, 500},        {"Dataset digest", dataset->digest, 36},
-        {"Dataset source", dataset->source, 65'535}, {"Dataset schema", dataset->schema, 1'048'575},
+        {"Dataset name", dataset->name, 500},
+        {"Dataset digest", dataset->digest, 36},
+        {"Dataset source", dataset->source, 65'535},
+        {"Dataset schema", dataset->schema, 1'048'575},
         {"Dataset profile", dataset->profile, 16'777'215},
     };
     AX_TRY(check_limits(ctx, limits, AX_COUNT_OF(limits)));
@@ -481,10 +482,9 @@ ax_run_log_model(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str 
     ax_writer_auto struct ax_writer text = ax_writer_of(HISTORY_BYTES_MAX);
     struct ax_store_rows *rows;
     AX_TRY(begin(experiments, ctx, id, &tx));
-    AX_TRY(ax_store_query(tx, ctx,
-                          AX_STR("select value from run_tags where run_id = $1 and key = $2"),
-                          AX_STORE_PARAMS(ax_store_text(id), ax_store_text(AX_STR(MODEL_HISTORY))),
-                          &rows));
+    AX_TRY(ax_store_query(
+        tx, ctx, AX_STR("select value from run_tags where run_id = $1 and key = $2"),
+        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(AX_STR(MODEL_HISTORY))), &rows));
     ax_str before = ax_store_next(rows) ? ax_store_read_text(rows, 0) : AX_STR("");
     AX_TRY(ax_store_finish(rows));
     bool list = ax_str_starts(before, AX_STR("[{")) && ax_str_ends(before, AX_STR("}]"));

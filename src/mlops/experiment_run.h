@@ -60,7 +60,7 @@ struct ax_run_models { /* ids of logged models, each with the step of an output 
     const struct ax_run_model {
         ax_str id;
         int64_t step;
-    } *items;
+    } * items;
     size_t count;
 };
 

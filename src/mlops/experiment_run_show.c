@@ -109,9 +109,10 @@ gather_texts(struct gathering *gathering, enum part part, const char *sql, int c
 {
     struct ax_store_rows *rows;
     bool room = true;
-    AX_TRY(query(gathering, sql, part == DATASETS ? ") order by run_id, dataset_name, "
-                                                    "dataset_digest"
-                                                  : ") order by run_id, key",
+    AX_TRY(query(gathering, sql,
+                 part == DATASETS ? ") order by run_id, dataset_name, "
+                                    "dataset_digest"
+                                  : ") order by run_id, key",
                  &rows));
     while (room && ax_store_next(rows)) {
         struct item *item = add_item(gathering, ax_store_read_text(rows, 0), part);
@@ -149,13 +150,14 @@ gather_models(struct gathering *gathering)
 {
     struct ax_store_rows *rows;
     bool room = true;
-    AX_TRY(query(gathering, "select run_id, direction, model_id, step from run_models where run_id "
-                            "in (",
+    AX_TRY(query(gathering,
+                 "select run_id, direction, model_id, step from run_models where run_id "
+                 "in (",
                  ") order by run_id, direction, step, model_id", &rows));
     while (room && ax_store_next(rows)) {
         bool input = ax_str_eq(ax_store_read_text(rows, 1), AX_STR("input"));
-        struct item *item = add_item(gathering, ax_store_read_text(rows, 0),
-                                     input ? MODEL_INPUTS : MODEL_OUTPUTS);
+        struct item *item =
+            add_item(gathering, ax_store_read_text(rows, 0), input ? MODEL_INPUTS : MODEL_OUTPUTS);
         room = item != NULL;
         if (room) {
             item->texts[0] = ax_store_read_text(rows, 2);
@@ -184,8 +186,8 @@ show_metric(const struct item *item, struct ax_json_writer *out)
 static void
 show_dataset(const struct item *item, struct ax_json_writer *out)
 {
-    static const char *const names[] = {"name", "digest", "source_type", "source", "schema",
-                                        "profile"};
+    static const char *const names[] = {"name",   "digest", "source_type",
+                                        "source", "schema", "profile"};
     if (item->texts[6].len > 2) {
         ax_json_key(out, "tags");
         ax_json_put_raw(out, item->texts[6]);

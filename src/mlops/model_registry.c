@@ -64,7 +64,7 @@ ax_registry_config(const struct ax_registry *registry)
 
 ax_status
 ax_registry_note(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
-         enum ax_event_kind kind, ax_str object, ax_digest digest)
+                 enum ax_event_kind kind, ax_str object, ax_digest digest)
 {
     if (registry->config.unrecorded)
         return AX_OK;
@@ -377,10 +377,11 @@ insert_version(struct ax_registry *registry, struct ax_ctx *ctx, const struct ax
     char hex[AX_DIGEST_HEX_BYTES + 1];
     AX_TRY(ax_store_begin(registry->config.store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(read_model(tx, ctx, record->model, &model));
-    AX_TRY(ax_store_get_i64(
-        tx, ctx, AX_STR("update models set last_version = last_version + 1 where name = $1 "
-                        "returning last_version"),
-        AX_STORE_PARAMS(ax_store_text(record->model)), &record->version));
+    AX_TRY(
+        ax_store_get_i64(tx, ctx,
+                         AX_STR("update models set last_version = last_version + 1 where name = $1 "
+                                "returning last_version"),
+                         AX_STORE_PARAMS(ax_store_text(record->model)), &record->version));
     record->tier = model.tier;
     AX_TRY(ax_store_run(
         tx, ctx,
@@ -516,8 +517,9 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                        (long long)record->version);
     ax_str object = ax_str_printf(ctx->arena, "%.*s/%lld %s", AX_FMT(record->model),
                                   (long long)record->version, ax_version_state_name(state));
-    return object.at ? ax_registry_note(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
-                     : no_memory(ctx);
+    return object.at
+               ? ax_registry_note(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
+               : no_memory(ctx);
 }
 
 /* ---- people ---- */

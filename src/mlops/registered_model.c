@@ -129,8 +129,7 @@ show_aliases(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str name, struct ax_
         tx, ctx, AX_STR("select alias, version from model_aliases where model = $1 order by alias"),
         AX_STORE_PARAMS(ax_store_text(name)), &rows));
     for (; ax_store_next(rows); any = true) {
-        ax_str version =
-            ax_str_printf(ctx->arena, "%lld", (long long)ax_store_read_i64(rows, 1));
+        ax_str version = ax_str_printf(ctx->arena, "%lld", (long long)ax_store_read_i64(rows, 1));
         if (!any) {
             ax_json_key(out, "aliases");
             ax_json_begin_array(out);
@@ -328,10 +327,11 @@ ax_registered_model_rename(struct ax_registry *registry, struct ax_ctx *ctx, ax_
 ax_status
 ax_registered_model_delete(struct ax_registry *registry, struct ax_ctx *ctx, ax_str name)
 {
-    static const char *const deletes[] = {
-        "delete from model_aliases where model = $1", "delete from model_version_tags where model = $1",
-        "delete from model_versions where model = $1", "delete from model_tags where model = $1",
-        "delete from models where name = $1"};
+    static const char *const deletes[] = {"delete from model_aliases where model = $1",
+                                          "delete from model_version_tags where model = $1",
+                                          "delete from model_versions where model = $1",
+                                          "delete from model_tags where model = $1",
+                                          "delete from models where name = $1"};
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(check_there(tx, ctx, name));
@@ -375,9 +375,9 @@ ax_registered_model_promote(struct ax_registry *registry, struct ax_store_tx *tx
                             const char *how)
 {
     const char *state = ax_version_state_name(record->state);
-    bool approved = record->state == AX_VERSION_APPROVED ||
-                    (record->state == AX_VERSION_APPROVED_RESTRICTED &&
-                     record->until_ns > ax_clock_real_ns());
+    bool approved =
+        record->state == AX_VERSION_APPROVED ||
+        (record->state == AX_VERSION_APPROVED_RESTRICTED && record->until_ns > ax_clock_real_ns());
     ax_str object = ax_str_printf(ctx->arena, "%.*s/%lld %s (%s)", AX_FMT(record->model),
                                   (long long)record->version, how, state);
     if (!object.at)
@@ -428,8 +428,8 @@ ax_registered_model_set_alias(struct ax_registry *registry, struct ax_ctx *ctx, 
     AX_TRY(check_alias(ctx, alias));
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(check_there(tx, ctx, name));
-    ax_status status = version > 0 ? ax_registry_version(registry, ctx, tx, name, version, &record)
-                                   : AX_NOT_FOUND;
+    ax_status status =
+        version > 0 ? ax_registry_version(registry, ctx, tx, name, version, &record) : AX_NOT_FOUND;
     if (status == AX_NOT_FOUND)
         return ax_fail(ctx, AX_NOT_FOUND, "Model Version (name=%.*s, version=%lld) not found",
                        AX_FMT(name), (long long)version);
@@ -445,7 +445,8 @@ ax_registered_model_delete_alias(struct ax_registry *registry, struct ax_ctx *ct
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(check_there(tx, ctx, name));
-    AX_TRY(ax_store_run(tx, ctx, AX_STR("delete from model_aliases where model = $1 and alias = $2"),
+    AX_TRY(ax_store_run(tx, ctx,
+                        AX_STR("delete from model_aliases where model = $1 and alias = $2"),
                         AX_STORE_PARAMS(ax_store_text(name), ax_store_text(alias)), NULL));
     return ax_store_commit(ax_take(tx), ctx);
 }

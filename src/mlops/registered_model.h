@@ -32,8 +32,7 @@ ax_status ax_registered_model_create(struct ax_registry *registry, struct ax_ctx
 ax_status ax_registered_model_show(struct ax_registry *registry, struct ax_ctx *ctx, ax_str name,
                                    struct ax_json_writer *out);
 ax_status ax_registered_model_describe(struct ax_registry *registry, struct ax_ctx *ctx,
-                                       ax_str name, ax_str description,
-                                       struct ax_json_writer *out);
+                                       ax_str name, ax_str description, struct ax_json_writer *out);
 
 /* Fails: DENIED when it was validated or more. */
 ax_status ax_registered_model_rename(struct ax_registry *registry, struct ax_ctx *ctx, ax_str name,

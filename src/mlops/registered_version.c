@@ -257,15 +257,15 @@ resolve(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx
         AX_TRY(read_text(tx, ctx, AX_STR("select artifact_uri from logged_models where id = $1"),
                          name, out_location));
         if (!out_location->at)
-            return ax_fail(ctx, AX_INVALID, "Unable to fetch model from model URI source artifact "
-                                            "location '%.*s'.",
+            return ax_fail(ctx, AX_INVALID,
+                           "Unable to fetch model from model URI source artifact "
+                           "location '%.*s'.",
                            AX_FMT(ax_experiment_cut(source, 100)));
         return AX_OK;
     }
     struct ax_version_record record;
     number = rest;
-    if (!ax_parse_i64(number, &version) ||
-        find(registry, tx, ctx, name, version, &record) != AX_OK)
+    if (!ax_parse_i64(number, &version) || find(registry, tx, ctx, name, version, &record) != AX_OK)
         return ax_fail(ctx, AX_INVALID,
                        "Unable to fetch model from model URI source artifact location '%.*s'.",
                        AX_FMT(ax_experiment_cut(source, 100)));
@@ -366,9 +366,9 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
         AX_TRY(put_tag(tx, ctx, record, made->tags.items[i]));
     ax_str object =
         ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(made->model), (long long)record->version);
-    return object.at ? ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL_VERSION, object,
-                                        record->digest)
-                     : no_memory(ctx);
+    return object.at
+               ? ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest)
+               : no_memory(ctx);
 }
 
 /* The run that made the logged model is the version's run, when none was named. */
@@ -477,8 +477,7 @@ ax_registered_version_delete(struct ax_registry *registry, struct ax_ctx *ctx, a
         ax_str_printf(ctx->arena, "%.*s/%lld deleted", AX_FMT(model), (long long)version);
     if (!object.at)
         return no_memory(ctx);
-    AX_TRY(
-        ax_registry_note(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record.digest));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record.digest));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -590,8 +589,8 @@ show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows
 }
 
 static ax_status
-show_newest(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_search_sql *sql,
-            const char *name, struct ax_json_writer *out)
+show_newest(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_search_sql *sql, const char *name,
+            struct ax_json_writer *out)
 {
     struct ax_store_rows *rows;
     int64_t count = AX_COUNT_OF(stages);

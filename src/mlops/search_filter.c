@@ -20,18 +20,12 @@ struct attribute {
 #define MS(column) "(" column " / 1000000)"
 
 static const struct attribute run_attributes[] = {
-    {"run_id", "r.id", false, BOTH | IN_LISTS},
-    {"run_name", "r.name", false, BOTH},
-    {"run name", "r.name", false, BOTH},
-    {"Run name", "r.name", false, BOTH},
-    {"Run Name", "r.name", false, BOTH},
-    {"user_id", "r.user_id", false, BOTH},
-    {"status", "r.status", false, BOTH},
-    {"artifact_uri", "r.artifact_uri", false, BOTH},
-    {"start_time", MS("r.start_ns"), true, BOTH},
-    {"created", MS("r.start_ns"), true, BOTH},
-    {"Created", MS("r.start_ns"), true, BOTH},
-    {"end_time", MS("r.end_ns"), true, BOTH},
+    {"run_id", "r.id", false, BOTH | IN_LISTS},   {"run_name", "r.name", false, BOTH},
+    {"run name", "r.name", false, BOTH},          {"Run name", "r.name", false, BOTH},
+    {"Run Name", "r.name", false, BOTH},          {"user_id", "r.user_id", false, BOTH},
+    {"status", "r.status", false, BOTH},          {"artifact_uri", "r.artifact_uri", false, BOTH},
+    {"start_time", MS("r.start_ns"), true, BOTH}, {"created", MS("r.start_ns"), true, BOTH},
+    {"Created", MS("r.start_ns"), true, BOTH},    {"end_time", MS("r.end_ns"), true, BOTH},
 };
 
 static const struct attribute experiment_attributes[] = {
@@ -97,8 +91,7 @@ static const struct subject {
                                      BIT(ATTRIBUTE) | BIT(TAG), "{'LIKE', 'ILIKE', '=', '!='}",
                                      false},
     [AX_SEARCH_MODEL_VERSIONS] = {model_version_attributes, AX_COUNT_OF(model_version_attributes),
-                                  BIT(ATTRIBUTE) | BIT(TAG), "{'LIKE', 'ILIKE', '=', '!='}",
-                                  false},
+                                  BIT(ATTRIBUTE) | BIT(TAG), "{'LIKE', 'ILIKE', '=', '!='}", false},
     [AX_SEARCH_LOGGED_MODELS] = {logged_model_attributes, AX_COUNT_OF(logged_model_attributes),
                                  BIT(ATTRIBUTE) | BIT(METRIC) | BIT(PARAM) | BIT(TAG),
                                  "{'LIKE', 'ILIKE', 'IN', 'NOT IN', '=', '!='}", false},
@@ -120,13 +113,20 @@ entity_of(ax_str word, enum ax_search_entity *out)
         const char *word;
         enum ax_search_entity entity;
     } words[] = {
-        {"metric", AX_SEARCH_METRIC},         {"metrics", AX_SEARCH_METRIC},
-        {"param", AX_SEARCH_PARAM},           {"params", AX_SEARCH_PARAM},
-        {"parameter", AX_SEARCH_PARAM},       {"parameters", AX_SEARCH_PARAM},
-        {"tag", AX_SEARCH_TAG},               {"tags", AX_SEARCH_TAG},
-        {"attribute", AX_SEARCH_ATTRIBUTE},   {"attributes", AX_SEARCH_ATTRIBUTE},
-        {"attr", AX_SEARCH_ATTRIBUTE},        {"run", AX_SEARCH_ATTRIBUTE},
-        {"dataset", AX_SEARCH_DATASET},       {"datasets", AX_SEARCH_DATASET},
+        {"metric", AX_SEARCH_METRIC},
+        {"metrics", AX_SEARCH_METRIC},
+        {"param", AX_SEARCH_PARAM},
+        {"params", AX_SEARCH_PARAM},
+        {"parameter", AX_SEARCH_PARAM},
+        {"parameters", AX_SEARCH_PARAM},
+        {"tag", AX_SEARCH_TAG},
+        {"tags", AX_SEARCH_TAG},
+        {"attribute", AX_SEARCH_ATTRIBUTE},
+        {"attributes", AX_SEARCH_ATTRIBUTE},
+        {"attr", AX_SEARCH_ATTRIBUTE},
+        {"run", AX_SEARCH_ATTRIBUTE},
+        {"dataset", AX_SEARCH_DATASET},
+        {"datasets", AX_SEARCH_DATASET},
     };
     for (size_t i = 0; i < AX_COUNT_OF(words); i++)
         if (ax_str_eq(word, ax_str_of(words[i].word))) {
@@ -268,7 +268,8 @@ take_identifier(struct scan *scan, ax_str *out_entity, ax_str *out_key)
     *out_key = ax_str_from(word, out_entity->len + 1);
     if (out_key->len == 0 && (peek(scan) == '`' || peek(scan) == '"'))
         return take_quoted(scan, out_key) && out_entity->len > 0;
-    return out_key->len > 0 && out_entity->len > 0 && !(out_key->at[0] >= '0' && out_key->at[0] <= '9');
+    return out_key->len > 0 && out_entity->len > 0 &&
+           !(out_key->at[0] >= '0' && out_key->at[0] <= '9');
 }
 
 static ax_status
@@ -276,8 +277,7 @@ invalid_key(const struct scan *scan, const char *what, ax_str key, unsigned use)
 {
     ax_writer_auto struct ax_writer keys = ax_writer_of(1 << 12);
     bool dataset = ax_str_eq(ax_str_of(what), AX_STR("dataset"));
-    const struct attribute *attributes =
-        dataset ? dataset_attributes : scan->subject->attributes;
+    const struct attribute *attributes = dataset ? dataset_attributes : scan->subject->attributes;
     size_t count = dataset ? AX_COUNT_OF(dataset_attributes) : scan->subject->count;
     for (size_t i = 0; i < count; i++)
         if (attributes[i].use & use)
@@ -554,9 +554,9 @@ bad_order(struct ax_ctx *ctx, ax_str text)
 static bool
 orders_by(enum ax_search_subject subject, enum ax_search_entity entity)
 {
-    return subject == AX_SEARCH_RUNS ? entity != AX_SEARCH_DATASET
-                                     : subject == AX_SEARCH_LOGGED_MODELS &&
-                                           entity == AX_SEARCH_METRIC;
+    return subject == AX_SEARCH_RUNS
+               ? entity != AX_SEARCH_DATASET
+               : subject == AX_SEARCH_LOGGED_MODELS && entity == AX_SEARCH_METRIC;
 }
 
 ax_status

@@ -150,8 +150,8 @@ where_other(struct ax_search_sql *sql, const struct place *place,
             const struct ax_search_clause *clause)
 {
     struct ax_search_clause turned = *clause;
-    bool checks_null = clause->comparator == AX_SEARCH_IS_NULL ||
-                       clause->comparator == AX_SEARCH_IS_NOT_NULL;
+    bool checks_null =
+        clause->comparator == AX_SEARCH_IS_NULL || clause->comparator == AX_SEARCH_IS_NOT_NULL;
     bool negated = clause->comparator == AX_SEARCH_IS_NULL || holds_without(clause);
     if (holds_without(clause))
         turned.comparator = AX_SEARCH_EQ;
@@ -219,8 +219,9 @@ ax_search_sql_joins(struct ax_search_sql *sql, enum ax_search_subject subject,
             join_newest(sql, order, i);
             continue;
         }
-        ax_writer_print(&sql->text, " left join %s o%zu on o%zu.%s = %s and o%zu.key = ",
-                        place->table, i, i, place->owner + 2, place->row, i);
+        ax_writer_print(&sql->text,
+                        " left join %s o%zu on o%zu.%s = %s and o%zu.key = ", place->table, i, i,
+                        place->owner + 2, place->row, i);
         ax_search_sql_bind(sql, ax_store_text(order->key));
     }
 }
@@ -240,8 +241,9 @@ ax_search_sql_order(struct ax_search_sql *sql, const struct ax_search_orders *or
                             "else 0 end, o%zu.value %s, ",
                             i, i, i, direction);
         else
-            ax_writer_print(&sql->text, "case when o%zu.value is null then 1 else 0 end, "
-                                        "o%zu.value %s, ",
+            ax_writer_print(&sql->text,
+                            "case when o%zu.value is null then 1 else 0 end, "
+                            "o%zu.value %s, ",
                             i, i, direction);
     }
 }

@@ -17,7 +17,7 @@ struct ax_search_sql {
     struct ax_writer text; /* ax_search_sql_done frees it */
     struct {
         AX_ARRAY(ax_store_value)
-    } values;      /* $1 is the first */
+    } values;         /* $1 is the first */
     ax_status status; /* sticky: LIMIT */
 };
 

@@ -14,8 +14,8 @@ struct ax_data_dir {
     ax_str root;
     ax_str settings;    /* axiom.yaml */
     ax_str development; /* marks a folder made without credentials, in its place */
-    ax_str store;    /* store.db */
-    ax_str artifacts; /* uploads of experiment tracking */
+    ax_str store;       /* store.db */
+    ax_str artifacts;   /* uploads of experiment tracking */
     ax_str blobs, ledger, vault, index, protected, serving, latches, directory_cache, scratch;
     ax_str keys;
     ax_str ledger_key, ledger_vkey, vault_key, protected_key;

@@ -10,6 +10,7 @@
 #include "sys/process.h"
 
 enum { MODEL_FILE_BYTES_MAX = 1 << 30, CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
+enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
     const struct ax_server_options *options;
@@ -304,6 +305,7 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .store = services->store,
         .registry = services->registry,
         .experiments = services->experiments,
+        .artifacts = services->artifacts,
         .datasets = services->datasets,
         .training = services->training,
         .validations = services->validations,
@@ -325,6 +327,9 @@ open_network(struct ax_ctx *ctx, struct server *server)
     const struct ax_exchange_service service = ax_api_service(server->api);
     const ax_str *listen = options->listen_count ? options->listen : &plain;
     size_t count = options->listen_count ? options->listen_count : 1;
+    if (server->services.artifacts &&
+        server->services.settings.net.answer_bytes_max < ARTIFACT_BYTES)
+        server->services.settings.net.answer_bytes_max = ARTIFACT_BYTES;
     AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count,
                          &server->loops));
     for (size_t i = 0; i < count; i++) {

@@ -48,8 +48,6 @@ static const struct ax_setting tracking_rows[] = {
      AX_SETTING_TEXT, TRACKING(promotion), 0, 0, 0, "advise"},
     {"production_alias", "aliases that mean production, separated by spaces", AX_SETTING_TEXT,
      TRACKING(production_alias), 0, 0, 0, "production prod champion"},
-    {"upload_bytes_max", "largest artifact of one upload", AX_SETTING_BYTES,
-     TRACKING(upload_bytes_max), 536870912.0, 1 << 20, 1099511627776.0},
     {"artifact_bytes_max", "all artifacts together; 0: as much as the disk has", AX_SETTING_BYTES,
      TRACKING(artifact_bytes_max), 0, 0, (double)(1LL << 50)},
 };
@@ -93,9 +91,10 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     for (size_t i = 0; i < SECTION_COUNT; i++)
         if (ax_str_eq(section, ax_str_of(sections[i].settings->section)))
             return ax_settings_set(ctx, sections[i].settings, sections[i].config, name, value);
-    return ax_fail(ctx, AX_NOT_FOUND,
-                   "no settings section \"%.*s\"; server, net, ledger, store and tracking are known",
-                   AX_FMT(section));
+    return ax_fail(
+        ctx, AX_NOT_FOUND,
+        "no settings section \"%.*s\"; server, net, ledger, store and tracking are known",
+        AX_FMT(section));
 }
 
 ax_status

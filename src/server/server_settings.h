@@ -11,11 +11,10 @@
 
 /* Section "tracking": experiments, registry and artifacts as MLflow's client has them. */
 struct ax_tracking_config {
-    ax_str artifact_root;     /* where new experiments' artifacts are, as a URI */
-    ax_str artifact_folder;   /* where uploaded ones lie; "": DIR/artifacts */
-    ax_str promotion;         /* "advise" or "enforce" */
-    ax_str production_alias;  /* aliases that mean production, with spaces */
-    int64_t upload_bytes_max; /* of one upload */
+    ax_str artifact_root;       /* where new experiments' artifacts are, as a URI */
+    ax_str artifact_folder;     /* where uploaded ones lie; "": DIR/artifacts */
+    ax_str promotion;           /* "advise" or "enforce" */
+    ax_str production_alias;    /* aliases that mean production, with spaces */
     int64_t artifact_bytes_max; /* of all together; 0: as large as the disk */
 };
 

@@ -189,7 +189,18 @@ open_tracking(struct ax_ctx *ctx, struct ax_services *services)
         root.len--;
     const struct ax_experiments_config experiments = {.store = services->store,
                                                       .artifact_root = root};
-    return ax_experiments_open(ctx, &experiments, &services->experiments);
+    AX_TRY(ax_experiments_open(ctx, &experiments, &services->experiments));
+    ax_str folder =
+        tracking->artifact_folder.len ? tracking->artifact_folder : services->dir.artifacts;
+    ax_str blobs = ax_path_join(ctx->arena, folder, AX_STR(AX_ARTIFACTS_BLOBS));
+    struct ax_artifacts_config artifacts = {.store = services->store,
+                                            .folder = folder,
+                                            .default_root = root,
+                                            .bytes_max = tracking->artifact_bytes_max};
+    if (!blobs.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    AX_TRY(ax_adapters_blob(ctx, blobs, &artifacts.blob));
+    return ax_artifacts_open(ctx, &artifacts, &services->artifacts);
 }
 
 /* What needs the database. */
@@ -312,6 +323,7 @@ ax_services_close(struct ax_services *services)
     CLOSE(validations, ax_validations_close);
     CLOSE(training, ax_training_close);
     CLOSE(datasets, ax_datasets_close);
+    CLOSE(artifacts, ax_artifacts_close);
     CLOSE(experiments, ax_experiments_close);
     CLOSE(registry, ax_registry_close);
     CLOSE(directory, ax_directory_close);

@@ -29,6 +29,7 @@ struct ax_services {
     struct ax_blob *blob;
     struct ax_registry *registry;
     struct ax_experiments *experiments;
+    struct ax_artifacts *artifacts;
     struct ax_datasets *datasets;
     struct ax_training *training;
     struct ax_validations *validations;

@@ -195,8 +195,9 @@ refused(struct ax_ctx *ctx)
     CHECK_EQ(ax_ledger_size(services.ledger), size);
     CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r2"), &out, &earlier), AX_OK);
     CHECK(earlier.len == 0); /* a refusal leaves the request id free */
-    const struct ax_kill_latch latch = {
-        .scope = AX_STR("deployment:loans"), .reason = AX_STR("wrong prices"), .actor = AX_STR("rob")};
+    const struct ax_kill_latch latch = {.scope = AX_STR("deployment:loans"),
+                                        .reason = AX_STR("wrong prices"),
+                                        .actor = AX_STR("rob")};
     CHECK_EQ(ax_kill_switch_throw(services.kill, ctx, &latch), AX_OK);
     CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r3"), &out, &earlier), AX_DENIED);
     CHECK(strstr(ctx->error, "wrong prices") != NULL);
