@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
+#include "codec/text.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -389,6 +390,26 @@ find_route(struct ax_api *api, struct ax_call *call)
     return 0;
 }
 
+/*
+ * "Basic <name:token>", as MLFLOW_TRACKING_USERNAME and _PASSWORD arrive, made the bearer of that
+ * token, with the name beside it; any other header stays.
+ */
+static ax_status
+take_basic(struct ax_ctx *ctx, ax_str *header, ax_str *out_name)
+{
+    ax_str pair, token, name;
+    if (!ax_str_starts(*header, AX_STR("Basic ")))
+        return AX_OK;
+    if (ax_base64_decode(ctx, ax_str_trim(ax_str_from(*header, 6)), &pair) != AX_OK)
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "the credentials cannot be read");
+    token = pair;
+    if (!ax_str_cut(&token, ':', &name) || !token.at || name.len == 0)
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "a name and a token are expected");
+    *out_name = name;
+    *header = ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(token));
+    return header->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for credentials");
+}
+
 /* Who asks: the bearer of a token, or in development mode whoever reaches the loopback address. */
 static ax_status
 authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
@@ -400,7 +421,12 @@ authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
     } else if (call->route->permission != AX_PERMISSION_PUBLIC) {
         ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
         ax_str peer = ax_exchange_peer(call->exchange);
+        ax_str name = AX_STR("");
+        if (call->table->tracked)
+            AX_TRY(take_basic(ctx, &header, &name));
         AX_TRY(ax_token_authenticate(api->config.directory, ctx, header, peer, &call->actor));
+        if (name.len > 0 && !ax_str_eq(name, call->actor.id))
+            return ax_fail(ctx, AX_UNAUTHENTICATED, "the token is not of the user who was named");
         ctx->actor = &call->actor;
         return ax_policy_check(ctx, &call->actor, call->route->permission);
     }

@@ -277,6 +277,21 @@ need_name(struct ax_ctx *ctx, ax_str path)
     return path.len > 0 ? AX_OK : invalid_path(ctx);
 }
 
+/*
+ * The bytes as a blob; one that is there already and sound stays as it is, so that its links go on
+ * being links to it. (Somebody may have written through one of them.)
+ */
+static ax_status
+keep(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str bytes, ax_digest *out_digest)
+{
+    *out_digest = ax_sha256(bytes);
+    ax_status status = ax_blob_stream(artifacts->config.blob, ctx, *out_digest, NULL, NULL);
+    if (status != AX_NOT_FOUND && status != AX_CORRUPT)
+        return status;
+    ctx->error[0] = '\0';
+    return ax_blob_put(artifacts->config.blob, ctx, bytes, out_digest);
+}
+
 ax_status
 ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path, ax_str bytes)
 {
@@ -284,7 +299,7 @@ ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path
     AX_TRY(ax_artifacts_check_path(ctx, path, &path));
     AX_TRY(need_name(ctx, path));
     AX_TRY(check_quota(artifacts, ctx, bytes.len));
-    AX_TRY(ax_blob_put(artifacts->config.blob, ctx, bytes, &digest));
+    AX_TRY(keep(artifacts, ctx, bytes, &digest));
     AX_TRY(put_in_place(artifacts, ctx, path, digest));
     return put_row(artifacts, ctx, path, digest, bytes.len);
 }
