@@ -133,6 +133,7 @@ ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
     exchange->next = NULL;
     exchange->session = session;
     exchange->peer = *peer;
+    ax_session_identity_ref(peer->identity);
     exchange->status = 200;
     return exchange;
 }
@@ -143,6 +144,7 @@ ax_exchange_give(struct ax_exchange *exchange)
     struct ax_exchange_pool *pool = exchange->pool;
     AX_ASSERT(!exchange->lent);
     if (pool->free_count >= FREE_KEPT_MAX) {
+        ax_session_identity_unref(exchange->peer.identity);
         exchange_free(exchange);
         return;
     }
@@ -157,6 +159,8 @@ ax_exchange_give(struct ax_exchange *exchange)
     exchange->ctx = ax_ctx_of(exchange->ctx.arena);
     exchange->times = (struct ax_exchange_times){};
     exchange->request_id = (ax_str){};
+    ax_session_identity_unref(exchange->peer.identity);
+    exchange->peer.identity = NULL;
     exchange->session = NULL;
     exchange->slot = exchange->carrier = NULL;
     exchange->stream = NULL;
@@ -168,6 +172,20 @@ ax_exchange_give(struct ax_exchange *exchange)
     exchange->next = pool->free_list;
     pool->free_list = exchange;
     pool->free_count++;
+}
+
+void
+ax_session_identity_ref(struct ax_session_identity *identity)
+{
+    if (identity)
+        identity->ref_count++;
+}
+
+void
+ax_session_identity_unref(struct ax_session_identity *identity)
+{
+    if (identity && --identity->ref_count == 0)
+        ax_free(identity);
 }
 
 /* ---- ids ---- */
@@ -394,6 +412,24 @@ ax_str
 ax_exchange_peer(const struct ax_exchange *exchange)
 {
     return ax_str_of(exchange->peer.address);
+}
+
+bool
+ax_exchange_secure(const struct ax_exchange *exchange)
+{
+    return exchange->peer.secure;
+}
+
+ax_str
+ax_exchange_client_subject(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.identity ? exchange->peer.identity->subject : NULL);
+}
+
+ax_str
+ax_exchange_client_uri(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.identity ? exchange->peer.identity->uri : NULL);
 }
 
 int

@@ -63,6 +63,17 @@ ax_str ax_exchange_request_id(const struct ax_exchange *exchange);
 /* Address of the other end without port, "127.0.0.1"; "unix" for a Unix socket. */
 ax_str ax_exchange_peer(const struct ax_exchange *exchange);
 
+/* Whether it came over TLS. */
+bool ax_exchange_secure(const struct ax_exchange *exchange);
+
+/*
+ * What the client's certificate says, one that the listener's client CA vouches for: its subject
+ * ("CN=a,O=b", RFC 2253), and the first URI among its other names (a SPIFFE id); "" without. Valid
+ * as long as the exchange.
+ */
+ax_str ax_exchange_client_subject(const struct ax_exchange *exchange);
+ax_str ax_exchange_client_uri(const struct ax_exchange *exchange);
+
 /* Index of the listener in the loops' list. */
 int ax_exchange_listener(const struct ax_exchange *exchange);
 
