@@ -174,20 +174,6 @@ ax_exchange_give(struct ax_exchange *exchange)
     pool->free_count++;
 }
 
-void
-ax_session_identity_ref(struct ax_session_identity *identity)
-{
-    if (identity)
-        identity->ref_count++;
-}
-
-void
-ax_session_identity_unref(struct ax_session_identity *identity)
-{
-    if (identity && --identity->ref_count == 0)
-        ax_free(identity);
-}
-
 /* ---- ids ---- */
 
 static void

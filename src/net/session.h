@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/str.h"
 
@@ -34,8 +35,19 @@ struct ax_session_peer {
 };
 
 /* One user more, or one less: the last one frees it. NULL is fine. Loop thread. */
-void ax_session_identity_ref(struct ax_session_identity *identity);
-void ax_session_identity_unref(struct ax_session_identity *identity);
+static inline void
+ax_session_identity_ref(struct ax_session_identity *identity)
+{
+    if (identity)
+        identity->ref_count++;
+}
+
+static inline void
+ax_session_identity_unref(struct ax_session_identity *identity)
+{
+    if (identity && --identity->ref_count == 0)
+        ax_free(identity);
+}
 
 /* What the session wants of its transport now. */
 struct ax_session_wants {
