@@ -314,6 +314,7 @@ http2_bench_open(struct http2_bench *bench, const struct ax_exchange_service *se
     bench->config = (struct ax_http2_session_config){.header_ms = 1'000,
                                                      .body_ms = 2'000,
                                                      .write_ms = 3'000,
+                                                     .linger_ms = 400,
                                                      .idle_ms = 10'000,
                                                      .ping_ms = 500,
                                                      .streams_max = 20,

@@ -361,14 +361,15 @@ static void
 stream_expire(struct ax_http2_stream *stream)
 {
     struct ax_http2_session *session = stream->session;
-    if (stream->exchange->finished && stream->sent_at_check >= GOING_BYTES_MIN) {
+    if (stream->exchange->finished && !stream->answered &&
+        stream->sent_at_check >= GOING_BYTES_MIN) {
         stream->sent_at_check = 0;
         ax_http2_session_arm(stream, session->now_ns + session->config->write_ms * NS_PER_MS);
         return;
     }
     ax_http2_session_arm(stream, INT64_MAX);
     if (nghttp2_submit_rst_stream(session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
-                                  NGHTTP2_CANCEL) != 0)
+                                  stream->answered ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL) != 0)
         session->broken = true;
 }
 

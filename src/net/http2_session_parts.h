@@ -28,13 +28,15 @@ struct ax_http2_stream {
     int refusal;          /* status that the head has earned; 0 for none */
     const char *refusal_reason;
     bool head_done;
-    bool request_done; /* nothing more is read of it */
-    bool remote_ended; /* the client has ended its side */
-    bool submitted;    /* the answer's head is with nghttp2 */
-    bool deferred;     /* nghttp2 waits for more of the answer */
-    bool waiting;      /* until fewer answers are unsent */
-    bool gone;         /* the stream is closed: nobody waits for the answer */
-    bool dropped;      /* reported; given back when the session is at rest */
+    bool request_done;   /* nothing more is read of it */
+    bool answered;       /* the answer's end has been sent */
+    size_t unread_bytes; /* that came of the body nevertheless */
+    bool remote_ended;   /* the client has ended its side */
+    bool submitted;      /* the answer's head is with nghttp2 */
+    bool deferred;       /* nghttp2 waits for more of the answer */
+    bool waiting;        /* until fewer answers are unsent */
+    bool gone;           /* the stream is closed: nobody waits for the answer */
+    bool dropped;        /* reported; given back when the session is at rest */
 };
 
 /* A bucket that fills with time: what is legal now and then, and an attack all the time. */

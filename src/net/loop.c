@@ -367,6 +367,7 @@ loops_new(struct ax_ctx *ctx, const struct ax_loop_config *config, size_t listen
         .header_ms = config->header_ms,
         .body_ms = config->body_ms,
         .write_ms = config->write_ms,
+        .linger_ms = config->linger_ms,
         .idle_ms = config->idle_ms,
         .ping_ms = config->ping_ms,
         .streams_max = (size_t)config->streams_max,
