@@ -240,7 +240,8 @@ ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limit
         return;
     exchange->lent = false; /* not finished: it comes back to be read on */
     pool->lent_count--;
-    int refused = exchange->message.request.has_body ? ax_exchange_coding_expect(exchange) : 0;
+    bool whole = exchange->message.request.has_body && !exchange->stream;
+    int refused = whole ? ax_exchange_coding_expect(exchange) : 0;
     if (refused == 0)
         return;
     ax_exchange_refuse(exchange, refused,

@@ -128,9 +128,10 @@ void ax_exchange_answer(struct ax_exchange *exchange, int status, ax_str content
 void ax_exchange_trailer(struct ax_exchange *exchange, ax_str name, ax_str value);
 
 /*
- * From head() only: the exchange becomes a stream. Its body is not gathered, its answer may leave
- * in pieces, and instead of handler() `step` is called, on the loop thread with the service's arg,
- * whenever more of the body has come and when it has ended (once, perhaps with nothing new).
+ * From head() only: the exchange becomes a stream. Its body is neither gathered nor inflated, its
+ * answer may leave in pieces, and instead of handler() `step` is called, on the loop thread with
+ * the service's arg, whenever more of the body has come and when it has ended (once, perhaps with
+ * nothing new).
  *
  * What has come and was not yet taken is the request's body. step, or whoever it hands the exchange
  * on to, sends what there is to send and then calls exactly one of ax_exchange_next and

@@ -9,8 +9,10 @@
 #include "sys/clock.h"
 
 enum {
-    ACKS_MAX = 256,        /* of pings and settings, not yet sent */
-    CONTINUATIONS_MAX = 8, /* of one head */
+    ACKS_MAX = 256,         /* of pings and settings, not yet sent */
+    CONTINUATIONS_MAX = 8,  /* of one head */
+    RESETS_AT_ONCE = 1'000, /* nghttp2's own count, which ends with another word than ours */
+    RESETS_PER_SECOND = 1'000,
     WINDOWS_A_CONNECTION = 16,
     GOING_BYTES_MIN = 16 * 1024, /* a slow reader takes so much in write_ms, or is cut */
 };
@@ -485,6 +487,7 @@ open_nghttp2(struct ax_http2_session *session)
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
         nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+        nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_PER_SECOND);
         failed =
             nghttp2_session_server_new3(&session->nghttp2, callbacks, session, option, &memory);
     }
