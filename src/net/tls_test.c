@@ -95,9 +95,15 @@ make_folder(void)
 static void
 remove_folder(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    CHECK_EQ(system(command), 0);
+    static const char *const names[] = {"ca", "other", "server", "alice", "mallory"};
+    char file[64];
+    for (size_t i = 0; i < AX_COUNT_OF(names); i++) {
+        snprintf(file, sizeof file, "%s.pem", names[i]);
+        CHECK_EQ(unlink(path_of(file).at), 0);
+        snprintf(file, sizeof file, "%s.key", names[i]);
+        CHECK_EQ(unlink(path_of(file).at), 0);
+    }
+    CHECK_EQ(rmdir(folder), 0);
 }
 
 static struct ax_tls_config
