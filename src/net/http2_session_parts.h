@@ -84,10 +84,6 @@ struct ax_http2_session {
 
 /* ---- http2_session.c ---- */
 
-/* Calls into the session nest; the outermost leave gives back what was dropped. */
-void ax_http2_session_enter(struct ax_http2_session *session);
-void ax_http2_session_leave(struct ax_http2_session *session);
-
 /* Sets the stream's deadline; INT64_MAX takes it off. */
 void ax_http2_session_arm(struct ax_http2_stream *stream, int64_t deadline_ns);
 
@@ -112,9 +108,6 @@ int64_t ax_http2_session_output_ns(struct ax_http2_session *session);
 
 /* What nghttp2 shall tell us. */
 void ax_http2_session_set_callbacks(nghttp2_session_callbacks *callbacks);
-
-/* Hands a complete request to the service. */
-void ax_http2_session_handle(struct ax_http2_stream *stream);
 
 /* Lets a stream's service go on, and the client with it. */
 void ax_http2_session_run(struct ax_http2_stream *stream);

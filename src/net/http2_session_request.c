@@ -158,8 +158,9 @@ ax_http2_session_run(struct ax_http2_stream *stream)
     stream->unacked_bytes = held;
 }
 
-void
-ax_http2_session_handle(struct ax_http2_stream *stream)
+/* Hands a complete request to the service, or has it wait until fewer answers are unsent. */
+static void
+request_handle(struct ax_http2_stream *stream)
 {
     struct ax_http2_session *session = stream->session;
     if (session->pending_bytes <= session->config->pending_bytes_max) {
@@ -194,7 +195,7 @@ request_done(struct ax_http2_stream *stream)
     if (!ax_message_end_body(&exchange->message))
         request_refuse(stream, 400, AX_STR("the body ends before its Content-Encoding does"));
     else
-        ax_http2_session_handle(stream);
+        request_handle(stream);
 }
 
 static int
