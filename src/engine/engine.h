@@ -96,6 +96,9 @@ struct ax_engine_config {
     /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
+
+    /* Machine code for batches: memory is written, then made executable. Off under hardening. */
+    bool forest_code;
 };
 
 /*

@@ -117,7 +117,7 @@ STAGE static uint32_t
 columns_load(const struct ax_forest_block *block, uint32_t feature, size_t block_rows)
 {
     const struct ax_forest_rows *rows = &block->rows;
-    uint32_t width = block->batch->feature_count - feature;
+    uint32_t width = block->form->feature_count - feature;
     struct loader loader = {
         .at = (const char *)rows->at + feature * (rows->f32 ? sizeof(float) : sizeof(double)),
         .stride_bytes = rows->stride_bytes,
@@ -258,7 +258,7 @@ __attribute__((noinline)) static void
 correct_row(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
             double x, uint8_t *code)
 {
-    const double *cuts = ax_forest_batch_at(block->batch, column->cuts_at);
+    const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
     uint32_t rank = reversed(*code, column->levels);
     while (rank < column->cut_count && cuts[rank] < x)
         rank++;
@@ -368,7 +368,7 @@ static void
 column_run(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
            const float *x, bool inexact)
 {
-    const float *table = ax_forest_batch_at(block->batch, column->table_at);
+    const float *table = ax_forest_batch_at(block->form, column->table_at);
     alignas(64) __m512i codes[GROUPS], planes[8];
     __m512i *slot = (__m512i *)(block->slots + column->slot_at);
     size_t groups = (block->rows.count + 63) / 64;
@@ -387,12 +387,12 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
 UNROLL static void
 predicates_of(const struct ax_forest_block *block, size_t block_rows)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_column *columns = ax_forest_batch_at(batch, batch->columns_at);
-    for (uint32_t i = 0; i < batch->column_count;) {
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_column *columns = ax_forest_batch_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count;) {
         uint32_t feature = columns[i].feature;
         uint32_t inexact = columns_load(block, feature, block_rows);
-        for (; i < batch->column_count && columns[i].feature < feature + ABREAST; i++) {
+        for (; i < form->column_count && columns[i].feature < feature + ABREAST; i++) {
             uint32_t place = columns[i].feature - feature;
             bool correct = inexact >> place & 1 || (columns[i].correct && !block->rows.f32);
             column_run(block, &columns[i], block->floats + place * block_rows, correct);
@@ -436,7 +436,7 @@ codes_store(const struct ax_forest_block *block, const uint32_t *plane_at, uint8
             size_t block_rows)
 {
     __m512i codes[8];
-    switch (block->batch->planes) {
+    switch (block->form->planes) {
     case 5:
         codes_of(block->slots, plane_at, codes, 5);
         break;
@@ -600,14 +600,14 @@ leaves_of_type(const struct leaf_job *job, void *at, uint32_t planes, const bool
 UNROLL static void
 leaves_add(const struct ax_forest_block *block, struct leaf_job job, void *sums, size_t block_rows)
 {
-    const struct ax_forest_batch *batch = block->batch;
+    const struct ax_forest_batch_form *form = block->form;
     job.codes_stride = block_rows;
     for (size_t g = 0; g < block_rows / 64; g++) {
         job.codes = block->codes + 64 * g;
-        if (batch->f32)
-            leaves_of_type(&job, (float *)sums + 64 * g, batch->planes, true);
+        if (form->f32)
+            leaves_of_type(&job, (float *)sums + 64 * g, form->planes, true);
         else
-            leaves_of_type(&job, (double *)sums + 64 * g, batch->planes, false);
+            leaves_of_type(&job, (double *)sums + 64 * g, form->planes, false);
     }
 }
 
@@ -746,6 +746,7 @@ run_128(const struct ax_forest_slice_op *ops, uint32_t count, char *slots)
         .slot_bytes = SLOT_BYTES,                                                                  \
         .table_bytes = TABLE_FLOATS * sizeof(float),                                               \
         .step_count = STEPS,                                                                       \
+        .code = true,                                                                              \
         .predicates = predicates_##rows_,                                                          \
         .run = run_##rows_,                                                                        \
         .codes = codes_##rows_,                                                                    \

@@ -342,6 +342,9 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     if (base->ops != &ops)
         return AX_OK;
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
-    return ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
-                                 &engine->scorer);
+    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
+                                 &engine->scorer));
+    if (engine->scorer.batch.code) /* it lies outside the arena */
+        base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
+    return AX_OK;
 }

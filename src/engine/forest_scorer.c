@@ -107,8 +107,9 @@ row_cost(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind, double
 }
 
 static double
-block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops)
+block_cost(const struct ax_forest_batch *whole, const struct ax_forest_batch_ops *ops)
 {
+    const struct ax_forest_batch_form *batch = whole->form;
     double rows = ops->rows, bytes = ops->slot_bytes;
     double leaves = (batch->vectors ? batch->output_count : 1) * (batch->f32 ? 0.1 : 0.2);
     double register_ns = bytes > 8 ? 0.6 : 0.9; /* of an operation on all rows of a block */
@@ -155,15 +156,17 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
 }
 
 static ax_status
-make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan, struct ax_arena *arena,
-           size_t bytes_max, struct ax_forest_scorer *scorer)
+make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+           const struct ax_engine_config *config, struct ax_arena *arena, size_t bytes_max,
+           struct ax_forest_scorer *scorer)
 {
     const struct ax_forest_batch_ops *const *sizes = scorer->level->sizes;
+    struct ax_forest_batch_config wanted = {sizes, bytes_max, config->forest_code};
     if (!ax_forest_batch_fits(plan))
         return AX_OK;
-    AX_TRY(ax_forest_batch_build(ctx, plan, sizes, arena, bytes_max, &scorer->batch));
-    for (size_t w = 0; scorer->batch && w < WIDTHS && sizes[w]; w++)
-        scorer->block_ns[w] = block_cost(scorer->batch, sizes[w]);
+    AX_TRY(ax_forest_batch_build(ctx, plan, &wanted, arena, &scorer->batch));
+    for (size_t w = 0; scorer->batch.form && w < WIDTHS && sizes[w]; w++)
+        scorer->block_ns[w] = block_cost(&scorer->batch, sizes[w]);
     return AX_OK;
 }
 
@@ -195,11 +198,11 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
     if (scorer.row)
         bytes_max -= scorer.row->bytes;
     if (plan.fits && (kernel == AX_ENGINE_KERNEL_BATCH || kernel == AX_ENGINE_KERNEL_BEST))
-        AX_TRY(make_batch(ctx, &plan, arena, bytes_max, &scorer));
-    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch)
+        AX_TRY(make_batch(ctx, &plan, config, arena, bytes_max, &scorer));
+    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch.form)
         scorer.row_ns = INFINITY;
     scorer.scratch_bytes = larger(scorer.row ? scorer.row->scratch_bytes : 0,
-                                  scorer.batch ? scorer.batch->scratch_bytes : 0) +
+                                  scorer.batch.form ? scorer.batch.form->scratch_bytes : 0) +
                            ALIGN + forest->feature_count * sizeof(double);
     *out_scorer = scorer;
     return AX_OK;
@@ -252,13 +255,12 @@ ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_fore
     struct ax_forest_rows rest = *rows;
     while (rest.count > 0) {
         struct ax_forest_rows some = rest;
-        uint32_t width = scorer->batch ? width_for(scorer, rest.count) : WIDTHS;
+        uint32_t width = scorer->batch.form ? width_for(scorer, rest.count) : WIDTHS;
         size_t size = width < WIDTHS ? scorer->level->sizes[width]->rows : 1;
         if (some.count > size && some.count % size != 0 && width < WIDTHS)
             some.count -= some.count % size; /* the rest may be cheaper another way */
         if (width < WIDTHS)
-            ax_forest_batch_score(scorer->batch, scorer->level->sizes, width, &some, aligned,
-                                  out_margin);
+            ax_forest_batch_score(&scorer->batch, width, &some, aligned, out_margin);
         else if (scorer->row)
             scorer->level->row(scorer->row, &some, aligned, out_margin);
         else
