@@ -122,7 +122,7 @@ columns_load(const struct ax_forest_block *block, uint32_t feature, size_t block
         .at = (const char *)rows->at + feature * (rows->f32 ? sizeof(float) : sizeof(double)),
         .stride_bytes = rows->stride_bytes,
         .last = rows->count - 1,
-        .some = width < ABREAST ? (__mmask8)((1u << width) - 1) : 255,
+        .some = (__mmask8)(width < ABREAST ? (1u << width) - 1 : 255u),
     };
     if (rows->f32) {
         loader.f32 = true;
@@ -317,13 +317,18 @@ rank_planes(const __m512i codes[8], __m512i planes[8])
     }
 }
 
-UNROLL static void
-widen_part(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out,
-           const int table)
-{
-    for (int k = 0; k < count; k++)
-        out[k] = _mm512_ternarylogic_epi64(high, low, narrow[k], table);
-}
+/* A quarter of the ranks: what both bits and the rest of the rank make of "rank > k". */
+#define WIDEN(name, table)                                                                         \
+    static void name(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out)    \
+    {                                                                                              \
+        for (int k = 0; k < count; k++)                                                            \
+            out[k] = _mm512_ternarylogic_epi64(high, low, narrow[k], table);                       \
+    }
+
+WIDEN(widen_first, 0xFE)  /* either bit, or more of the rest */
+WIDEN(widen_second, 0xF8) /* the high bit, or the low one and the rest */
+WIDEN(widen_third, 0xE0)  /* the high bit, and the low one or the rest */
+WIDEN(widen_fourth, 0x80) /* all of them */
 
 /* out[k] = "rank > k" for k < count, from those of the bits below high and low. */
 static void
@@ -331,13 +336,13 @@ widen_two(__m512i high, __m512i low, const __m512i *narrow, int narrow_count, in
           __m512i *out)
 {
     int full = count / narrow_count, rest = count % narrow_count, n = narrow_count;
-    widen_part(high, low, narrow, full > 0 ? n : rest, out, 0xFE);
+    widen_first(high, low, narrow, full > 0 ? n : rest, out);
     if (full >= 1)
-        widen_part(high, low, narrow, full > 1 ? n : rest, out + n, 0xF8);
+        widen_second(high, low, narrow, full > 1 ? n : rest, out + n);
     if (full >= 2)
-        widen_part(high, low, narrow, full > 2 ? n : rest, out + 2 * n, 0xE0);
+        widen_third(high, low, narrow, full > 2 ? n : rest, out + 2 * n);
     if (full >= 3)
-        widen_part(high, low, narrow, full > 3 ? n : rest, out + 3 * n, 0x80);
+        widen_fourth(high, low, narrow, full > 3 ? n : rest, out + 3 * n);
 }
 
 STAGE static void

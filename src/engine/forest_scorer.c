@@ -103,6 +103,8 @@ row_cost(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind, double
         return ns + 3 * trees;
     if (kind == AX_FOREST_ROW_HEAP)
         return ns + 1.8 * trees + ceil(trees / 64) * (double)(1 << forest->depth_max);
+    if (kind == AX_FOREST_ROW_GATHER)
+        return ns + 2 * trees + 0.3 * paths;
     return ns + trees + paths; /* the deepest of eight sets the steps */
 }
 
@@ -132,6 +134,7 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
         {AX_ENGINE_KERNEL_INTERLEAVE, AX_FOREST_ROW_INTERLEAVE},
         {AX_ENGINE_KERNEL_MATCH, AX_FOREST_ROW_MATCH},
         {AX_ENGINE_KERNEL_HEAP, AX_FOREST_ROW_HEAP},
+        {AX_ENGINE_KERNEL_GATHER, AX_FOREST_ROW_GATHER},
     };
     double best_ns = INFINITY, paths = deepest_sum(plan->forest);
     enum ax_forest_row_kind best = AX_FOREST_ROW_INTERLEAVE;
