@@ -73,9 +73,21 @@ struct ax_forest_block {
     void *sums;     /* [output_count][rows of the block] */
 };
 
+/* What the stages cost, in nanoseconds of a core of about 3 GHz, measured: for choosing a kernel.
+ */
+struct ax_forest_batch_costs {
+    double cell; /* a row's value of a column: loaded, ranked, transposed */
+    double op;   /* an operation of a program, interpreted */
+    double far;  /* what is added to that when the slots are larger than the first cache */
+    double code; /* an operation as machine code */
+    double tree; /* codes of a block */
+    double leaf; /* a row's leaf value of a tree, as doubles; floats half of it */
+};
+
 /* The stages of a level for one size of block. */
 struct ax_forest_batch_ops {
     const char *name;
+    struct ax_forest_batch_costs costs;
     uint32_t rows;       /* of a block */
     uint32_t slot_bytes; /* from one slot to the next */
     uint32_t table_bytes;

@@ -337,6 +337,7 @@ avx2_order(uint32_t, bool, uint16_t *out)
 
 static const struct ax_forest_batch_ops avx2 = {
     .name = "K1 AVX2, 256 rows",
+    .costs = {.cell = 0.5, .op = 1.5, .far = 1, .tree = 60, .leaf = 0.7},
     .rows = ROWS,
     .slot_bytes = SLOT_BYTES,
     .table_bytes = TABLE_FLOATS * sizeof(float),

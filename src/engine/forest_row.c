@@ -415,7 +415,7 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->bytes = (uint32_t)build->bytes;
     head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
                                      aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned(head->tree_count * sizeof(uint32_t)) +
+                                     aligned((head->tree_count + WALKED) * sizeof(uint32_t)) +
                                      decision_bytes(head) + AX_FOREST_ROW_STRIP);
 }
 
