@@ -7,20 +7,28 @@ enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN };
 static const struct ax_forest_level portable = {
     .name = "portable",
     .row = ax_forest_row_portable,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE,
+    .rank_ns = 8,
     .sizes = ax_forest_batch_portable,
 };
 
 #ifdef __x86_64__
 static const struct ax_forest_level avx2 = {
     .name = "AVX2",
-    .row = ax_forest_row_portable,
+    .row = ax_forest_row_avx2,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP,
+    .lanes_max = AX_FOREST_ROW_AVX2_LANES,
+    .rank_ns = 3,
     .sizes = ax_forest_batch_avx2,
 };
 
 static const struct ax_forest_level avx512 = {
     .name = "AVX-512",
     .row = ax_forest_row_avx512,
-    .match = true,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP |
+             1 << AX_FOREST_ROW_GATHER,
+    .lanes_max = AX_FOREST_ROW_MATCH_LANES,
+    .rank_ns = 2,
     .sizes = ax_forest_batch_avx512,
 };
 
@@ -99,13 +107,14 @@ row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *pla
 {
     const struct ax_forest *forest = plan->forest;
     double trees = (double)forest->tree_count;
-    double rank = scorer->level->match ? 2 : 8; /* of a column */
-    double ns = 20 + rank * plan->column_count + plan->set_count;
+    bool wide = scorer->level->lanes_max > AX_FOREST_ROW_AVX2_LANES;
+    double ns = 20 + scorer->level->rank_ns * plan->column_count + plan->set_count;
     switch (kind) {
     case AX_FOREST_ROW_MATCH:
-        return ns + 2.4 * trees;
+        return ns + (wide ? 2.4 : 4) * trees;
     case AX_FOREST_ROW_HEAP:
-        return ns + 1.6 * trees + ceil(trees / 64) * (double)(1 << forest->depth_max);
+        return ns + 1.6 * trees +
+               (wide ? 1 : 4) * ceil(trees / 64) * (double)(1 << forest->depth_max);
     case AX_FOREST_ROW_GATHER:
         return ns + 1.5 * trees + 0.25 * splits;
     case AX_FOREST_ROW_INTERLEAVE:
@@ -150,8 +159,8 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
     for (size_t i = 0; i < AX_COUNT_OF(kinds); i++) {
         enum ax_forest_row_kind kind = kinds[i].kind;
         if ((kernel != AX_ENGINE_KERNEL_BEST && kernel != kinds[i].kernel) ||
-            (kind != AX_FOREST_ROW_INTERLEAVE && !scorer->level->match) ||
-            !ax_forest_row_fits(plan, kind))
+            !(scorer->level->kinds >> kind & 1) ||
+            !ax_forest_row_fits(plan, kind, scorer->level->lanes_max))
             continue;
         double ns = row_cost(scorer, plan, kind, splits);
         if (ns < best_ns) {
