@@ -47,7 +47,7 @@ rank_of(const struct ax_forest_batch_column *column, const double *cuts, double 
         return column->missing;
     while (room > 1) {
         uint32_t half = room / 2;
-        from += cuts[from + half - 1] < x ? half : 0;
+        from += half & -(uint32_t)(cuts[from + half - 1] < x); /* no branch */
         room -= half;
     }
     return from + (room == 1 && cuts[from] < x);

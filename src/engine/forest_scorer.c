@@ -127,12 +127,13 @@ row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *pla
 static double
 block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops)
 {
-    enum { NEAR_BYTES = 48 << 10 };
+    enum { NEAR_BYTES = 48 << 10, FAR_BYTES = 192 << 10 }; /* a first cache; well beyond it */
     const struct ax_forest_batch_form *form = batch->form;
     const struct ax_forest_batch_costs *costs = &ops->costs;
     double rows = ops->rows, trees = form->tree_count;
     double outputs = form->vectors ? form->output_count : 1;
-    double op = costs->op + (form->slots_bytes > NEAR_BYTES ? costs->far : 0);
+    double away = ((double)form->slots_bytes - NEAR_BYTES) / FAR_BYTES;
+    double op = costs->op + costs->far * fmin(fmax(away, 0), 1);
     double leaf = form->f32 ? costs->leaf / 2 : costs->leaf;
     return costs->cell * rows * form->column_count +
            (batch->code ? costs->code : op) * form->op_count +
