@@ -93,6 +93,7 @@ struct ax_forest_batch_ops {
     uint32_t table_bytes;
     uint32_t step_count; /* slots' worth of `steps` */
     bool code;           /* forest_code.h can do its programs */
+    uint32_t spare[2];   /* planes that pay for an interpreter, of doubles and floats */
 
     /* Loads the rows and leaves all threshold predicates, and the rank bits of sets, in slots. */
     void (*predicates)(const struct ax_forest_block *block);

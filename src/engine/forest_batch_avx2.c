@@ -324,6 +324,7 @@ static const struct ax_forest_batch_ops avx2 = {
     .slot_bytes = SLOT_BYTES,
     .table_bytes = TABLE_FLOATS * sizeof(float),
     .step_count = STEPS,
+    .spare = {1, 1},
     .predicates = avx2_predicates,
     .run = avx2_run,
     .codes = avx2_codes,

@@ -184,6 +184,7 @@ static const struct ax_forest_batch_ops portable = {
     .slot_bytes = sizeof(uint64_t),
     .table_bytes = 0,
     .step_count = STEPS,
+    .spare = {1, 1},
     .predicates = portable_predicates,
     .run = portable_run,
     .codes = portable_codes,

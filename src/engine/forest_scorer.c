@@ -116,7 +116,7 @@ row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *pla
         return ns + 1.6 * trees +
                (wide ? 1 : 4) * ceil(trees / 64) * (double)(1 << forest->depth_max);
     case AX_FOREST_ROW_GATHER:
-        return ns + 1.5 * trees + 0.25 * splits;
+        return ns + 2 * trees + 0.3 * splits;
     case AX_FOREST_ROW_INTERLEAVE:
         break;
     }
