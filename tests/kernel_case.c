@@ -243,7 +243,7 @@ kernel_case_rows(struct ax_ctx *ctx, const struct ax_forest *forest, uint64_t se
     uint64_t state = seed * 31 + 77;
     size_t cells = count * forest->feature_count;
     double *wide = AX_NEW_ARRAY(ctx->arena, double, cells + 1);
-    float *narrow = (float *)wide;
+    float *narrow = (void *)wide;
     for (size_t i = 0; i < cells; i++) {
         double x = cell(forest, (int32_t)(i % forest->feature_count), &state);
         if (f32)
