@@ -143,7 +143,7 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
         status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
-    engine->signature.memory_bytes = ax_arena_held_bytes(arena);
+    engine->signature.memory_bytes += ax_arena_held_bytes(arena);
     (void)ax_take(arena); /* the engine lives in it */
     *out_engine = engine;
     return AX_OK;

@@ -16,7 +16,9 @@
 struct ax_forest_level {
     const char *name;
     ax_forest_row_score row;
-    bool match; /* K2d is there */
+    unsigned kinds;   /* a bit for each enum ax_forest_row_kind that `row` does */
+    size_t lanes_max; /* for the kinds that hold ranks in registers */
+    double rank_ns;   /* what a column's rank costs */
     const struct ax_forest_batch_ops *const *sizes;
 };
 
@@ -24,7 +26,7 @@ struct ax_forest_scorer {
     const struct ax_forest *forest;
     const struct ax_forest_level *level;
     const struct ax_forest_row *row;         /* NULL: rows are walked */
-    const struct ax_forest_batch *batch;     /* NULL: rows are scored one by one */
+    struct ax_forest_batch batch;            /* without a form: rows are scored one by one */
     double row_ns;                           /* estimates: of a row */
     double block_ns[AX_FOREST_BATCH_WIDTHS]; /* of a block of each size; 0: there is none */
     size_t scratch_bytes;
