@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/number.h"
 #include "engine/scratch.h"
+#include "engine/shap_interaction.h"
 
 struct forest_background {
     struct ax_engine_background background;
@@ -25,6 +26,13 @@ shap_of(const struct ax_engine *engine, const struct ax_engine_background *backg
 
 /* ---- scoring ---- */
 
+/* Numbers of a row's contributions. */
+static size_t
+width_of(const struct ax_forest *forest)
+{
+    return forest->output_count * (forest->feature_count + 1);
+}
+
 static size_t
 forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                      const struct ax_engine_background *background)
@@ -35,6 +43,10 @@ forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
     if (outputs & AX_ENGINE_CONTRIBUTIONS)
         bytes += ax_scratch_bytes(sizeof(double), AX_SHAP_BLOCK * forest->feature_count) +
                  ax_shap_kernel_scratch_bytes(shap_of(engine, background));
+    if (outputs & AX_ENGINE_INTERACTIONS)
+        bytes += ax_scratch_bytes(sizeof(double), width_of(forest)) +
+                 ax_shap_kernel_scratch_bytes(shap_of(engine, NULL)) +
+                 ax_shap_interaction_scratch_bytes(forest);
     return bytes;
 }
 
@@ -60,7 +72,7 @@ explain(const struct ax_engine *engine, const struct ax_engine_call *call, void 
 {
     const struct ax_forest *forest = &of_engine(engine)->forest;
     const struct ax_shap_kernel *shap = shap_of(engine, call->background);
-    size_t features = forest->feature_count, width = forest->output_count * (features + 1);
+    size_t features = forest->feature_count, width = width_of(forest);
     double *rows = ax_scratch_take(&scratch, sizeof *rows, AX_SHAP_BLOCK * features);
     for (size_t first = 0; first < call->rows.count; first += AX_SHAP_BLOCK) {
         size_t left = call->rows.count - first, count = left < AX_SHAP_BLOCK ? left : AX_SHAP_BLOCK;
@@ -69,6 +81,17 @@ explain(const struct ax_engine *engine, const struct ax_engine_call *call, void 
                           rows + i * features);
         ax_shap_kernel_rows(shap, rows, count, scratch, out + first * width);
     }
+}
+
+/* Interactions of one row; they begin with its contributions. */
+static void
+relate(const struct ax_forest_engine *engine, const double *row, void *scratch, double *out)
+{
+    const struct ax_forest *forest = &engine->forest;
+    double *contributions = ax_scratch_take(&scratch, sizeof(double), width_of(forest));
+    void *kernel = ax_scratch_take(&scratch, 1, ax_shap_kernel_scratch_bytes(&engine->shap));
+    ax_shap_kernel_rows(&engine->shap, row, 1, kernel, contributions);
+    ax_shap_interaction_row(forest, &engine->shap.points, row, contributions, scratch, out);
 }
 
 static ax_status
@@ -80,10 +103,15 @@ forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_e
     const struct ax_forest *forest = &engine->forest;
     double *row = ax_scratch_take(&scratch, sizeof *row, forest->feature_count);
     double *margin = ax_scratch_take(&scratch, sizeof *margin, forest->output_count);
-    bool scores = call->outputs & ~(unsigned)AX_ENGINE_CONTRIBUTIONS;
-    for (size_t i = 0; scores && i < call->rows.count; i++) {
+    unsigned explanations = AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS;
+    bool scores = call->outputs & ~explanations, pairs = call->outputs & AX_ENGINE_INTERACTIONS;
+    for (size_t i = 0; (scores || pairs) && i < call->rows.count; i++) {
         ax_engine_row(&call->rows, i, forest->feature_count, base->signature.input, row);
-        score_row(engine, call, i, row, margin, answer);
+        if (scores)
+            score_row(engine, call, i, row, margin, answer);
+        if (pairs)
+            relate(engine, row, scratch,
+                   answer->interactions + i * width_of(forest) * (forest->feature_count + 1));
     }
     if (call->outputs & AX_ENGINE_CONTRIBUTIONS)
         explain(base, call, scratch, answer->contributions);
@@ -210,7 +238,7 @@ prepare_explanations(struct ax_forest_engine *engine, struct ax_ctx *ctx)
         return ax_engine_note(&engine->engine, ctx,
                               "the file has no cover of its nodes: contributions need a reference "
                               "population");
-    signature->outputs |= AX_ENGINE_CONTRIBUTIONS;
+    signature->outputs |= AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS;
     return AX_OK;
 }
 

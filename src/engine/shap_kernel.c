@@ -110,7 +110,7 @@ prepare_plain(struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
         return AX_OK;
     }
     AX_ASSERT(forest->covers);
-    return kernel->plain_count > 0 ? ax_shap_prepare(forest, ctx, arena, &kernel->points) : AX_OK;
+    return ax_shap_prepare(forest, ctx, arena, &kernel->points);
 }
 
 static ax_status
