@@ -339,10 +339,14 @@ check_outputs(const struct ax_engine *engine, struct ax_ctx *ctx, const struct a
         {AX_ENGINE_CONTRIBUTIONS, "contributions"},
         {AX_ENGINE_LEAF, "leaf"},
         {AX_ENGINE_POINTS, "points"},
+        {AX_ENGINE_INTERACTIONS, "interactions"},
     };
     unsigned given = engine->signature.outputs;
     if (call->background && engine->signature.background)
         given |= AX_ENGINE_CONTRIBUTIONS;
+    if (call->background && call->outputs & AX_ENGINE_INTERACTIONS)
+        return ax_fail(ctx, AX_UNSUPPORTED,
+                       "interactions are given without a reference population only");
     for (size_t i = 0; i < AX_COUNT_OF(names); i++)
         if (call->outputs & ~given & names[i].bit)
             return ax_fail(ctx, AX_UNSUPPORTED, "this model (%.*s) has no output `%s`%s",
@@ -364,6 +368,7 @@ ax_engine_score(const struct ax_engine *engine, struct ax_ctx *ctx,
     AX_ASSERT(!(outputs & AX_ENGINE_CONTRIBUTIONS) || answer->contributions);
     AX_ASSERT(!(outputs & AX_ENGINE_LEAF) || answer->leaf || engine->signature.tree_count == 0);
     AX_ASSERT(!(outputs & AX_ENGINE_POINTS) || answer->points);
+    AX_ASSERT(!(outputs & AX_ENGINE_INTERACTIONS) || answer->interactions);
     AX_ASSERT(!call->background || call->background->engine == engine);
     AX_TRY(check_outputs(engine, ctx, call));
     return engine->ops->score(engine, ctx, call, scratch, answer);
