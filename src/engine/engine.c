@@ -8,8 +8,11 @@
 #include "engine/catboost.h"
 #include "engine/document.h"
 #include "engine/engine_ops.h"
+#include "engine/forest_engine.h"
 #include "engine/lightgbm.h"
 #include "engine/linear.h"
+#include "engine/onnx.h"
+#include "engine/onnxruntime.h"
 #include "engine/xgboost.h"
 
 enum {
@@ -35,7 +38,6 @@ static const struct {
     {AX_STR("\x80"), "a Python pickle, which is a program and not a model file"},
     {AX_STR("<"), "an XML document; PMML is not read"},
     {AX_STR("["), "a JSON array, perhaps a model dump; save the model itself instead"},
-    {AX_STR("\x08"), "perhaps an ONNX graph, which this version does not read"},
     {AX_STR("PK\x03\x04"), "a ZIP archive; give the model file inside it"},
 };
 
@@ -79,6 +81,20 @@ read_ubjson(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_
     return ax_xgboost_read(ctx, arena, root, AX_STR("xgboost-ubjson"), out_engine);
 }
 
+/* Axiom's own engine first; what that does not run is ONNX Runtime's, with the reason in front. */
+static ax_status
+read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
+{
+    ax_status status = ax_onnx_read(ctx, arena, bytes, out_engine);
+    if (status != AX_UNSUPPORTED)
+        return status;
+    ax_str why = ax_str_printf(ctx->arena, "%s", ctx->error);
+    ax_arena_reset(arena);
+    ctx->error[0] = '\0';
+    status = ax_onnxruntime_open(ctx, arena, bytes, out_engine);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(why));
+}
+
 static ax_status
 read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
 {
@@ -88,7 +104,21 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
         return ax_lightgbm_read(ctx, arena, bytes, out_engine);
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
+    if (ax_onnx_file_is(bytes))
+        return read_onnx(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);
+}
+
+/* Kernels' forms take half of what the budget leaves at most. */
+static ax_status
+compile_model(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_engine_config *config,
+              size_t budget, struct ax_engine *engine)
+{
+    static const struct ax_engine_config defaults = {};
+    AX_ASSERT(engine && engine->ops);
+    engine->arena = arena;
+    return ax_forest_engine_compile(engine, ctx, config ? config : &defaults,
+                                    (budget - ax_arena_held_bytes(arena)) / 2);
 }
 
 ax_status
@@ -109,10 +139,10 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
     struct ax_engine *engine = NULL;
     ctx->arena = scratch;
     ax_status status = read_model(ctx, arena, bytes, &engine);
+    if (status == AX_OK)
+        status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
-    AX_ASSERT(engine && engine->ops);
-    engine->arena = arena;
     engine->signature.memory_bytes = ax_arena_held_bytes(arena);
     (void)ax_take(arena); /* the engine lives in it */
     *out_engine = engine;

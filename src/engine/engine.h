@@ -75,8 +75,30 @@ struct ax_engine_signature {
     size_t note_count;
 };
 
+/* Instructions that the kernels may use; each level includes the ones before. */
+enum ax_engine_level {
+    AX_ENGINE_LEVEL_BEST, /* of this machine */
+    AX_ENGINE_LEVEL_PORTABLE,
+    AX_ENGINE_LEVEL_AVX2,
+    AX_ENGINE_LEVEL_AVX512, /* F, BW, DQ, VL, VBMI and GFNI: Ice Lake, Zen 4 and later */
+};
+
+/* How a forest is evaluated. Every kernel gives the same bits. */
+enum ax_engine_kernel {
+    AX_ENGINE_KERNEL_BEST,       /* by the number of rows of a call, as the costs say */
+    AX_ENGINE_KERNEL_WALK,       /* node after node: the reference */
+    AX_ENGINE_KERNEL_INTERLEAVE, /* a row at a time, eight trees abreast */
+    AX_ENGINE_KERNEL_MATCH,      /* a row at a time, two trees' nodes at once; AVX-512 */
+    AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX-512 */
+    AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
+};
+
 struct ax_engine_config {
     size_t memory_bytes_max; /* of the engine; 0: 1 GB */
+
+    /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
+    enum ax_engine_level level;
+    enum ax_engine_kernel kernel;
 };
 
 /*

@@ -56,10 +56,18 @@ no_memory(struct ax_ctx *ctx)
     return ax_fail(ctx, AX_LIMIT, "no memory for the registry");
 }
 
-static ax_status
-put_fact(struct ax_store_tx *tx, struct ax_ctx *ctx, enum ax_event_kind kind, ax_str object,
-         ax_digest digest)
+const struct ax_registry_config *
+ax_registry_config(const struct ax_registry *registry)
 {
+    return &registry->config;
+}
+
+ax_status
+ax_registry_note(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
+                 enum ax_event_kind kind, ax_str object, ax_digest digest)
+{
+    if (registry->config.unrecorded)
+        return AX_OK;
     const struct ax_event event = {
         .kind = kind,
         .actor = ctx->actor ? ctx->actor->id : AX_STR("server"),
@@ -145,7 +153,7 @@ ax_registry_create(struct ax_registry *registry, struct ax_ctx *ctx,
     if (status == AX_CONFLICT)
         return ax_fail(ctx, AX_CONFLICT, "there is a model \"%.*s\" already", AX_FMT(name));
     AX_TRY(status);
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL, name, ax_sha256(record)));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL, name, ax_sha256(record)));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -227,7 +235,7 @@ ax_registry_change(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mode
                         AX_STORE_PARAMS(ax_store_text(model), ax_store_text(record),
                                         ax_store_i64(ax_clock_real_ns())),
                         NULL));
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL, model, ax_sha256(record)));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL, model, ax_sha256(record)));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -237,7 +245,6 @@ ax_registry_set_tier(struct ax_registry *registry, struct ax_ctx *ctx, struct ax
 {
     int64_t tier, changed;
     ax_str text;
-    (void)registry;
     AX_TRY(ax_json_need_i64(ctx, change, "tier", &tier));
     AX_TRY(ax_json_canonical(ctx, change, &text));
     AX_TRY(ax_store_run(
@@ -246,7 +253,7 @@ ax_registry_set_tier(struct ax_registry *registry, struct ax_ctx *ctx, struct ax
         &changed));
     if (changed != 1)
         return ax_fail(ctx, AX_NOT_FOUND, "no model \"%.*s\"", AX_FMT(model));
-    return put_fact(tx, ctx, AX_EVENT_MODEL, model, ax_sha256(text));
+    return ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL, model, ax_sha256(text));
 }
 
 /* ---- versions: rows ---- */
@@ -314,19 +321,14 @@ query_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_
 
 static ax_status
 find_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx, ax_str model,
-             int64_t version, struct ax_version_record *out, ax_str *out_manifest)
+             int64_t version, struct one *out)
 {
-    struct one one;
     AX_TRY(query_version(registry, ctx, tx,
                          AX_STR(VERSION_COLUMNS "where v.model = $1 and ($2 = 0 or v.version = $2) "
                                                 "order by v.version desc"),
-                         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version)), &one));
-    if (one.found) {
-        *out = one.record;
-        if (out_manifest)
-            *out_manifest = one.manifest;
+                         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version)), out));
+    if (out->found)
         return AX_OK;
-    }
     return version ? ax_fail(ctx, AX_NOT_FOUND, "no version %.*s/%lld", AX_FMT(model),
                              (long long)version)
                    : ax_fail(ctx, AX_NOT_FOUND, "no version of a model \"%.*s\"", AX_FMT(model));
@@ -336,7 +338,10 @@ ax_status
 ax_registry_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
                     ax_str model, int64_t version, struct ax_version_record *out_record)
 {
-    return find_version(registry, ctx, tx, model, version, out_record, NULL);
+    struct one one = {};
+    AX_TRY(find_version(registry, ctx, tx, model, version, &one));
+    *out_record = one.record;
+    return AX_OK;
 }
 
 /* ---- versions: registering ---- */
@@ -370,10 +375,11 @@ insert_version(struct ax_registry *registry, struct ax_ctx *ctx, const struct ax
     char hex[AX_DIGEST_HEX_BYTES + 1];
     AX_TRY(ax_store_begin(registry->config.store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(read_model(tx, ctx, record->model, &model));
-    AX_TRY(ax_store_get_i64(
-        tx, ctx, AX_STR("select coalesce(max(version), 0) from model_versions where model = $1"),
-        AX_STORE_PARAMS(ax_store_text(record->model)), &record->version));
-    record->version++;
+    AX_TRY(
+        ax_store_get_i64(tx, ctx,
+                         AX_STR("update models set last_version = last_version + 1 where name = $1 "
+                                "returning last_version"),
+                         AX_STORE_PARAMS(ax_store_text(record->model)), &record->version));
     record->tier = model.tier;
     AX_TRY(ax_store_run(
         tx, ctx,
@@ -390,7 +396,7 @@ insert_version(struct ax_registry *registry, struct ax_ctx *ctx, const struct ax
         ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(record->model), (long long)record->version);
     if (!object.at)
         return no_memory(ctx);
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -446,10 +452,9 @@ ax_status
 ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
                    const struct ax_version_record *record, struct ax_bundle *out_bundle)
 {
-    struct ax_version_record again;
-    ax_str manifest = AX_STR("");
-    AX_TRY(find_version(registry, ctx, tx, record->model, record->version, &again, &manifest));
-    AX_TRY(ax_bundle_read_manifest(ctx, manifest, out_bundle));
+    struct one one = {};
+    AX_TRY(find_version(registry, ctx, tx, record->model, record->version, &one));
+    AX_TRY(ax_bundle_read_manifest(ctx, one.manifest, out_bundle));
     if (!ax_digest_eq(out_bundle->digest, record->digest))
         return ax_fail(ctx, AX_CORRUPT, "the manifest of %.*s/%lld was changed",
                        AX_FMT(record->model), (long long)record->version);
@@ -490,7 +495,6 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                  int64_t until_ns)
 {
     int64_t changed;
-    (void)registry;
     if (!may_move(record->state, state))
         return ax_fail(ctx, AX_CONFLICT, "%.*s/%lld is %s and cannot become %s",
                        AX_FMT(record->model), (long long)record->version,
@@ -510,8 +514,9 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                        (long long)record->version);
     ax_str object = ax_str_printf(ctx->arena, "%.*s/%lld %s", AX_FMT(record->model),
                                   (long long)record->version, ax_version_state_name(state));
-    return object.at ? put_fact(tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
-                     : no_memory(ctx);
+    return object.at
+               ? ax_registry_note(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
+               : no_memory(ctx);
 }
 
 /* ---- people ---- */
@@ -695,15 +700,14 @@ ax_status
 ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
                          int64_t version, struct ax_json_writer *out)
 {
-    struct ax_version_record record;
-    ax_str manifest = AX_STR("");
-    AX_TRY(find_version(registry, ctx, NULL, model, version, &record, &manifest));
+    struct one one = {};
+    AX_TRY(find_version(registry, ctx, NULL, model, version, &one));
     ax_json_begin_object(out);
-    show_version(&record, out);
-    ax_json_member_i64(out, "tier", record.tier);
-    AX_TRY(show_inputs(ctx, manifest, out));
+    show_version(&one.record, out);
+    ax_json_member_i64(out, "tier", one.record.tier);
+    AX_TRY(show_inputs(ctx, one.manifest, out));
     ax_json_key(out, "manifest");
-    ax_json_put_raw(out, manifest);
+    ax_json_put_raw(out, one.manifest);
     ax_json_end_object(out);
     return AX_OK;
 }
