@@ -17,6 +17,7 @@ struct ax_command {
 
 extern const struct ax_command ax_command_score;
 extern const struct ax_command ax_command_inspect;
+extern const struct ax_command ax_command_compare;
 extern const struct ax_command ax_command_init;
 extern const struct ax_command ax_command_serve;
 extern const struct ax_command ax_command_restore;

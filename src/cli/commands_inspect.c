@@ -83,6 +83,10 @@ put_feature(const struct ax_engine_feature *feature, struct ax_json_writer *json
     ax_json_member_text(json, "type", feature->categorical ? AX_STR("category") : AX_STR("number"));
     ax_json_member_i64(json, "splits", (int64_t)feature->split_count);
     ax_json_member_i64(json, "thresholds", (int64_t)feature->threshold_count);
+    if (feature->ranged) {
+        ax_json_member_f64(json, "least", feature->least);
+        ax_json_member_f64(json, "most", feature->most);
+    }
     if (feature->categories) {
         ax_json_key(json, "categories");
         ax_json_begin_array(json);

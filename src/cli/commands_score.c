@@ -1,10 +1,10 @@
-#include <math.h>
 #include <stdio.h>
 
 #include "base/number.h"
 #include "base/writer.h"
 #include "cli/command.h"
 #include "cli/commands_score_graph.h"
+#include "cli/model_rows.h"
 #include "codec/csv.h"
 #include "engine/engine.h"
 
@@ -15,7 +15,7 @@ struct job {
     struct ax_engine *engine;
     const struct ax_engine_signature *signature;
     unsigned output; /* one of AX_ENGINE_... */
-    size_t *column_of;
+    struct ax_model_rows columns;
     double *rows;
     double *numbers; /* the output, row after row */
     int32_t *leaves;
@@ -48,31 +48,6 @@ choose_output(struct ax_ctx *ctx, ax_str name, struct job *job)
                        AX_FMT(name));
     if (!(job->signature->outputs & job->output))
         return ax_fail(ctx, AX_UNSUPPORTED, "this model gives no %.*s", AX_FMT(name));
-    return AX_OK;
-}
-
-/* Columns are matched by name when the input has every feature's name, else by order. */
-static ax_status
-match_columns(struct ax_ctx *ctx, const struct ax_csv *csv, struct job *job)
-{
-    size_t count = job->signature->feature_count, found = 0;
-    job->column_of = AX_NEW_ARRAY(ctx->arena, size_t, count + 1);
-    if (!job->column_of)
-        return ax_fail(ctx, AX_LIMIT, "no memory for %zu columns", count);
-    for (size_t i = 0; i < count; i++) {
-        job->column_of[i] = ax_csv_column(csv, job->signature->features[i].name);
-        found += job->column_of[i] != SIZE_MAX;
-    }
-    if (found == count)
-        return AX_OK;
-    size_t given = ax_csv_header(csv)->count;
-    if (given != count)
-        return ax_fail(ctx, AX_INVALID,
-                       "the model has %zu features; the input has %zu columns, of which %zu are "
-                       "named like features",
-                       count, given, found);
-    for (size_t i = 0; i < count; i++)
-        job->column_of[i] = i;
     return AX_OK;
 }
 
@@ -175,21 +150,6 @@ score_block(struct ax_ctx *ctx, struct job *job, size_t row_count)
 }
 
 static ax_status
-take_cell(struct ax_ctx *ctx, const struct job *job, const struct ax_csv_row *row, size_t feature,
-          double *out)
-{
-    const struct ax_engine_feature *of = &job->signature->features[feature];
-    ax_str cell = row->fields[job->column_of[feature]];
-    *out = (double)NAN;
-    if (cell.len == 0 || (of->categories && ax_engine_category_find(of, cell, out)) ||
-        ax_parse_f64(ax_str_trim(cell), out)) /* a category may be given as its code, too */
-        return AX_OK;
-    return ax_fail(ctx, AX_INVALID, "row %zu (line %zu), column `%.*s`: \"%.*s\" is %s",
-                   row->number, row->line, AX_FMT(of->name), AX_FMT(cell),
-                   of->categories ? "none of its categories" : "not a number");
-}
-
-static ax_status
 score_all(struct ax_ctx *ctx, struct ax_csv *csv, struct job *job)
 {
     size_t count = job->signature->feature_count, filled = 0;
@@ -198,8 +158,7 @@ score_all(struct ax_ctx *ctx, struct ax_csv *csv, struct job *job)
         AX_TRY(ax_csv_next(csv, ctx, &row));
         if (!row.fields)
             break;
-        for (size_t i = 0; i < count; i++)
-            AX_TRY(take_cell(ctx, job, &row, i, &job->rows[filled * count + i]));
+        AX_TRY(ax_model_rows_take(ctx, &job->columns, &row, &job->rows[filled * count]));
         if (++filled == ROWS_A_CALL) {
             AX_TRY(score_block(ctx, job, filled));
             filled = 0;
@@ -256,7 +215,7 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
     AX_TRY(ax_command_read(ctx, input, &text));
     status = ax_csv_open(ctx, text, NULL, &csv);
     if (status == AX_OK)
-        status = match_columns(ctx, csv, &job);
+        status = ax_model_rows_match(ctx, csv, job.signature, &job.columns);
     if (status == AX_OK)
         status = reserve(ctx, &job);
     if (status == AX_OK) {
