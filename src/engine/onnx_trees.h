@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "engine/forest.h"
+#include "engine/forest_scorer.h"
 #include "engine/onnx_ops.h"
 
 enum ax_onnx_aggregate {
@@ -23,8 +23,9 @@ enum ax_onnx_aggregate {
 
 /* One ensemble, for inputs of one width. */
 struct ax_onnx_ensemble {
-    struct ax_forest forest; /* leaves are numbered through all trees */
-    bool members;            /* some nodes look for x in a set of `values` */
+    struct ax_forest forest;        /* leaves are numbered through all trees */
+    struct ax_forest_scorer scorer; /* of sums; the kernels of this machine */
+    bool members;                   /* some nodes look for x in a set of `values` */
     const double *values;
 };
 
@@ -66,6 +67,9 @@ ax_status ax_onnx_trees_numbers(struct ax_ctx *ctx, const struct ax_onnx_node *n
                                 const char *floats, const char *tensor, const double **out,
                                 size_t *out_count);
 
-/* Scores of one row, base values added; out: target_count of them. wide: the row is of float64. */
-void ax_onnx_trees_score(const struct ax_onnx_trees *trees, bool wide, const double *row,
-                         double *out);
+/* Scratch memory that scoring takes, however many rows. */
+size_t ax_onnx_trees_scratch_bytes(const struct ax_onnx_trees *trees, bool wide);
+
+/* Scores of rows, base values added; out: target_count of them a row. rows: floats, or doubles. */
+void ax_onnx_trees_score(const struct ax_onnx_trees *trees, const struct ax_forest_rows *rows,
+                         void *scratch, double *out);
