@@ -128,6 +128,7 @@ prepare_classifier(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_no
                                &labels));
     AX_TRY(new_model(ctx, arena, (int64_t)labels.count, &model));
     model->labels = labels;
+    model->trees.classes = true;
     AX_TRY(ax_onnx_post_read(ctx, node, &model->post));
     AX_TRY(find_binary(ctx, node, model));
     AX_TRY(read_base(ctx, node, model));

@@ -184,7 +184,36 @@ add_tree(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, size_t index, bo
 static bool
 are_sums(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble)
 {
-    return !ensemble->members && trees->aggregate != AX_ONNX_MIN && trees->aggregate != AX_ONNX_MAX;
+    return !ensemble->members && !(trees->partial && trees->base) &&
+           trees->aggregate != AX_ONNX_MIN && trees->aggregate != AX_ONNX_MAX;
+}
+
+/* Does each leaf of the tree have a weight for the target? */
+static bool
+covers(const struct ax_onnx_trees *trees, const struct ax_onnx_draft_tree *tree, size_t target)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        bool found = tree->nodes[i].mode != AX_ONNX_MODE_LEAF;
+        size_t leaf = (size_t)tree->nodes[i].leaf;
+        for (size_t w = trees->starts[leaf]; !found && w < trees->starts[leaf + 1]; w++)
+            found = (size_t)trees->targets[w] == target;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool
+are_partial(const struct ax_onnx_draft *draft)
+{
+    for (size_t k = 0; k < draft->trees->target_count; k++) {
+        bool covered = false;
+        for (size_t t = 0; t < draft->tree_count && !covered; t++)
+            covered = covers(draft->trees, &draft->tree_list[t], k);
+        if (!covered)
+            return true;
+    }
+    return false;
 }
 
 static ax_status
@@ -238,6 +267,7 @@ ax_onnx_trees_build(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, bool 
             most = node->feature > most ? node->feature : most;
         }
     trees->feature_count = (size_t)(most + 1);
+    trees->partial = !trees->classes && are_partial(draft);
     if (narrow)
         AX_TRY(build_ensemble(ctx, draft, false, &trees->narrow));
     return wide ? build_ensemble(ctx, draft, true, &trees->wide) : AX_OK;
@@ -287,6 +317,17 @@ aggregate(enum ax_onnx_aggregate how, bool f32, double so_far, double weight)
     return f32 ? (double)(float)sum : sum;
 }
 
+static double
+with_base(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble, size_t target,
+          double score)
+{
+    if (trees->aggregate == AX_ONNX_AVERAGE)
+        score /= (double)ensemble->forest.tree_count;
+    if (trees->base)
+        score += trees->base[target];
+    return ensemble->forest.f32 ? (double)(float)score : score;
+}
+
 /* Weight by weight: for extremes, and for nodes that no forest has. */
 static void
 score_by_weights(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble,
@@ -301,7 +342,7 @@ score_by_weights(const struct ax_onnx_trees *trees, const struct ax_onnx_ensembl
                                                out[trees->targets[w]], trees->weights[w]);
     }
     for (size_t k = 0; k < trees->target_count; k++)
-        out[k] = isnan(out[k]) ? 0 : out[k];
+        out[k] = isnan(out[k]) ? 0 : with_base(trees, ensemble, k, out[k]);
 }
 
 size_t
@@ -329,16 +370,11 @@ ax_onnx_trees_score(const struct ax_onnx_trees *trees, const struct ax_forest_ro
                     void *scratch, double *out)
 {
     const struct ax_onnx_ensemble *ensemble = rows->f32 ? &trees->narrow : &trees->wide;
-    if (are_sums(trees, ensemble))
-        ax_forest_scorer_run(&ensemble->scorer, rows, scratch, out);
-    else
+    if (!are_sums(trees, ensemble)) {
         score_one_by_one(trees, ensemble, rows, scratch, out);
-    for (size_t i = 0; i < rows->count * trees->target_count; i++) {
-        if (trees->aggregate == AX_ONNX_AVERAGE)
-            out[i] /= (double)ensemble->forest.tree_count;
-        if (trees->base)
-            out[i] += trees->base[i % trees->target_count];
-        if (rows->f32)
-            out[i] = (double)(float)out[i];
+        return;
     }
+    ax_forest_scorer_run(&ensemble->scorer, rows, scratch, out);
+    for (size_t i = 0; i < rows->count * trees->target_count; i++)
+        out[i] = with_base(trees, ensemble, i % trees->target_count, out[i]);
 }

@@ -7,7 +7,8 @@
  * children change places. Values that a set names (MEMBER) are no branch of a forest: ensembles
  * that have such nodes are walked here.
  *
- * Sums run over the trees in the order of the file, from 0; base values come last.
+ * Sums run over the trees in the order of the file, from 0; base values come last, and of
+ * regressors only to targets that a weight was found for, as ONNX Runtime has it.
  */
 #pragma once
 
@@ -36,6 +37,8 @@ struct ax_onnx_trees {
     size_t feature_count; /* the highest that a node looks at, and one */
     enum ax_onnx_aggregate aggregate;
     const double *base; /* target_count of them; NULL: none */
+    bool classes;       /* set by the caller: base values are added in any case */
+    bool partial;       /* some row may find no weight for a target, which then gets no base */
 
     /* Of leaf number n: weights [starts[n], starts[n + 1]). */
     const size_t *starts;
@@ -51,8 +54,8 @@ struct ax_onnx_weight_names {
 /*
  * Reads the arrays of version 1 or 3; ctx->arena is working memory.
  *
- * trees: arena, target_count and aggregate are set. single: weights are for one target, whatever
- * their id. Fails: INVALID with tree and node.
+ * trees: arena, target_count, aggregate, base and classes are set. single: weights are for one
+ * target, whatever their id. Fails: INVALID with tree and node.
  */
 ax_status ax_onnx_trees_read(struct ax_ctx *ctx, const struct ax_onnx_node *node,
                              const struct ax_onnx_weight_names *names, bool single,
