@@ -1,6 +1,6 @@
 #include "engine/onnx.h"
 
-#include "base/assert.h"
+#include "base/fault.h"
 #include "base/number.h"
 #include "engine/onnx_table.h"
 
@@ -243,9 +243,11 @@ try_and_settle(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_
         AX_NEW_ARRAY(ctx->arena, const struct ax_onnx_value *, count + 1);
     if (!fewer || !more)
         return ax_fail(ctx, AX_LIMIT, "no memory for a trial");
+    ax_fault_benign_begin(); /* a graph too large to be tried is run all the same */
     ax_status status = try_rows(ctx, engine, ROWS_TRIED, fewer);
     if (status == AX_OK)
         status = try_rows(ctx, engine, ROWS_TRIED + 1, more);
+    ax_fault_benign_end();
     if (status == AX_LIMIT || (status != AX_OK && !is_certain(engine))) {
         ctx->error[0] = '\0'; /* too large to try, or tried with a width that nobody gave */
         return AX_OK;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/fault.h"
 #include "base/number.h"
 #include "engine/scratch.h"
 
@@ -252,10 +253,13 @@ measure(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, size_t rows,
 static bool
 size_block(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, struct ax_onnx_table *table)
 {
+    ax_fault_benign_begin(); /* a graph that cannot be measured is run on tensors alone */
     ax_auto(ax_arena_free) struct ax_arena *trial = ax_arena_new(TRIAL_BYTES_MAX);
     struct ax_arena *outer = ctx->arena;
-    if (!trial)
+    if (!trial) {
+        ax_fault_benign_end();
         return false;
+    }
     ctx->arena = trial;
     size_t one = measure(ctx, engine, 1, table);
     size_t all = one ? measure(ctx, engine, BLOCK_ROWS, table) : 0;
@@ -268,6 +272,7 @@ size_block(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, struct ax_on
         table->memory_bytes = bytes ? bytes : one;
     }
     ctx->arena = outer;
+    ax_fault_benign_end();
     return one > 0;
 }
 
