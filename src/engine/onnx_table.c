@@ -167,6 +167,10 @@ name_feature(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_engine_
              const struct column *column, struct ax_engine_feature *out)
 {
     const struct ax_engine_port *port = &ports->inputs[column->input];
+    if (port->map) {
+        out->name = port->keys[column->at];
+        return AX_OK;
+    }
     if (ports->input_count == 1 && port->shape[1] > 1)
         return AX_OK; /* f0, f1 ... as where a file has no names */
     out->name = port->shape[1] == 1
@@ -206,7 +210,8 @@ set_features(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_engine *
                 signature->input = AX_ENGINE_F64;
         }
     }
-    signature->named = engine->ports.input_count > 1 || table->column_count == 1;
+    signature->named =
+        engine->ports.input_count > 1 || table->column_count == 1 || engine->ports.inputs[0].map;
     signature->feature_count = table->column_count;
     signature->features = features;
     return ax_engine_name_features(&engine->engine, ctx, features, table->column_count);
