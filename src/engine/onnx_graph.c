@@ -1,5 +1,6 @@
 #include "engine/onnx_graph.h"
 
+#include "base/fault.h"
 #include "base/map.h"
 #include "base/number.h"
 
@@ -470,7 +471,9 @@ fold(struct building *building, const struct ax_onnx_node *node, bool *out_folde
     if (!run.slots)
         return out_of_memory(building, "constants");
     memcpy(run.slots, building->constants.items, slots * sizeof *run.slots);
+    ax_fault_benign_begin(); /* what cannot be computed now is computed by each run */
     ax_status status = ax_onnx_graph_run(&run, &graph);
+    ax_fault_benign_end();
     building->fold_work = run.memory.work_left;
     if (status == AX_LIMIT) {
         building->fold_work = 0;
