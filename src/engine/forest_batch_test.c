@@ -92,6 +92,7 @@ check_all(struct ax_ctx *ctx)
         ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new((size_t)1 << 29);
         struct ax_ctx inner = ax_ctx_of(arena);
         check_size(&inner, &cases[i], ax_forest_batch_portable);
+        check_size(&inner, &cases[i], ax_forest_batch_avx2);
         check_size(&inner, &cases[i], ax_forest_batch_avx512);
     }
 }

@@ -99,7 +99,7 @@ check_all(struct ax_ctx *ctx)
         check_form(&inner, &cases[i], AX_FOREST_ROW_INTERLEAVE, ax_forest_row_portable);
         check_form(&inner, &cases[i], AX_FOREST_ROW_INTERLEAVE, ax_forest_row_avx512);
         check_form(&inner, &cases[i], AX_FOREST_ROW_MATCH, ax_forest_row_avx512);
-        check_form(&inner, &cases[i], AX_FOREST_ROW_KNOTS, ax_forest_row_avx512);
+        check_form(&inner, &cases[i], AX_FOREST_ROW_HEAP, ax_forest_row_avx512);
     }
 }
 
