@@ -359,6 +359,8 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     if (base->ops != &ops)
         return AX_OK;
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
-    return ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
-                                 &engine->scorer);
+    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
+                                 &engine->scorer));
+    ax_forest_scorer_describe(&engine->scorer, &base->signature);
+    return AX_OK;
 }
