@@ -125,7 +125,7 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
         status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
-    engine->signature.memory_bytes = ax_arena_held_bytes(arena);
+    engine->signature.memory_bytes += ax_arena_held_bytes(arena);
     (void)ax_take(arena); /* the engine lives in it */
     *out_engine = engine;
     return AX_OK;
@@ -166,6 +166,7 @@ ax_engine_kernel_name(enum ax_engine_kernel kernel)
         [AX_ENGINE_KERNEL_INTERLEAVE] = "interleave",
         [AX_ENGINE_KERNEL_MATCH] = "match",
         [AX_ENGINE_KERNEL_HEAP] = "heap",
+        [AX_ENGINE_KERNEL_GATHER] = "gather",
         [AX_ENGINE_KERNEL_BATCH] = "batch",
     };
     return names[kernel];

@@ -61,6 +61,7 @@ enum ax_engine_kernel {
     AX_ENGINE_KERNEL_INTERLEAVE, /* a row at a time, eight trees abreast */
     AX_ENGINE_KERNEL_MATCH,      /* a row at a time, two trees' nodes at once; AVX-512 */
     AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX-512 */
+    AX_ENGINE_KERNEL_GATHER,     /* a row at a time, 64 trees abreast; AVX-512 */
     AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
 };
 
@@ -107,6 +108,9 @@ struct ax_engine_config {
     /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
+
+    /* Machine code for batches: memory is written, then made executable. Off under hardening. */
+    bool forest_code;
 };
 
 /*

@@ -26,12 +26,12 @@ enum {
 };
 
 #define STAGE  __attribute__((noinline)) /* once a block or tree: a profile then names it */
-#define UNROLL __attribute__((always_inline)) static inline
+#define UNROLL __attribute__((always_inline)) inline
 
 /* ---- columns ---- */
 
 /* The largest floats that are not above. */
-UNROLL __m128
+UNROLL static __m128
 round_down(__m256d x)
 {
     __m128 near = _mm256_cvtpd_ps(x);
@@ -56,7 +56,7 @@ struct loader {
     bool f32;
 };
 
-UNROLL __m128
+UNROLL static __m128
 load_row(const struct loader *loader, size_t row, __m256d *bits)
 {
     const char *at = loader->at + (row < loader->last ? row : loader->last) * loader->stride_bytes;
@@ -71,7 +71,7 @@ load_row(const struct loader *loader, size_t row, __m256d *bits)
     return round_down(x);
 }
 
-UNROLL uint32_t
+UNROLL static uint32_t
 load_rows(const struct loader *loader, size_t count, float *out)
 {
     __m256d bits = _mm256_setzero_pd();
@@ -99,7 +99,7 @@ STAGE static uint32_t
 columns_load(const struct ax_forest_block *block, uint32_t feature)
 {
     const struct ax_forest_rows *rows = &block->rows;
-    uint32_t width = block->batch->feature_count - feature;
+    uint32_t width = block->form->feature_count - feature;
     struct loader loader = {
         .at = (const char *)rows->at + feature * (rows->f32 ? sizeof(float) : sizeof(double)),
         .stride_bytes = rows->stride_bytes,
@@ -112,7 +112,7 @@ columns_load(const struct ax_forest_block *block, uint32_t feature)
 
 /* ---- ranks ---- */
 
-UNROLL __m256i
+UNROLL static __m256i
 rank_eight(__m256 x, const float *table, uint32_t levels)
 {
     __m256i above = _mm256_castps_si256(_mm256_cmp_ps(_mm256_set1_ps(table[1]), x, _CMP_LT_OQ));
@@ -152,7 +152,7 @@ STAGE static void
 correct_ranks(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
               uint8_t *ranks)
 {
-    const double *cuts = ax_forest_batch_at(block->batch, column->cuts_at);
+    const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
     const char *at = (const char *)block->rows.at + column->feature * sizeof(double);
     for (size_t r = 0; r < block->rows.count; r++, at += block->rows.stride_bytes) {
         double x;
@@ -196,7 +196,7 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
     __m256i *slot = (__m256i *)(block->slots + column->slot_at);
     size_t chunks = (block->rows.count + CHUNK - 1) / CHUNK;
     memset(ranks + chunks * CHUNK, 0, ROWS - chunks * CHUNK);
-    rank_rows(column, ax_forest_batch_at(block->batch, column->table_at), x, chunks, ranks);
+    rank_rows(column, ax_forest_batch_at(block->form, column->table_at), x, chunks, ranks);
     if (inexact)
         correct_ranks(block, column, ranks);
     for (uint32_t l = 0; l < column->levels; l++)
@@ -214,12 +214,12 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
 static void
 avx2_predicates(const struct ax_forest_block *block)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_column *columns = ax_forest_batch_at(batch, batch->columns_at);
-    for (uint32_t i = 0; i < batch->column_count;) {
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_column *columns = ax_forest_batch_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count;) {
         uint32_t feature = columns[i].feature;
         uint32_t inexact = columns_load(block, feature);
-        for (; i < batch->column_count && columns[i].feature < feature + ABREAST; i++) {
+        for (; i < form->column_count && columns[i].feature < feature + ABREAST; i++) {
             uint32_t place = columns[i].feature - feature;
             bool correct = !block->rows.f32 && (inexact >> place & 1 || columns[i].correct);
             column_run(block, &columns[i], block->floats + place * ROWS, correct);
@@ -248,7 +248,7 @@ avx2_codes(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_
     const __m256i spread =
         _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ull);
-    uint32_t planes = block->batch->planes;
+    uint32_t planes = block->form->planes;
     for (size_t i = 0; i < ROWS / CHUNK; i++) {
         __m256i code = _mm256_setzero_si256();
         for (uint32_t p = 0; p < planes; p++) {
@@ -262,7 +262,7 @@ avx2_codes(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_wide(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
             const uint32_t count, double *sums)
 {
@@ -275,7 +275,7 @@ leaves_wide(const struct ax_forest_block *block, const uint8_t *tables, size_t s
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_narrow(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
               const uint32_t count, float *sums)
 {
@@ -293,9 +293,9 @@ avx2_leaves(const struct ax_forest_block *block, const uint8_t *tables, size_t s
             uint32_t count, void *sums)
 {
     bool full = count == AX_FOREST_BATCH_GROUP;
-    if (block->batch->f32 && full)
+    if (block->form->f32 && full)
         leaves_narrow(block, tables, stride, AX_FOREST_BATCH_GROUP, sums);
-    else if (block->batch->f32)
+    else if (block->form->f32)
         leaves_narrow(block, tables, stride, count, sums);
     else if (full)
         leaves_wide(block, tables, stride, AX_FOREST_BATCH_GROUP, sums);

@@ -40,7 +40,7 @@ enum {
 };
 
 #define STAGE  __attribute__((noinline)) /* once a block or tree: a profile then names it */
-#define UNROLL __attribute__((always_inline)) static inline
+#define UNROLL __attribute__((always_inline)) inline
 #define DOWN   (_MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 #define OR3    0xFE
 
@@ -57,7 +57,7 @@ struct loader {
     bool f32;
 };
 
-UNROLL __m512
+UNROLL static __m512
 load_two(const struct loader *loader, size_t row, __m512i *bits)
 {
     size_t a = row < loader->last ? row : loader->last;
@@ -80,7 +80,7 @@ load_two(const struct loader *loader, size_t row, __m512i *bits)
 }
 
 /* Four vectors of 4 x 4 floats, a row in a lane, become four of a column in a lane. */
-UNROLL void
+UNROLL static void
 transpose_lanes(const __m512 x[4], __m512 out[4])
 {
     __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(x[0], x[1]));
@@ -93,7 +93,7 @@ transpose_lanes(const __m512 x[4], __m512 out[4])
     out[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
 }
 
-UNROLL uint32_t
+UNROLL static uint32_t
 load_rows(struct loader loader, size_t count, float *out, size_t block_rows)
 {
     __m512i bits = _mm512_setzero_si512();
@@ -117,12 +117,12 @@ STAGE static uint32_t
 columns_load(const struct ax_forest_block *block, uint32_t feature, size_t block_rows)
 {
     const struct ax_forest_rows *rows = &block->rows;
-    uint32_t width = block->batch->feature_count - feature;
+    uint32_t width = block->form->feature_count - feature;
     struct loader loader = {
         .at = (const char *)rows->at + feature * (rows->f32 ? sizeof(float) : sizeof(double)),
         .stride_bytes = rows->stride_bytes,
         .last = rows->count - 1,
-        .some = width < ABREAST ? (__mmask8)((1u << width) - 1) : 255,
+        .some = (__mmask8)(width < ABREAST ? (1u << width) - 1 : 255u),
     };
     if (rows->f32) {
         loader.f32 = true;
@@ -140,14 +140,14 @@ struct search {
 };
 
 /* Of 32 cuts. */
-UNROLL __m512
+UNROLL static __m512
 cut_of(const float *table, __m512i j)
 {
     return _mm512_permutex2var_ps(_mm512_load_ps(table), j, _mm512_load_ps(table + 16));
 }
 
 /* The cut that decides level l, of 16 rows whose decisions so far are in j. */
-UNROLL __m512
+UNROLL static __m512
 next_cut(const float *table, __m512i j, const int l, const struct search *search)
 {
     const float *t = table + level_at[l];
@@ -167,7 +167,7 @@ next_cut(const float *table, __m512i j, const int l, const struct search *search
  * Codes of 64 rows: the ranks with their bits in reverse, the first decision in bit 0. Byte 4i+s
  * is row 16s+i. `levels` is a constant of each call, so that the tables stay in registers.
  */
-UNROLL __m512i
+UNROLL static __m512i
 rank_group(const float *x, const float *table, __m512i missing, const int levels)
 {
     __m512i rank[4];
@@ -196,7 +196,7 @@ rank_group(const float *x, const float *table, __m512i missing, const int levels
                                      _mm512_slli_epi32(rank[3], 24), OR3);
 }
 
-UNROLL void
+UNROLL static void
 rank_groups(const struct ax_forest_batch_column *column, const float *table, const float *x,
             __m512i *out, const int levels, size_t groups)
 {
@@ -258,7 +258,7 @@ __attribute__((noinline)) static void
 correct_row(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
             double x, uint8_t *code)
 {
-    const double *cuts = ax_forest_batch_at(block->batch, column->cuts_at);
+    const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
     uint32_t rank = reversed(*code, column->levels);
     while (rank < column->cut_count && cuts[rank] < x)
         rank++;
@@ -317,13 +317,18 @@ rank_planes(const __m512i codes[8], __m512i planes[8])
     }
 }
 
-UNROLL void
-widen_part(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out,
-           const int table)
-{
-    for (int k = 0; k < count; k++)
-        out[k] = _mm512_ternarylogic_epi64(high, low, narrow[k], table);
-}
+/* A quarter of the ranks: what both bits and the rest of the rank make of "rank > k". */
+#define WIDEN(name, table)                                                                         \
+    static void name(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out)    \
+    {                                                                                              \
+        for (int k = 0; k < count; k++)                                                            \
+            out[k] = _mm512_ternarylogic_epi64(high, low, narrow[k], table);                       \
+    }
+
+WIDEN(widen_first, 0xFE)  /* either bit, or more of the rest */
+WIDEN(widen_second, 0xF8) /* the high bit, or the low one and the rest */
+WIDEN(widen_third, 0xE0)  /* the high bit, and the low one or the rest */
+WIDEN(widen_fourth, 0x80) /* all of them */
 
 /* out[k] = "rank > k" for k < count, from those of the bits below high and low. */
 static void
@@ -331,13 +336,13 @@ widen_two(__m512i high, __m512i low, const __m512i *narrow, int narrow_count, in
           __m512i *out)
 {
     int full = count / narrow_count, rest = count % narrow_count, n = narrow_count;
-    widen_part(high, low, narrow, full > 0 ? n : rest, out, 0xFE);
+    widen_first(high, low, narrow, full > 0 ? n : rest, out);
     if (full >= 1)
-        widen_part(high, low, narrow, full > 1 ? n : rest, out + n, 0xF8);
+        widen_second(high, low, narrow, full > 1 ? n : rest, out + n);
     if (full >= 2)
-        widen_part(high, low, narrow, full > 2 ? n : rest, out + 2 * n, 0xE0);
+        widen_third(high, low, narrow, full > 2 ? n : rest, out + 2 * n);
     if (full >= 3)
-        widen_part(high, low, narrow, full > 3 ? n : rest, out + 3 * n, 0x80);
+        widen_fourth(high, low, narrow, full > 3 ? n : rest, out + 3 * n);
 }
 
 STAGE static void
@@ -368,7 +373,7 @@ static void
 column_run(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
            const float *x, bool inexact)
 {
-    const float *table = ax_forest_batch_at(block->batch, column->table_at);
+    const float *table = ax_forest_batch_at(block->form, column->table_at);
     alignas(64) __m512i codes[GROUPS], planes[8];
     __m512i *slot = (__m512i *)(block->slots + column->slot_at);
     size_t groups = (block->rows.count + 63) / 64;
@@ -384,15 +389,15 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
         widen(planes, (int)column->levels, (int)column->cut_count, (__m512i *)block->steps, slot);
 }
 
-UNROLL void
+UNROLL static void
 predicates_of(const struct ax_forest_block *block, size_t block_rows)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_column *columns = ax_forest_batch_at(batch, batch->columns_at);
-    for (uint32_t i = 0; i < batch->column_count;) {
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_column *columns = ax_forest_batch_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count;) {
         uint32_t feature = columns[i].feature;
         uint32_t inexact = columns_load(block, feature, block_rows);
-        for (; i < batch->column_count && columns[i].feature < feature + ABREAST; i++) {
+        for (; i < form->column_count && columns[i].feature < feature + ABREAST; i++) {
             uint32_t place = columns[i].feature - feature;
             bool correct = inexact >> place & 1 || (columns[i].correct && !block->rows.f32);
             column_run(block, &columns[i], block->floats + place * block_rows, correct);
@@ -403,7 +408,7 @@ predicates_of(const struct ax_forest_block *block, size_t block_rows)
 /* ---- codes ---- */
 
 /* Code bytes of the planes of a tree; bits above the forest's planes are of no account. */
-UNROLL void
+UNROLL static void
 codes_of(const char *slots, const uint32_t *plane_at, __m512i out[8], const int planes)
 {
     const __m512i diagonal = _mm512_set1_epi64((long long)0x8040201008040201ull);
@@ -431,12 +436,12 @@ codes_of(const char *slots, const uint32_t *plane_at, __m512i out[8], const int 
     }
 }
 
-UNROLL void
+UNROLL static void
 codes_store(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_t *out,
             size_t block_rows)
 {
     __m512i codes[8];
-    switch (block->batch->planes) {
+    switch (block->form->planes) {
     case 5:
         codes_of(block->slots, plane_at, codes, 5);
         break;
@@ -467,7 +472,7 @@ union sums {
 };
 
 /* Adds register i of 64 rows' values. */
-UNROLL void
+UNROLL static void
 add(union sums *sums, int i, __m512i value, const bool f32)
 {
     if (f32)
@@ -476,7 +481,7 @@ add(union sums *sums, int i, __m512i value, const bool f32)
         sums->wide[i] = _mm512_add_pd(sums->wide[i], _mm512_castsi512_pd(value));
 }
 
-UNROLL void
+UNROLL static void
 leaves_of_32(union sums *sums, __m512i codes, const __m512i *table, const bool f32)
 {
     for (int s = 0; s < 4; s++) {
@@ -492,7 +497,7 @@ leaves_of_32(union sums *sums, __m512i codes, const __m512i *table, const bool f
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_of_64(union sums *sums, __m512i codes, const __m512i *table, const bool f32)
 {
     for (int s = 0; s < 2; s++) {
@@ -514,7 +519,7 @@ leaves_of_64(union sums *sums, __m512i codes, const __m512i *table, const bool f
 }
 
 /* Byte i of the values of 64 codes. */
-UNROLL __m512i
+UNROLL static __m512i
 byte_of(__m512i codes, const __m512i *table, int i, const int planes)
 {
     if (planes == 7)
@@ -524,7 +529,7 @@ byte_of(__m512i codes, const __m512i *table, int i, const int planes)
         _mm512_permutex2var_epi8(table[4 * i + 2], codes, table[4 * i + 3]));
 }
 
-UNROLL void
+UNROLL static void
 leaves_of_bytes(union sums *sums, __m512i codes, const __m512i *table, const int planes,
                 const bool f32)
 {
@@ -559,7 +564,7 @@ struct leaf_job {
     uint32_t count;
 };
 
-UNROLL void
+UNROLL static void
 leaves_of(const struct leaf_job *job, void *at, const int planes, const bool f32)
 {
     union sums sums;
@@ -578,7 +583,7 @@ leaves_of(const struct leaf_job *job, void *at, const int planes, const bool f32
 }
 
 /* Sums of 64 rows stay in registers over the trees. */
-UNROLL void
+UNROLL static void
 leaves_of_type(const struct leaf_job *job, void *at, uint32_t planes, const bool f32)
 {
     switch (planes) {
@@ -597,17 +602,17 @@ leaves_of_type(const struct leaf_job *job, void *at, uint32_t planes, const bool
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_add(const struct ax_forest_block *block, struct leaf_job job, void *sums, size_t block_rows)
 {
-    const struct ax_forest_batch *batch = block->batch;
+    const struct ax_forest_batch_form *form = block->form;
     job.codes_stride = block_rows;
     for (size_t g = 0; g < block_rows / 64; g++) {
         job.codes = block->codes + 64 * g;
-        if (batch->f32)
-            leaves_of_type(&job, (float *)sums + 64 * g, batch->planes, true);
+        if (form->f32)
+            leaves_of_type(&job, (float *)sums + 64 * g, form->planes, true);
         else
-            leaves_of_type(&job, (double *)sums + 64 * g, batch->planes, false);
+            leaves_of_type(&job, (double *)sums + 64 * g, form->planes, false);
     }
 }
 
@@ -746,6 +751,7 @@ run_128(const struct ax_forest_slice_op *ops, uint32_t count, char *slots)
         .slot_bytes = SLOT_BYTES,                                                                  \
         .table_bytes = TABLE_FLOATS * sizeof(float),                                               \
         .step_count = STEPS,                                                                       \
+        .code = true,                                                                              \
         .predicates = predicates_##rows_,                                                          \
         .run = run_##rows_,                                                                        \
         .codes = codes_##rows_,                                                                    \

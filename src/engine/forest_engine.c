@@ -362,5 +362,7 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
                                  &engine->scorer));
     ax_forest_scorer_describe(&engine->scorer, &base->signature);
+    if (engine->scorer.batch.code) /* it lies outside the arena */
+        base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
     return AX_OK;
 }

@@ -55,15 +55,18 @@ level_of(enum ax_engine_level level)
 
 /* ---- what things cost, in nanoseconds of a core of 3 GHz ---- */
 
-/* Splits above a leaf, on average over the leaves of all trees, times trees. */
-static double
-path_sum(const struct ax_forest *forest, struct ax_arena *arena)
+/* Splits above a leaf, on average over the leaves of each tree, over all trees. */
+static ax_status
+mean_sum(const struct ax_forest *forest, struct ax_ctx *ctx, double *out_sum)
 {
-    uint32_t *level = AX_NEW_ARRAY(arena, uint32_t, forest->tree_nodes_max + 1);
+    uint32_t *level = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_nodes_max + 1);
+    if (!level)
+        return ax_fail(ctx, AX_LIMIT, "no memory to measure a forest");
     double sum = 0;
-    for (size_t t = 0; level && t < forest->tree_count; t++) {
+    for (size_t t = 0; t < forest->tree_count; t++) {
         const struct ax_forest_tree *tree = &forest->trees[t];
         double paths = 0, leaves = 0;
+        level[0] = 0;
         for (uint32_t n = 0; n < tree->node_count; n++) { /* preorder: parents come first */
             const struct ax_forest_node *node = &tree->nodes[n];
             if (node->left < 0) {
@@ -73,10 +76,10 @@ path_sum(const struct ax_forest *forest, struct ax_arena *arena)
             }
             level[node->left] = level[node->right] = level[n] + 1;
         }
-        level[0] = 0;
         sum += paths / leaves;
     }
-    return sum;
+    *out_sum = sum;
+    return AX_OK;
 }
 
 /* Splits on the longest path, over all trees. */
@@ -100,12 +103,15 @@ row_cost(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind, double
         return ns + 3 * trees;
     if (kind == AX_FOREST_ROW_HEAP)
         return ns + 1.8 * trees + ceil(trees / 64) * (double)(1 << forest->depth_max);
+    if (kind == AX_FOREST_ROW_GATHER)
+        return ns + 2 * trees + 0.3 * paths;
     return ns + trees + paths; /* the deepest of eight sets the steps */
 }
 
 static double
-block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops)
+block_cost(const struct ax_forest_batch *whole, const struct ax_forest_batch_ops *ops)
 {
+    const struct ax_forest_batch_form *batch = whole->form;
     double rows = ops->rows, bytes = ops->slot_bytes;
     double leaves = (batch->vectors ? batch->output_count : 1) * (batch->f32 ? 0.1 : 0.2);
     double register_ns = bytes > 8 ? 0.6 : 0.9; /* of an operation on all rows of a block */
@@ -128,6 +134,7 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
         {AX_ENGINE_KERNEL_INTERLEAVE, AX_FOREST_ROW_INTERLEAVE},
         {AX_ENGINE_KERNEL_MATCH, AX_FOREST_ROW_MATCH},
         {AX_ENGINE_KERNEL_HEAP, AX_FOREST_ROW_HEAP},
+        {AX_ENGINE_KERNEL_GATHER, AX_FOREST_ROW_GATHER},
     };
     double best_ns = INFINITY, paths = deepest_sum(plan->forest);
     enum ax_forest_row_kind best = AX_FOREST_ROW_INTERLEAVE;
@@ -152,15 +159,17 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
 }
 
 static ax_status
-make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan, struct ax_arena *arena,
-           size_t bytes_max, struct ax_forest_scorer *scorer)
+make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+           const struct ax_engine_config *config, struct ax_arena *arena, size_t bytes_max,
+           struct ax_forest_scorer *scorer)
 {
     const struct ax_forest_batch_ops *const *sizes = scorer->level->sizes;
+    struct ax_forest_batch_config wanted = {sizes, bytes_max, config->forest_code};
     if (!ax_forest_batch_fits(plan))
         return AX_OK;
-    AX_TRY(ax_forest_batch_build(ctx, plan, sizes, arena, bytes_max, &scorer->batch));
-    for (size_t w = 0; scorer->batch && w < WIDTHS && sizes[w]; w++)
-        scorer->block_ns[w] = block_cost(scorer->batch, sizes[w]);
+    AX_TRY(ax_forest_batch_build(ctx, plan, &wanted, arena, &scorer->batch));
+    for (size_t w = 0; scorer->batch.form && w < WIDTHS && sizes[w]; w++)
+        scorer->block_ns[w] = block_cost(&scorer->batch, sizes[w]);
     return AX_OK;
 }
 
@@ -181,7 +190,9 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this machine does not have the instructions asked "
                        "for, or this build not the kernels");
-    scorer.row_ns = 5 * (double)forest->tree_count + 3 * path_sum(forest, ctx->arena);
+    double levels;
+    AX_TRY(mean_sum(forest, ctx, &levels));
+    scorer.row_ns = 5 * (double)forest->tree_count + 3 * levels;
     struct ax_forest_plan plan = {};
     if (kernel != AX_ENGINE_KERNEL_WALK)
         AX_TRY(ax_forest_compile(ctx, forest, &plan));
@@ -190,11 +201,11 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
     if (scorer.row)
         bytes_max -= scorer.row->bytes;
     if (plan.fits && (kernel == AX_ENGINE_KERNEL_BATCH || kernel == AX_ENGINE_KERNEL_BEST))
-        AX_TRY(make_batch(ctx, &plan, arena, bytes_max, &scorer));
-    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch)
+        AX_TRY(make_batch(ctx, &plan, config, arena, bytes_max, &scorer));
+    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch.form)
         scorer.row_ns = INFINITY;
     scorer.scratch_bytes = larger(scorer.row ? scorer.row->scratch_bytes : 0,
-                                  scorer.batch ? scorer.batch->scratch_bytes : 0) +
+                                  scorer.batch.form ? scorer.batch.form->scratch_bytes : 0) +
                            ALIGN + forest->feature_count * sizeof(double);
     *out_scorer = scorer;
     return AX_OK;
@@ -247,13 +258,12 @@ ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_fore
     struct ax_forest_rows rest = *rows;
     while (rest.count > 0) {
         struct ax_forest_rows some = rest;
-        uint32_t width = scorer->batch ? width_for(scorer, rest.count) : WIDTHS;
+        uint32_t width = scorer->batch.form ? width_for(scorer, rest.count) : WIDTHS;
         size_t size = width < WIDTHS ? scorer->level->sizes[width]->rows : 1;
         if (some.count > size && some.count % size != 0 && width < WIDTHS)
             some.count -= some.count % size; /* the rest may be cheaper another way */
         if (width < WIDTHS)
-            ax_forest_batch_score(scorer->batch, scorer->level->sizes, width, &some, aligned,
-                                  out_margin);
+            ax_forest_batch_score(&scorer->batch, width, &some, aligned, out_margin);
         else if (scorer->row)
             scorer->level->row(scorer->row, &some, aligned, out_margin);
         else
@@ -271,12 +281,13 @@ ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
     static const enum ax_engine_kernel kernels[] = {
         [AX_FOREST_ROW_MATCH] = AX_ENGINE_KERNEL_MATCH,
         [AX_FOREST_ROW_HEAP] = AX_ENGINE_KERNEL_HEAP,
+        [AX_FOREST_ROW_GATHER] = AX_ENGINE_KERNEL_GATHER,
         [AX_FOREST_ROW_INTERLEAVE] = AX_ENGINE_KERNEL_INTERLEAVE,
     };
     signature->level = scorer->level->level;
     signature->row_kernel = scorer->row ? kernels[scorer->row->kind] : AX_ENGINE_KERNEL_WALK;
     signature->batch_kernel = signature->row_kernel;
-    for (size_t rows = 1; scorer->batch && rows <= DESCRIBED_ROWS_MAX; rows++) {
+    for (size_t rows = 1; scorer->batch.form && rows <= DESCRIBED_ROWS_MAX; rows++) {
         if (width_for(scorer, rows) == WIDTHS)
             continue;
         signature->batch_kernel = AX_ENGINE_KERNEL_BATCH;

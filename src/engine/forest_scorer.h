@@ -24,7 +24,7 @@ struct ax_forest_scorer {
     const struct ax_forest *forest;
     const struct ax_forest_level *level;
     const struct ax_forest_row *row;         /* NULL: rows are walked */
-    const struct ax_forest_batch *batch;     /* NULL: rows are scored one by one */
+    struct ax_forest_batch batch;            /* without a form: rows are scored one by one */
     double row_ns;                           /* estimates: of a row */
     double block_ns[AX_FOREST_BATCH_WIDTHS]; /* of a block of each size; 0: there is none */
     size_t scratch_bytes;

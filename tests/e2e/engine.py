@@ -176,7 +176,7 @@ def test_inspect_says_what_a_model_is():
             values = feature["threshold_values"]
             check(len(values) == feature["thresholds"] and values == sorted(set(values)), f"{folder}: {feature['name']}")
         if said["kind"] == "trees":
-            check(said["leaves"] >= said["trees"] and said["kernels"]["row"] in ("walk", "interleave", "match", "heap", "batch"), folder)
+            check(said["leaves"] >= said["trees"] and said["kernels"]["row"] in ("walk", "interleave", "match", "heap", "gather", "batch"), folder)
     broken = SCRATCH / "broken.json"
     text = (SMALL / "xgboost.json").read_text()
     for content in ("", "{}", text[: len(text) // 2], text.replace('"left_children":[1', '"left_children":[9', 1)):
