@@ -252,12 +252,16 @@ static ax_status
 make_program(struct ax_ctx *ctx, const struct ax_forest_batch_config *config,
              struct ax_arena *arena, struct layout *layout, struct ax_forest_slice *slice)
 {
+    const struct ax_forest_plan *plan = layout->plan;
+    const struct ax_forest_slice_config code = {.spread = false};
+    const struct ax_forest_slice_config interpreted = {
+        .spread = true, .spare = config->sizes[0]->spare[plan->forest->f32]};
     if (config->code && config->sizes[0]->code) {
-        AX_TRY(ax_forest_slice_compile(ctx, layout->plan, false, slice));
-        AX_TRY(ax_forest_code_make(ctx, slice, layout->order, layout->plan->forest->tree_count,
-                                   arena, &layout->code));
+        AX_TRY(ax_forest_slice_compile(ctx, plan, &code, slice));
+        AX_TRY(ax_forest_code_make(ctx, slice, layout->order, plan->forest->tree_count, arena,
+                                   &layout->code));
     }
-    return layout->code ? AX_OK : ax_forest_slice_compile(ctx, layout->plan, true, slice);
+    return layout->code ? AX_OK : ax_forest_slice_compile(ctx, plan, &interpreted, slice);
 }
 
 static void

@@ -73,14 +73,27 @@ struct ax_forest_block {
     void *sums;     /* [output_count][rows of the block] */
 };
 
+/* What the stages cost, in nanoseconds of a core of about 3 GHz, measured: for choosing a kernel.
+ */
+struct ax_forest_batch_costs {
+    double cell; /* a row's value of a column: loaded, ranked, transposed */
+    double op;   /* an operation of a program, interpreted */
+    double far;  /* what is added to that when the slots are larger than the first cache */
+    double code; /* an operation as machine code */
+    double tree; /* codes of a block */
+    double leaf; /* a row's leaf value of a tree, as doubles; floats half of it */
+};
+
 /* The stages of a level for one size of block. */
 struct ax_forest_batch_ops {
     const char *name;
+    struct ax_forest_batch_costs costs;
     uint32_t rows;       /* of a block */
     uint32_t slot_bytes; /* from one slot to the next */
     uint32_t table_bytes;
     uint32_t step_count; /* slots' worth of `steps` */
     bool code;           /* forest_code.h can do its programs */
+    uint32_t spare[2];   /* planes that pay for an interpreter, of doubles and floats */
 
     /* Loads the rows and leaves all threshold predicates, and the rank bits of sets, in slots. */
     void (*predicates)(const struct ax_forest_block *block);

@@ -11,9 +11,9 @@
  * tree, P planes: F/T * (2 + L/2) + 2 C/(256 T) + M/256 * (3 loads, 3 operations, a store)
  * + 5 P/32 + 2.2.
  */
-#include <immintrin.h>
 #include <string.h>
 
+#include "engine/forest_avx2.h"
 #include "engine/forest_batch.h"
 
 enum {
@@ -29,24 +29,6 @@ enum {
 #define UNROLL __attribute__((always_inline)) inline
 
 /* ---- columns ---- */
-
-/* The largest floats that are not above. */
-UNROLL static __m128
-round_down(__m256d x)
-{
-    __m128 near = _mm256_cvtpd_ps(x);
-    __m256d above = _mm256_cmp_pd(_mm256_cvtps_pd(near), x, _CMP_GT_OQ);
-    __m128 low = _mm_castpd_ps(_mm256_castpd256_pd128(above));
-    __m128 high = _mm_castpd_ps(_mm256_extractf128_pd(above, 1));
-    __m128i up = _mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0)));
-    /* A step down: one less of a positive number's bits, one more of a negative one's. */
-    __m128i bits = _mm_castps_si128(near);
-    __m128i step = _mm_or_si128(_mm_srai_epi32(bits, 31), _mm_set1_epi32(1));
-    __m128i down = _mm_sub_epi32(bits, step);
-    __m128i zero = _mm_castps_si128(_mm_cmp_ps(near, _mm_setzero_ps(), _CMP_EQ_OQ));
-    down = _mm_blendv_epi8(down, _mm_set1_epi32((int)0x80000001u), zero);
-    return _mm_castsi128_ps(_mm_blendv_epi8(bits, down, up));
-}
 
 struct loader {
     const char *at;
@@ -68,12 +50,13 @@ load_row(const struct loader *loader, size_t row, __m256d *bits)
     }
     __m256d x = _mm256_maskload_pd((const double *)(const void *)at, loader->some);
     *bits = _mm256_or_pd(*bits, x);
-    return round_down(x);
+    return ax_forest_avx2_round_down(x);
 }
 
 UNROLL static uint32_t
-load_rows(const struct loader *loader, size_t count, float *out)
+load_rows(struct loader copy, size_t count, float *out)
 {
+    const struct loader *loader = &copy;
     __m256d bits = _mm256_setzero_pd();
     for (size_t r = 0; r < count; r += 8) {
         __m256 x[4];
@@ -105,9 +88,13 @@ columns_load(const struct ax_forest_block *block, uint32_t feature)
         .stride_bytes = rows->stride_bytes,
         .last = rows->count - 1,
         .some = _mm256_cmpgt_epi64(_mm256_set1_epi64x(width), _mm256_set_epi64x(3, 2, 1, 0)),
-        .f32 = rows->f32,
     };
-    return load_rows(&loader, rows->count, block->floats);
+    if (rows->f32) {
+        loader.f32 = true;
+        return load_rows(loader, rows->count, block->floats);
+    }
+    loader.f32 = false;
+    return load_rows(loader, rows->count, block->floats);
 }
 
 /* ---- ranks ---- */
@@ -245,18 +232,13 @@ avx2_run(const struct ax_forest_slice_op *ops, uint32_t count, char *slots)
 STAGE static void
 avx2_codes(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_t *out)
 {
-    const __m256i spread =
-        _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
-    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ull);
     uint32_t planes = block->form->planes;
     for (size_t i = 0; i < ROWS / CHUNK; i++) {
         __m256i code = _mm256_setzero_si256();
         for (uint32_t p = 0; p < planes; p++) {
-            int bits;
+            uint32_t bits;
             memcpy(&bits, block->slots + plane_at[p] + i * sizeof bits, sizeof bits);
-            __m256i v = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread), bit);
-            code = _mm256_or_si256(code, _mm256_and_si256(_mm256_cmpeq_epi8(v, bit),
-                                                          _mm256_set1_epi8((char)(1 << p))));
+            code = _mm256_or_si256(code, ax_forest_avx2_spread(bits, 1 << p));
         }
         _mm256_store_si256((__m256i *)(out + CHUNK * i), code);
     }
@@ -337,10 +319,12 @@ avx2_order(uint32_t, bool, uint16_t *out)
 
 static const struct ax_forest_batch_ops avx2 = {
     .name = "K1 AVX2, 256 rows",
+    .costs = {.cell = 0.5, .op = 1.5, .far = 1, .tree = 60, .leaf = 0.7},
     .rows = ROWS,
     .slot_bytes = SLOT_BYTES,
     .table_bytes = TABLE_FLOATS * sizeof(float),
     .step_count = STEPS,
+    .spare = {1, 1},
     .predicates = avx2_predicates,
     .run = avx2_run,
     .codes = avx2_codes,

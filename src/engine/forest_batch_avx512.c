@@ -747,11 +747,13 @@ run_128(const struct ax_forest_slice_op *ops, uint32_t count, char *slots)
     }                                                                                              \
     static const struct ax_forest_batch_ops size_##rows_ = {                                       \
         .name = "K1 AVX-512, " #rows_ " rows",                                                     \
+        .costs = {.cell = 0.15, .op = 1.6, .far = 1, .code = 0.7, .tree = 15, .leaf = 0.1},        \
         .rows = rows_,                                                                             \
         .slot_bytes = SLOT_BYTES,                                                                  \
         .table_bytes = TABLE_FLOATS * sizeof(float),                                               \
         .step_count = STEPS,                                                                       \
         .code = true,                                                                              \
+        .spare = {1, 2},                                                                           \
         .predicates = predicates_##rows_,                                                          \
         .run = run_##rows_,                                                                        \
         .codes = codes_##rows_,                                                                    \

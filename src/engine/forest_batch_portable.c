@@ -47,7 +47,7 @@ rank_of(const struct ax_forest_batch_column *column, const double *cuts, double 
         return column->missing;
     while (room > 1) {
         uint32_t half = room / 2;
-        from += cuts[from + half - 1] < x ? half : 0;
+        from += half & -(uint32_t)(cuts[from + half - 1] < x); /* no branch */
         room -= half;
     }
     return from + (room == 1 && cuts[from] < x);
@@ -179,10 +179,12 @@ portable_table(const double *, uint32_t, uint32_t, void *)
 
 static const struct ax_forest_batch_ops portable = {
     .name = "K1 portable, 64 rows",
+    .costs = {.cell = 10, .op = 1, .tree = 40, .leaf = 3},
     .rows = ROWS,
     .slot_bytes = sizeof(uint64_t),
     .table_bytes = 0,
     .step_count = STEPS,
+    .spare = {1, 1},
     .predicates = portable_predicates,
     .run = portable_run,
     .codes = portable_codes,

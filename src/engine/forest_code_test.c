@@ -55,6 +55,7 @@ TEST(forest_code_does_what_the_operations_say)
         struct ax_forest *forest = kernel_case_make(&ctx, &about);
         struct ax_forest_plan plan;
         struct ax_forest_slice slice;
+        struct ax_forest_slice_config config = {.spare = (uint32_t)(seed % 3)};
         const struct ax_forest_code *code;
         CHECK_EQ(ax_forest_compile(&ctx, forest, &plan), AX_OK);
         if (!plan.fits || plan.leaves_max > AX_FOREST_SLICE_LEAVES_MAX)
@@ -62,7 +63,7 @@ TEST(forest_code_does_what_the_operations_say)
         uint32_t *order = AX_NEW_ARRAY(arena, uint32_t, forest->tree_count);
         for (uint32_t t = 0; t < forest->tree_count; t++)
             order[t] = t;
-        CHECK_EQ(ax_forest_slice_compile(&ctx, &plan, false, &slice), AX_OK);
+        CHECK_EQ(ax_forest_slice_compile(&ctx, &plan, &config, &slice), AX_OK);
         CHECK_EQ(ax_forest_code_make(&ctx, &slice, order, forest->tree_count, arena, &code), AX_OK);
         bool fits = slice.slot_count - slice.temporary_first <= AX_FOREST_CODE_REGISTERS;
         CHECK(fits == (code != NULL));

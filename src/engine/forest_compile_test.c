@@ -167,9 +167,10 @@ TEST(forest_compile_leaves_other_forests_to_the_walk)
 
 TEST(forest_compile_rounds_cuts_down_so_that_floats_keep_their_side)
 {
-    static const double cuts[] = {0.1,     -0.1,     0x1p-1074, -0x1p-1074, 0x1p-140,  1e300,
-                                  -1e300,  DBL_MAX,  -DBL_MAX,  INFINITY,   -INFINITY, 0x1p127,
-                                  FLT_MAX, -FLT_MAX, 16777217,  1e-45};
+    static const double cuts[] = {0.1,       -0.1,    0x1p-1074,       -0x1p-1074,       0x1p-140,
+                                  1e300,     -1e300,  DBL_MAX,         -DBL_MAX,         HUGE_VAL,
+                                  -HUGE_VAL, 0x1p127, (double)FLT_MAX, -(double)FLT_MAX, 16777217,
+                                  1e-45};
     static const float floats[] = {0,       -0.0f,     0.1f,     -0.1f,    0x1p-149f, -0x1p-149f,
                                    FLT_MAX, -FLT_MAX,  1e30f,    INFINITY, -INFINITY, 16777216,
                                    1e-38f,  0x1p-140f, 16777218, 0x1p127f};

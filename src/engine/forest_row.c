@@ -123,14 +123,15 @@ match_lanes(const struct ax_forest_plan *plan)
 }
 
 bool
-ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind)
+ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind,
+                   size_t lanes_max)
 {
     if (!plan->fits || kind == AX_FOREST_ROW_INTERLEAVE)
         return plan->fits;
     bool shape = kind == AX_FOREST_ROW_MATCH  ? plan->leaves_max <= PATHS
                  : kind == AX_FOREST_ROW_HEAP ? plan->forest->depth_max <= AX_FOREST_ROW_HEAP_DEPTH
                                               : plan->forest->tree_nodes_max <= UINT16_MAX;
-    return shape && match_lanes(plan) <= AX_FOREST_ROW_MATCH_LANES;
+    return shape && match_lanes(plan) <= lanes_max;
 }
 
 /* ---- leaves ---- */
@@ -415,7 +416,7 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->bytes = (uint32_t)build->bytes;
     head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
                                      aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned(head->tree_count * sizeof(uint32_t)) +
+                                     aligned((head->tree_count + WALKED) * sizeof(uint32_t)) +
                                      decision_bytes(head) + AX_FOREST_ROW_STRIP);
 }
 
@@ -519,7 +520,7 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
                     enum ax_forest_row_kind kind, struct ax_arena *arena, size_t bytes_max,
                     const struct ax_forest_row **out_form)
 {
-    AX_ASSERT(ax_forest_row_fits(plan, kind));
+    AX_ASSERT(ax_forest_row_fits(plan, kind, AX_FOREST_ROW_MATCH_LANES));
     struct build build = {.plan = plan, .ctx = ctx};
     *out_form = NULL;
     AX_TRY(assign_lanes(&build));
@@ -560,6 +561,33 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     work.codes = (uint8_t *)at + decision_bytes(form);
     work.leaves = (uint32_t *)(work.codes + AX_FOREST_ROW_STRIP);
     return work;
+}
+
+void
+ax_forest_row_correct(const struct ax_forest_row *form, const char *row, uint8_t *lanes)
+{
+    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count; i++) {
+        const double *cuts = ax_forest_row_at(form, columns[i].cuts_at);
+        uint32_t rank = lanes[columns[i].lane];
+        double x;
+        memcpy(&x, row + columns[i].feature * sizeof x, sizeof x);
+        while (rank < columns[i].cut_count && cuts[rank] < x)
+            rank++;
+        lanes[columns[i].lane] = (uint8_t)rank;
+    }
+}
+
+void
+ax_forest_row_missing(const struct ax_forest_row *form, const char *floats, uint8_t *lanes)
+{
+    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count; i++) {
+        float x;
+        memcpy(&x, floats + columns[i].feature * sizeof x, sizeof x);
+        if (isnan(x))
+            lanes[columns[i].lane] = (uint8_t)columns[i].missing;
+    }
 }
 
 void

@@ -28,6 +28,7 @@ enum {
     AX_FOREST_ROW_HEAP_DEPTH = 8,    /* of trees that K2b can do */
     AX_FOREST_ROW_PATHS = 32,        /* leaves of a tree that K2d can do */
     AX_FOREST_ROW_MATCH_LANES = 256, /* more than these only K3 can do */
+    AX_FOREST_ROW_AVX2_LANES = 64,   /* of them, more than AVX2 can do */
     AX_FOREST_ROW_SMALL = 16,        /* cuts that one comparison of floats tells apart */
     AX_FOREST_ROW_WALKED = 64,       /* trees that K3g walks together */
     AX_FOREST_ROW_STRIP = 512,       /* trees whose leaves K2b finds together */
@@ -117,6 +118,8 @@ typedef void (*ax_forest_row_score)(const struct ax_forest_row *form,
 
 void ax_forest_row_portable(const struct ax_forest_row *form, const struct ax_forest_rows *rows,
                             void *scratch, double *out_margin);
+void ax_forest_row_avx2(const struct ax_forest_row *form, const struct ax_forest_rows *rows,
+                        void *scratch, double *out_margin);
 void ax_forest_row_avx512(const struct ax_forest_row *form, const struct ax_forest_rows *rows,
                           void *scratch, double *out_margin);
 
@@ -126,8 +129,9 @@ ax_forest_row_at(const struct ax_forest_row *form, uint32_t at)
     return (const char *)form + at;
 }
 
-/* Whether a form of that kind can be made at all. */
-bool ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind);
+/* Whether a form of that kind can be made for a level that has so many lanes. */
+bool ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind,
+                        size_t lanes_max);
 
 /*
  * Lays a plan out, in `arena`. ctx->arena: working memory. Fails: LIMIT. *out_form is NULL when
@@ -140,6 +144,12 @@ ax_status ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *p
 /* ---- for the levels ---- */
 
 struct ax_forest_row_work ax_forest_row_begin(const struct ax_forest_row *form, void *scratch);
+
+/* Looks at the ranks of doubles again, that may be too low because some are no floats. */
+void ax_forest_row_correct(const struct ax_forest_row *form, const char *row, uint8_t *lanes);
+
+/* Ranks of the values that are NaN; floats: the row's, or its doubles rounded. */
+void ax_forest_row_missing(const struct ax_forest_row *form, const char *floats, uint8_t *lanes);
 
 /* The sets' lanes, once the ranks are there. */
 void ax_forest_row_sets(const struct ax_forest_row *form, uint8_t *lanes);

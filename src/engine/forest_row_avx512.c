@@ -83,34 +83,6 @@ scan_row(const char *row, uint32_t count)
     return (struct found){missing != 0, false};
 }
 
-/* Ranks of doubles that are no floats may be too low. */
-__attribute__((noinline)) static void
-correct_ranks(const struct ax_forest_row *form, const char *row, uint8_t *lanes)
-{
-    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
-    for (uint32_t i = 0; i < form->column_count; i++) {
-        const double *cuts = ax_forest_row_at(form, columns[i].cuts_at);
-        uint32_t rank = lanes[columns[i].lane];
-        double x;
-        memcpy(&x, row + columns[i].feature * sizeof x, sizeof x);
-        while (rank < columns[i].cut_count && cuts[rank] < x)
-            rank++;
-        lanes[columns[i].lane] = (uint8_t)rank;
-    }
-}
-
-__attribute__((noinline)) static void
-set_missing(const struct ax_forest_row *form, const char *values, uint8_t *lanes)
-{
-    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
-    for (uint32_t i = 0; i < form->column_count; i++) {
-        float x;
-        memcpy(&x, values + columns[i].feature * sizeof x, sizeof x);
-        if (isnan(x))
-            lanes[columns[i].lane] = (uint8_t)columns[i].missing;
-    }
-}
-
 UNROLL static __m512
 broadcast(const char *values, uint32_t feature)
 {
@@ -139,9 +111,9 @@ rank_row(const struct ax_forest_row *form, const char *row, bool f32,
         lanes[column->lane] = (uint8_t)(from + count_below(table + AX_FOREST_ROW_SMALL + from, x));
     }
     if (!f32 && (found.inexact || form->correct))
-        correct_ranks(form, row, lanes);
+        ax_forest_row_correct(form, row, lanes);
     if (found.missing)
-        set_missing(form, values, lanes);
+        ax_forest_row_missing(form, values, lanes);
     if (form->set_count)
         ax_forest_row_sets(form, lanes);
 }

@@ -33,7 +33,7 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
     CHECK_EQ(ax_forest_compile(ctx, forest, &plan), AX_OK);
     for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
         const struct ax_forest_row *form;
-        if (!ax_forest_row_fits(&plan, kinds[k]))
+        if (!ax_forest_row_fits(&plan, kinds[k], AX_FOREST_ROW_MATCH_LANES))
             continue;
         forms++;
         CHECK_EQ(ax_forest_row_build(ctx, &plan, kinds[k], ctx->arena, SIZE_MAX, &form), AX_OK);
@@ -47,6 +47,12 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
             CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
         }
 #ifdef __x86_64__
+        memset(got, 0, ROWS * forest->output_count * sizeof *got);
+        if (__builtin_cpu_supports("avx2") && kinds[k] != AX_FOREST_ROW_GATHER &&
+            ax_forest_row_fits(&plan, kinds[k], AX_FOREST_ROW_AVX2_LANES)) {
+            ax_forest_row_avx2(form, &rows, scratch, got);
+            CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
+        }
         memset(got, 0, ROWS * forest->output_count * sizeof *got);
         if (has_avx512()) {
             ax_forest_row_avx512(form, &rows, scratch, got);

@@ -16,7 +16,9 @@
 struct ax_forest_level {
     enum ax_engine_level level;
     ax_forest_row_score row;
-    bool match; /* K2d is there */
+    unsigned kinds;   /* a bit for each enum ax_forest_row_kind that `row` does */
+    size_t lanes_max; /* for the kinds that hold ranks in registers */
+    double rank_ns;   /* what a column's rank costs */
     const struct ax_forest_batch_ops *const *sizes;
 };
 
