@@ -8,7 +8,8 @@
 enum {
     GROUP = AX_FOREST_BATCH_GROUP,
     FLOAT_COLUMNS = 8,
-    SLOTS_BYTES_MAX = 4 << 20, /* beyond the caches that the program's speed comes from */
+    SLOTS_BYTES_MAX = 4 << 20,    /* beyond the caches that the program's speed comes from */
+    SCRATCH_BYTES_MAX = 32 << 20, /* of every thread that scores: many outputs are not worth it */
     FORM_BYTES_MAX = INT32_MAX,
 };
 
@@ -33,7 +34,7 @@ struct layout {
     struct ax_forest_batch_form head;
     const struct ax_forest_code *code;
     uint32_t *order; /* trees, those of an output together, in the order of the file */
-    size_t bytes;
+    size_t bytes, scratch_bytes;
     uint32_t cuts_at, tables_at, ops_at;
 };
 
@@ -120,7 +121,8 @@ lay_out(struct layout *layout)
     head->set_ops_at = layout->ops_at;
     head->leaves_at = place(layout, tables * head->table_bytes);
     head->bytes = (uint32_t)layout->bytes;
-    head->scratch_bytes = (uint32_t)scratch_bytes(layout);
+    layout->scratch_bytes = scratch_bytes(layout);
+    head->scratch_bytes = (uint32_t)layout->scratch_bytes;
 }
 
 /* ---- contents ---- */
@@ -294,7 +296,8 @@ ax_forest_batch_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
     if (slice.slot_count > SLOTS_BYTES_MAX / config->sizes[0]->slot_bytes)
         return AX_OK;
     lay_out(&layout);
-    if (layout.bytes > config->bytes_max || layout.bytes > FORM_BYTES_MAX)
+    if (layout.bytes > config->bytes_max || layout.bytes > FORM_BYTES_MAX ||
+        layout.scratch_bytes > SCRATCH_BYTES_MAX)
         return AX_OK;
     char *memory = ax_arena_alloc(arena, 1, layout.bytes + AX_FOREST_BATCH_ALIGN);
     if (!memory)

@@ -313,8 +313,8 @@ avx2_leaf_table(const double *values, uint32_t planes, bool f32, uint8_t *out)
 static void
 avx2_order(uint32_t, bool, uint16_t *out)
 {
-    for (uint16_t i = 0; i < ROWS; i++)
-        out[i] = i;
+    for (uint32_t i = 0; i < ROWS; i++)
+        out[i] = (uint16_t)i;
 }
 
 static const struct ax_forest_batch_ops avx2 = {

@@ -167,8 +167,8 @@ portable_leaf_table(const double *values, uint32_t planes, bool f32, uint8_t *ou
 static void
 portable_order(uint32_t, bool, uint16_t *out)
 {
-    for (uint16_t i = 0; i < ROWS; i++)
-        out[i] = i;
+    for (uint32_t i = 0; i < ROWS; i++)
+        out[i] = (uint16_t)i;
 }
 
 static void

@@ -18,6 +18,12 @@ enum {
     MAP_0F3A = 3,
 };
 
+#ifdef __x86_64__
+enum { NATIVE = true };
+#else
+enum { NATIVE = false };
+#endif
+
 struct ax_forest_code {
     uint8_t *memory;
     size_t bytes;
@@ -227,8 +233,7 @@ ax_forest_code_make(struct ax_ctx *ctx, const struct ax_forest_slice *slice, con
                     size_t count, struct ax_arena *arena, const struct ax_forest_code **out_code)
 {
     *out_code = NULL;
-#ifdef __x86_64__
-    if (slice->slot_count - slice->temporary_first > REGISTERS ||
+    if (!NATIVE || slice->slot_count - slice->temporary_first > REGISTERS ||
         slice->op_count > INT32_MAX / OP_BYTES_MAX - TREE_BYTES_MAX)
         return AX_OK;
     struct ax_forest_code *code = AX_NEW(arena, struct ax_forest_code);
@@ -244,7 +249,6 @@ ax_forest_code_make(struct ax_ctx *ctx, const struct ax_forest_slice *slice, con
         return ax_fail(ctx, AX_LIMIT, "no memory for a forest's code");
     }
     *out_code = code;
-#endif
     return AX_OK;
 }
 

@@ -25,12 +25,14 @@ shap_of(const struct ax_engine_background *background)
 /* ---- scoring ---- */
 
 enum { BLOCK_ROWS = 512, BLOCK_ROWS_LEAST = 64, BLOCK_BYTES = 1 << 18 };
+enum { WORK_BYTES = 64 << 20, WORK_BYTES_PER_NODE = 2048 }; /* while compiling */
 
 /* Rows that are put into the kernels' shape at a time. */
 static size_t
 block_rows(const struct ax_forest *forest)
 {
-    size_t rows = BLOCK_BYTES / (forest->feature_count * sizeof(double) + 1);
+    size_t cells = forest->feature_count + forest->output_count;
+    size_t rows = BLOCK_BYTES / (cells * sizeof(double));
     rows -= rows % BLOCK_ROWS_LEAST;
     return rows > BLOCK_ROWS ? BLOCK_ROWS : rows < BLOCK_ROWS_LEAST ? BLOCK_ROWS_LEAST : rows;
 }
@@ -359,10 +361,19 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     if (base->ops != &ops)
         return AX_OK;
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
-    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
-                                 &engine->scorer));
-    ax_forest_scorer_describe(&engine->scorer, &base->signature);
-    if (engine->scorer.batch.code) /* it lies outside the arena */
+    /* Working memory of its own: a model that could be read shall not fail for its kernels. */
+    ax_auto(ax_arena_free) struct ax_arena *arena =
+        ax_arena_new(WORK_BYTES + engine->forest.node_count * WORK_BYTES_PER_NODE);
+    if (!arena)
+        return ax_fail(ctx, AX_LIMIT, "no memory to compile a forest");
+    struct ax_arena *callers = ctx->arena;
+    ctx->arena = arena;
+    ax_status status = ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
+                                             &engine->scorer);
+    ctx->arena = callers;
+    if (status == AX_OK)
+        ax_forest_scorer_describe(&engine->scorer, &base->signature);
+    if (status == AX_OK && engine->scorer.batch.code) /* it lies outside the arena */
         base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
-    return AX_OK;
+    return status;
 }

@@ -13,6 +13,7 @@ enum {
     WALKED = AX_FOREST_ROW_WALKED,
     FORM_BYTES_MAX = INT32_MAX,
     LANES_MAX = UINT16_MAX,
+    FEATURES_MAX = 1 << 24,
 };
 
 static ax_status
@@ -524,7 +525,7 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
     struct build build = {.plan = plan, .ctx = ctx};
     *out_form = NULL;
     AX_TRY(assign_lanes(&build));
-    if (build.head.lane_count > LANES_MAX)
+    if (build.head.lane_count > LANES_MAX || plan->forest->feature_count > FEATURES_MAX)
         return AX_OK;
     AX_TRY(number_leaves(&build));
     if (kind == AX_FOREST_ROW_MATCH)
