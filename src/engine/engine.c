@@ -163,6 +163,33 @@ ax_engine_type_name(enum ax_engine_type type)
     return type == AX_ENGINE_F32 ? "FP32" : "FP64";
 }
 
+const char *
+ax_engine_level_name(enum ax_engine_level level)
+{
+    static const char *const names[] = {
+        [AX_ENGINE_LEVEL_BEST] = "best",
+        [AX_ENGINE_LEVEL_PORTABLE] = "portable",
+        [AX_ENGINE_LEVEL_AVX2] = "AVX2",
+        [AX_ENGINE_LEVEL_AVX512] = "AVX-512",
+    };
+    return names[level];
+}
+
+const char *
+ax_engine_kernel_name(enum ax_engine_kernel kernel)
+{
+    static const char *const names[] = {
+        [AX_ENGINE_KERNEL_BEST] = "best",
+        [AX_ENGINE_KERNEL_WALK] = "walk",
+        [AX_ENGINE_KERNEL_INTERLEAVE] = "interleave",
+        [AX_ENGINE_KERNEL_MATCH] = "match",
+        [AX_ENGINE_KERNEL_HEAP] = "heap",
+        [AX_ENGINE_KERNEL_GATHER] = "gather",
+        [AX_ENGINE_KERNEL_BATCH] = "batch",
+    };
+    return names[kernel];
+}
+
 const struct ax_engine_signature *
 ax_engine_signature(const struct ax_engine *engine)
 {

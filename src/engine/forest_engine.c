@@ -420,6 +420,8 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     ctx->arena = arena;
     ax_status status = compile(engine, ctx, config, bytes_max);
     ctx->arena = callers;
+    if (status == AX_OK)
+        ax_forest_scorer_describe(&engine->scorer, &base->signature);
     if (status == AX_OK && engine->scorer.batch.code) /* it lies outside the arena */
         base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
     return status;

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN };
+enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN, DESCRIBED_ROWS_MAX = 4'096 };
 
 static const struct ax_forest_level portable = {
-    .name = "portable",
+    .level = AX_ENGINE_LEVEL_PORTABLE,
     .row = ax_forest_row_portable,
     .kinds = 1 << AX_FOREST_ROW_INTERLEAVE,
     .rank_ns = 8,
@@ -14,7 +14,7 @@ static const struct ax_forest_level portable = {
 
 #ifdef __x86_64__
 static const struct ax_forest_level avx2 = {
-    .name = "AVX2",
+    .level = AX_ENGINE_LEVEL_AVX2,
     .row = ax_forest_row_avx2,
     .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP,
     .lanes_max = AX_FOREST_ROW_AVX2_LANES,
@@ -23,7 +23,7 @@ static const struct ax_forest_level avx2 = {
 };
 
 static const struct ax_forest_level avx512 = {
-    .name = "AVX-512",
+    .level = AX_ENGINE_LEVEL_AVX512,
     .row = ax_forest_row_avx512,
     .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP |
              1 << AX_FOREST_ROW_GATHER,
@@ -291,5 +291,27 @@ ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_fore
         rest.at = (const char *)rest.at + some.count * rest.stride_bytes;
         rest.count -= some.count;
         out_margin += some.count * scorer->forest->output_count;
+    }
+}
+
+void
+ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
+                          struct ax_engine_signature *signature)
+{
+    static const enum ax_engine_kernel kernels[] = {
+        [AX_FOREST_ROW_MATCH] = AX_ENGINE_KERNEL_MATCH,
+        [AX_FOREST_ROW_HEAP] = AX_ENGINE_KERNEL_HEAP,
+        [AX_FOREST_ROW_GATHER] = AX_ENGINE_KERNEL_GATHER,
+        [AX_FOREST_ROW_INTERLEAVE] = AX_ENGINE_KERNEL_INTERLEAVE,
+    };
+    signature->level = scorer->level->level;
+    signature->row_kernel = scorer->row ? kernels[scorer->row->kind] : AX_ENGINE_KERNEL_WALK;
+    signature->batch_kernel = signature->row_kernel;
+    for (size_t rows = 1; scorer->batch.form && rows <= DESCRIBED_ROWS_MAX; rows++) {
+        if (width_for(scorer, rows) == WIDTHS)
+            continue;
+        signature->batch_kernel = AX_ENGINE_KERNEL_BATCH;
+        signature->batch_rows = rows;
+        return;
     }
 }

@@ -14,7 +14,7 @@
 
 /* The kernels of a level. */
 struct ax_forest_level {
-    const char *name;
+    enum ax_engine_level level;
     ax_forest_row_score row;
     unsigned kinds;   /* a bit for each enum ax_forest_row_kind that `row` does */
     size_t lanes_max; /* for the kinds that hold ranks in registers */
@@ -50,3 +50,7 @@ ax_status ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *fore
  */
 void ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *rows,
                           void *scratch, double *out_margin);
+
+/* What was chosen, for people: level, kernels and from how many rows on there are batches. */
+void ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
+                               struct ax_engine_signature *signature);
