@@ -1,6 +1,6 @@
 # The front door. What is built, and from what, stands in meson.build; what is installed, in
 # tools/setup. Each target sees to its own set-up first and skips it when it is done.
-.PHONY: all setup demo test tidy check check-full fuzz soak bench clean help
+.PHONY: all setup demo test python tidy check check-full fuzz soak bench clean help
 .DEFAULT_GOAL := all
 
 FUZZ_SECONDS ?= 60
@@ -19,6 +19,9 @@ test: all
 	@tools/setup tests
 	@tools/build build-test --buildtype=debugoptimized -Dtests=true -Dfaults=true
 	@tools/run-tests build-test --e2e build
+
+python: all
+	@tools/python-package build
 
 tidy:
 	@tools/setup core
@@ -52,6 +55,7 @@ help:
 	@echo 'make            build: the programs are build/axiom and build/axiom-verify'
 	@echo 'make demo       build, then the whole path from data to audited decisions, on real data'
 	@echo 'make test       build, then every test: unit, contract, stored fuzz inputs, end to end'
+	@echo 'make python     the wheel of the Python package axiom-engine, in build/python'
 	@echo 'make tidy       hold the sources against the house rules (docs/style.md), in seconds'
 	@echo 'make check      the tests under sanitizers, linters on what changed, tidy with symbols'
 	@echo 'make check-full the same with everything linted and the long sweeps; hours'

@@ -32,6 +32,12 @@ ax_test_failed(const char *file, int line, const char *format, ...)
     failed = true;
 }
 
+bool
+ax_test_said(const struct ax_ctx *ctx, const char *words)
+{
+    return strstr(ctx->error, words) != NULL;
+}
+
 void
 ax_test_with_ctx(void (*body)(struct ax_ctx *ctx))
 {

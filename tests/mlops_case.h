@@ -28,6 +28,8 @@ struct mlops_case {
     struct ax_change_control *control;
     struct ax_keystore_key keys[PEOPLE];
     struct ax_actor actors[PEOPLE];
+    ax_status (*on_plan)(void *arg, struct ax_ctx *ctx); /* of the deployments; NULL for none */
+    void *on_plan_arg;
 };
 
 static inline ax_str
@@ -119,8 +121,11 @@ mlops_case_open_models(struct mlops_case *at)
     const struct ax_validations_config validations = {
         .store = store, .registry = at->registry, .datasets = at->datasets};
     CHECK_EQ(ax_validations_open(ctx, &validations, &at->validations), AX_OK);
-    const struct ax_deployments_config deployments = {
-        .store = store, .registry = at->registry, .folder = mlops_case_path(at, "serving")};
+    const struct ax_deployments_config deployments = {.store = store,
+                                                      .registry = at->registry,
+                                                      .folder = mlops_case_path(at, "serving"),
+                                                      .on_plan = at->on_plan,
+                                                      .arg = at->on_plan_arg};
     CHECK_EQ(ax_deployments_open(ctx, &deployments, &at->deployments), AX_OK);
     const struct ax_change_control_config control = {.store = store,
                                                      .ledger = at->ledger,

@@ -57,8 +57,23 @@ model_case_list(struct ax_ctx *ctx, const char *folder, ax_str **out_names)
     return names.count;
 }
 
+/* An empty cell is NaN. */
 static bool
-read_rows(struct ax_ctx *ctx, ax_str csv, struct model_case *out)
+read_cell(ax_str cell, bool wide, double *out)
+{
+    float narrow = NAN;
+    *out = (double)NAN;
+    if (cell.len == 0 || ax_str_eq(cell, AX_STR("\"\"")))
+        return true;
+    if (wide)
+        return ax_parse_f64(cell, out);
+    bool ok = ax_parse_f32(cell, &narrow);
+    *out = (double)narrow;
+    return ok;
+}
+
+static bool
+read_rows(struct ax_ctx *ctx, ax_str csv, bool wide, struct model_case *out)
 {
     struct number_array cells = {};
     ax_str line, cell;
@@ -73,12 +88,8 @@ read_rows(struct ax_ctx *ctx, ax_str csv, struct model_case *out)
             if (header)
                 continue;
             double *slot = AX_ARRAY_PUSH(ctx->arena, &cells);
-            float narrow = NAN;
-            if (!slot)
+            if (!slot || !read_cell(cell, wide, slot))
                 return false;
-            if (cell.len && !ax_str_eq(cell, AX_STR("\"\"")) && !ax_parse_f32(cell, &narrow))
-                return false;
-            *slot = (double)narrow;
         }
         if (header)
             out->column_count = columns;
@@ -111,12 +122,15 @@ model_case_load(struct ax_ctx *ctx, const char *folder, const char *name,
     static const struct ax_json_limits limits = {.raw_numbers = true, .special_floats = true};
     struct model_case found = {.name = name};
     const struct ax_json *meta = NULL;
-    ax_str csv, expected, about;
+    ax_str csv, expected, about, type = {};
     bool ok = read_part(ctx, folder, name, "input.csv", &csv) &&
               read_part(ctx, folder, name, "expected.json", &expected) &&
-              read_part(ctx, folder, name, "meta.json", &about) && read_rows(ctx, csv, &found) &&
+              read_part(ctx, folder, name, "meta.json", &about) &&
               ax_json_parse(ctx, expected, &limits, &found.expected) == AX_OK &&
               ax_json_parse(ctx, about, &limits, &meta) == AX_OK;
+    bool wide =
+        ax_json_text(ax_json_find(meta, "input_type"), &type) && ax_str_eq(type, AX_STR("float64"));
+    ok = ok && read_rows(ctx, csv, wide, &found);
     if (!ok) {
         ax_test_failed(__FILE__, __LINE__, "case %s/%s is not whole: %s", folder, name, ctx->error);
         return false;

@@ -14,7 +14,7 @@ struct model_case {
     const char *name;
     size_t row_count, column_count;
     float *cells; /* NaN where a cell is empty */
-    double *wide; /* the same as doubles */
+    double *wide; /* the same as doubles; with all their digits where the case is of float64 */
     bool missing_given;
     double missing;
     const struct ax_json *expected;

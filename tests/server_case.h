@@ -41,7 +41,7 @@ server_case_init(struct ax_ctx *ctx, const struct server_case *made)
         .root = made->root,
         .keys = made->keys,
         .origin = AX_STR("axiom.test/ledger"),
-        .admin = AX_STR("ada"),
+        .admin = AX_STR("amy"),
     };
     return ax_init(ctx, &init);
 }
@@ -54,6 +54,7 @@ server_case_open(struct ax_ctx *ctx, const struct server_case *made, struct ax_s
     ax_server_settings_defaults(&services->settings);
     AX_TRY(ax_data_dir_of(ctx, made->root, made->keys, &services->dir));
     AX_TRY(ax_server_settings_read(ctx, &services->settings, services->dir.settings));
+    services->settings.ledger.prepare_bytes = 1 << 20; /* a sweep opens it some hundred times */
     AX_TRY(ax_data_dir_hold(ctx, &services->dir));
     return ax_services_open(ctx, services);
 }

@@ -30,6 +30,11 @@ struct ax_api_host {
     ax_status (*settle)(void *arg, struct ax_ctx *ctx);
     /* Gauges that are read when somebody asks: ledger, disk, connections. */
     void (*observe)(void *arg);
+    /* Development mode: reads a model's file again, or serves it no more. Blocks. */
+    ax_status (*load)(void *arg, struct ax_ctx *ctx, ax_str model);
+    ax_status (*unload)(void *arg, struct ax_ctx *ctx, ax_str model);
+    /* Models that are known and not served, an object each; none on a governed server. */
+    void (*show_unloaded)(void *arg, struct ax_json_writer *out);
 };
 
 /*
@@ -38,7 +43,10 @@ struct ax_api_host {
  */
 struct ax_api_config {
     bool governed;
-    ax_str server_name; /* of the inference protocol's metadata; "axiom" */
+    const unsigned *listener_dialects; /* of each listener: dialect.h */
+    size_t listener_count;
+    ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
+    ax_str server_name;   /* of the inference protocol's metadata; "axiom" */
     ax_str build_id;
     struct ax_model_server *server;
     struct ax_metrics *metrics;

@@ -4,9 +4,8 @@
 
 #include "base/number.h"
 
-enum { ROWS_MAX = 1 << 24 };
-
-static const char *const output_names[] = {"predict", "margin", "contributions", "leaf", "reasons"};
+static const char *const output_names[] = {"predict", "margin",  "contributions", "leaf",
+                                           "reasons", "outcome", "score",         "decision_id"};
 
 static const struct ax_engine_signature *
 engine_of(const struct ax_loaded_model *model)
@@ -30,8 +29,6 @@ number_type(enum ax_engine_type type)
     return type == AX_ENGINE_F32 ? AX_TENSOR_FP32 : AX_TENSOR_FP64;
 }
 
-/* ---- metadata ---- */
-
 static void
 show_tensor(struct ax_json_writer *json, ax_str name, enum ax_tensor_type type,
             const int64_t *shape, size_t dim_count)
@@ -47,35 +44,74 @@ show_tensor(struct ax_json_writer *json, ax_str name, enum ax_tensor_type type,
     ax_json_end_object(json);
 }
 
-static void
-show_inputs(const struct ax_loaded_model *model, struct ax_json_writer *json)
+ax_str
+ax_inference_output_name(enum ax_inference_output output)
+{
+    return ax_str_of(output_names[output]);
+}
+
+/* ---- the tensors of a model ---- */
+
+static struct ax_engine_port
+port_of(ax_str name, enum ax_tensor_type type, int64_t columns)
+{
+    return (struct ax_engine_port){
+        .name = name, .type = type, .dim_count = columns ? 2 : 1, .shape = {-1, columns}};
+}
+
+static ax_status
+table_inputs(struct ax_ctx *ctx, const struct ax_loaded_model *model, struct ax_engine_graph *out)
 {
     const struct ax_signature *signature = model->signature;
     enum ax_tensor_type type = number_type(engine_of(model)->input);
-    ax_json_key(json, "inputs");
-    ax_json_begin_array(json);
-    if (mixed(model)) {
-        for (size_t i = 0; i < signature->feature_count; i++)
-            show_tensor(json, signature->names[i],
-                        signature->features[i].kind == AX_FEATURE_CATEGORY ? AX_TENSOR_BYTES : type,
-                        (const int64_t[]){-1}, 1);
-    } else {
-        show_tensor(json, AX_STR("input-0"), type,
-                    (const int64_t[]){-1, (int64_t)signature->feature_count}, 2);
-    }
-    ax_json_end_array(json);
+    out->input_count = mixed(model) ? signature->feature_count : 1;
+    struct ax_engine_port *inputs =
+        AX_NEW_ARRAY(ctx->arena, struct ax_engine_port, out->input_count);
+    if (!inputs)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu inputs", out->input_count);
+    if (!mixed(model))
+        inputs[0] = port_of(AX_STR("input-0"), type, (int64_t)signature->feature_count);
+    for (size_t i = 0; mixed(model) && i < signature->feature_count; i++)
+        inputs[i] =
+            port_of(signature->names[i],
+                    signature->features[i].kind == AX_FEATURE_CATEGORY ? AX_TENSOR_BYTES : type, 0);
+    out->inputs = inputs;
+    return AX_OK;
 }
 
 /* Only the response is an output by default; the others are asked for by name. */
-static void
-show_outputs(const struct ax_loaded_model *model, struct ax_json_writer *json)
+ax_status
+ax_inference_ports(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                   struct ax_engine_graph *out_ports)
 {
     const struct ax_engine_signature *engine = engine_of(model);
-    bool one = engine->response_count == 1;
-    ax_json_key(json, "outputs");
+    const struct ax_engine_graph *graph = ax_engine_graph(model->engine);
+    struct ax_engine_graph ports = {.output_count = 1};
+    if (graph) {
+        *out_ports = *graph;
+        return AX_OK;
+    }
+    AX_TRY(table_inputs(ctx, model, &ports));
+    struct ax_engine_port *output = AX_NEW(ctx->arena, struct ax_engine_port);
+    if (!output)
+        return ax_fail(ctx, AX_LIMIT, "no memory for outputs");
+    int64_t columns = engine->response_count == 1 ? 0 : (int64_t)engine->response_count;
+    *output = port_of(AX_STR("predict"), number_type(engine->output), columns);
+    ports.outputs = output;
+    *out_ports = ports;
+    return AX_OK;
+}
+
+/* ---- metadata ---- */
+
+static void
+show_ports(struct ax_json_writer *json, const char *key, const struct ax_engine_port *ports,
+           size_t count)
+{
+    ax_json_key(json, key);
     ax_json_begin_array(json);
-    show_tensor(json, AX_STR("predict"), number_type(engine->output),
-                (const int64_t[]){-1, (int64_t)engine->response_count}, one ? 1 : 2);
+    for (size_t i = 0; i < count; i++)
+        show_tensor(json, ports[i].name, ports[i].type, ports[i].shape, ports[i].dim_count);
     ax_json_end_array(json);
 }
 
@@ -110,10 +146,12 @@ put_version(struct ax_json_writer *json, int64_t version)
     ax_json_put_text(json, (ax_str){text, ax_format_i64(version, text)});
 }
 
-void
-ax_inference_show(const struct ax_loaded_model *model, const struct ax_plan *plan,
-                  struct ax_json_writer *out)
+ax_status
+ax_inference_show(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                  const struct ax_plan *plan, struct ax_json_writer *out)
 {
+    struct ax_engine_graph ports;
+    AX_TRY(ax_inference_ports(ctx, model, &ports));
     ax_json_begin_object(out);
     ax_json_member_text(out, "name", model->model);
     ax_json_key(out, "versions");
@@ -123,16 +161,18 @@ ax_inference_show(const struct ax_loaded_model *model, const struct ax_plan *pla
             put_version(out, plan->models[i]->version);
     ax_json_end_array(out);
     show_platform(model, out);
-    show_inputs(model, out);
-    show_outputs(model, out);
+    show_ports(out, "inputs", ports.inputs, ports.input_count);
+    show_ports(out, "outputs", ports.outputs, ports.output_count);
     ax_json_key(out, "properties");
     ax_json_begin_object(out);
     show_names(model->signature, out);
     ax_json_member_text(out, "digest", ax_str_of(model->digest_hex));
     ax_json_member_text(out, "governed", model->governed ? AX_STR("true") : AX_STR("false"));
-    ax_json_member_text(out, "optional_outputs", AX_STR("margin,contributions,leaf,reasons"));
+    if (!ax_engine_graph(model->engine))
+        ax_json_member_text(out, "optional_outputs", AX_STR("margin,contributions,leaf,reasons"));
     ax_json_end_object(out);
     ax_json_end_object(out);
+    return AX_OK;
 }
 
 /* ---- inputs ---- */
@@ -258,7 +298,7 @@ take_columns(struct ax_ctx *ctx, const struct ax_tensor_json_request *request,
     if (first->dim_count == 0)
         return wrong_shape(ctx, out->model, first, (const int64_t[]){-1}, 1);
     out->row_count = (size_t)first->shape[0];
-    double *rows = out->row_count < ROWS_MAX
+    double *rows = out->row_count <= AX_INFERENCE_ROWS_MAX
                        ? AX_NEW_ARRAY(ctx->arena, double, out->row_count *width + 1)
                        : NULL;
     if (!seen || !rows)
@@ -301,6 +341,9 @@ take_inputs(struct ax_ctx *ctx, const struct ax_tensor_json_request *request,
     AX_TRY(matrix ? take_matrix(ctx, request, out) : take_columns(ctx, request, out));
     if (out->row_count == 0)
         return ax_fail(ctx, AX_INVALID, "there are no rows to score");
+    if (out->row_count > AX_INFERENCE_ROWS_MAX)
+        return ax_fail(ctx, AX_INVALID, "inference request batch-size must be <= %d for '%.*s'",
+                       (int)AX_INFERENCE_ROWS_MAX, AX_FMT(out->model->model));
     return check_missing(ctx, out);
 }
 
@@ -353,20 +396,124 @@ take_outputs(struct ax_ctx *ctx, const struct ax_plan *plan,
     return AX_OK;
 }
 
+/* ---- graphs ---- */
+
+static size_t
+port_find(const struct ax_engine_port *ports, size_t count, ax_str name)
+{
+    size_t at = 0;
+    while (at < count && !ax_str_eq(ports[at].name, name))
+        at++;
+    return at;
+}
+
+static bool
+shape_fits(const struct ax_engine_port *port, const struct ax_tensor *tensor)
+{
+    bool fits = tensor->dim_count == port->dim_count;
+    for (size_t i = 0; fits && i < port->dim_count; i++)
+        fits = port->shape[i] < 0 || port->shape[i] == tensor->shape[i];
+    return fits;
+}
+
+static ax_status
+take_graph_inputs(struct ax_ctx *ctx, const struct ax_engine_graph *graph,
+                  const struct ax_tensor_json_request *request, struct ax_inference *out)
+{
+    const struct ax_loaded_model *model = out->model;
+    struct ax_tensor *inputs = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, graph->input_count + 1);
+    bool *seen = AX_NEW_ARRAY(ctx->arena, bool, graph->input_count + 1);
+    if (!inputs || !seen)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu inputs", graph->input_count);
+    for (size_t i = 0; i < request->input_count; i++) {
+        const struct ax_tensor *tensor = &request->inputs[i].tensor;
+        size_t at = port_find(graph->inputs, graph->input_count, tensor->name);
+        if (at == graph->input_count)
+            return ax_fail(ctx, AX_INVALID, "unexpected inference input '%.*s' for model '%.*s'",
+                           AX_FMT(tensor->name), AX_FMT(model->model));
+        const struct ax_engine_port *port = &graph->inputs[at];
+        if (tensor->type != port->type)
+            return wrong_type(ctx, model, tensor, port->type);
+        if (!shape_fits(port, tensor))
+            return wrong_shape(ctx, model, tensor, port->shape, port->dim_count);
+        inputs[at] = *tensor;
+        seen[at] = true;
+    }
+    for (size_t i = 0; i < graph->input_count; i++)
+        if (!seen[i])
+            return wrong_inputs(ctx, model, graph->input_count, request, graph->inputs[i].name);
+    out->graph_inputs = inputs;
+    out->row_count = 1;
+    if (graph->input_count > 0 && inputs[0].dim_count > 0)
+        out->row_count = (size_t)inputs[0].shape[0];
+    return AX_OK;
+}
+
+static ax_status
+take_graph_outputs(struct ax_ctx *ctx, const struct ax_engine_graph *graph,
+                   const struct ax_tensor_json_request *request, struct ax_inference *out)
+{
+    size_t count = request->output_count ? request->output_count : graph->output_count;
+    size_t *outputs = AX_NEW_ARRAY(ctx->arena, size_t, count + 1);
+    if (!outputs)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu outputs", count);
+    for (size_t i = 0; i < count; i++) {
+        if (request->output_count == 0) {
+            outputs[i] = i;
+            continue;
+        }
+        ax_str name = request->outputs[i].name;
+        outputs[i] = port_find(graph->outputs, graph->output_count, name);
+        if (outputs[i] == graph->output_count)
+            return ax_fail(ctx, AX_INVALID, "unexpected inference output '%.*s' for model '%.*s'",
+                           AX_FMT(name), AX_FMT(out->model->model));
+        for (size_t k = 0; k < i; k++)
+            if (outputs[k] == outputs[i])
+                return ax_fail(ctx, AX_INVALID, "output '%.*s' already exists in request",
+                               AX_FMT(name));
+    }
+    out->graph_outputs = outputs;
+    out->output_count = count;
+    return AX_OK;
+}
+
+/* Named after its own tensors it runs as the graph it is; by its columns it is a table's model. */
+static bool
+asked_as_graph(const struct ax_loaded_model *model, const struct ax_engine_graph *graph,
+               const struct ax_tensor_json_request *request)
+{
+    if (!graph || request->input_count == 0)
+        return graph != NULL;
+    return engine_of(model)->feature_count == 0 ||
+           port_find(graph->inputs, graph->input_count, request->inputs[0].tensor.name) <
+               graph->input_count;
+}
+
 ax_status
 ax_inference_prepare(struct ax_ctx *ctx, const struct ax_loaded_model *model,
                      const struct ax_plan *plan, const struct ax_tensor_json_request *request,
                      struct ax_inference *out_inference)
 {
+    const struct ax_engine_graph *graph = ax_engine_graph(model->engine);
     *out_inference = (struct ax_inference){.model = model};
+    if (asked_as_graph(model, graph, request)) {
+        AX_TRY(take_graph_inputs(ctx, graph, request, out_inference));
+        return take_graph_outputs(ctx, graph, request, out_inference);
+    }
     AX_TRY(take_inputs(ctx, request, out_inference));
     return take_outputs(ctx, plan, request, out_inference);
 }
 
 bool
+ax_inference_blocks(const struct ax_loaded_model *model)
+{
+    return engine_of(model)->blocking;
+}
+
+bool
 ax_inference_explains(const struct ax_inference *inference)
 {
-    for (size_t i = 0; i < inference->output_count; i++)
+    for (size_t i = 0; !inference->graph_inputs && i < inference->output_count; i++)
         if (inference->outputs[i] == AX_INFERENCE_CONTRIBUTIONS ||
             inference->outputs[i] == AX_INFERENCE_REASONS)
             return true;
@@ -383,8 +530,9 @@ struct scored {
 static unsigned
 engine_outputs(const struct ax_inference *inference)
 {
-    static const unsigned bits[] = {AX_ENGINE_RESPONSE, AX_ENGINE_MARGIN, AX_ENGINE_CONTRIBUTIONS,
-                                    AX_ENGINE_LEAF, AX_ENGINE_CONTRIBUTIONS};
+    static const unsigned bits[AX_INFERENCE_OUTPUTS_MAX] = {AX_ENGINE_RESPONSE, AX_ENGINE_MARGIN,
+                                                            AX_ENGINE_CONTRIBUTIONS, AX_ENGINE_LEAF,
+                                                            AX_ENGINE_CONTRIBUTIONS};
     unsigned outputs = 0;
     for (size_t i = 0; i < inference->output_count; i++)
         outputs |= bits[inference->outputs[i]];
@@ -417,13 +565,12 @@ score(struct ax_ctx *ctx, const struct ax_inference *inference, void *scratch, s
     return ax_engine_score(inference->model->engine, ctx, &call, scratch, answer);
 }
 
-/* Doubles as the type the model computed in; for FP32 the narrowing loses nothing. */
-static ax_status
-put_numbers(struct ax_ctx *ctx, const struct ax_inference *inference, const double *values,
-            struct ax_tensor *tensor)
+ax_status
+ax_inference_narrow(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                    struct ax_tensor *tensor)
 {
-    tensor->type = number_type(engine_of(inference->model)->output);
-    tensor->data = values;
+    const double *values = tensor->data;
+    tensor->type = number_type(engine_of(model)->output);
     if (tensor->type == AX_TENSOR_FP64)
         return AX_OK;
     float *narrow = AX_NEW_ARRAY(ctx->arena, float, tensor->count);
@@ -481,10 +628,12 @@ put_output(struct ax_ctx *ctx, const struct scored *scored, enum ax_inference_ou
     switch (output) {
     case AX_INFERENCE_PREDICT:
         set_shape(tensor, rows, engine->response_count, 0);
-        return put_numbers(ctx, inference, scored->answer.response, tensor);
+        tensor->data = scored->answer.response;
+        return ax_inference_narrow(ctx, inference->model, tensor);
     case AX_INFERENCE_MARGIN:
         set_shape(tensor, rows, engine->margin_count, 0);
-        return put_numbers(ctx, inference, scored->answer.margin, tensor);
+        tensor->data = scored->answer.margin;
+        return ax_inference_narrow(ctx, inference->model, tensor);
     case AX_INFERENCE_CONTRIBUTIONS:
         set_shape(tensor, rows, engine->margin_count, engine->feature_count + 1);
         tensor->type = AX_TENSOR_FP64;
@@ -498,14 +647,46 @@ put_output(struct ax_ctx *ctx, const struct scored *scored, enum ax_inference_ou
     case AX_INFERENCE_REASONS:
         set_shape(tensor, rows, 1, (size_t)inference->deployment->policy->reasons_max);
         return put_reasons(ctx, scored, tensor);
+    case AX_INFERENCE_OUTCOME:
+    case AX_INFERENCE_SCORE:
+    case AX_INFERENCE_DECISION_ID:
+        break;
     }
-    return AX_INTERNAL;
+    return ax_fail(ctx, AX_INVALID,
+                   "output '%.*s': only a client's decisions of a deployment have it",
+                   AX_FMT(tensor->name));
+}
+
+static ax_status
+run_graph(struct ax_ctx *ctx, const struct ax_inference *inference,
+          const struct ax_tensor **out_tensors, size_t *out_count)
+{
+    const struct ax_engine_graph *graph = ax_engine_graph(inference->model->engine);
+    size_t count = graph->output_count;
+    bool *wanted = AX_NEW_ARRAY(ctx->arena, bool, count + 1);
+    struct ax_tensor *all = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, count + 1);
+    struct ax_tensor *given =
+        AX_NEW_ARRAY(ctx->arena, struct ax_tensor, inference->output_count + 1);
+    if (!wanted || !all || !given)
+        return ax_fail(ctx, AX_LIMIT, "no memory for outputs");
+    for (size_t i = 0; i < inference->output_count; i++)
+        wanted[inference->graph_outputs[i]] = true;
+    AX_TRY(ax_engine_run(inference->model->engine, ctx, inference->graph_inputs, wanted, all));
+    for (size_t i = 0; i < inference->output_count; i++) {
+        given[i] = all[inference->graph_outputs[i]];
+        given[i].name = graph->outputs[inference->graph_outputs[i]].name;
+    }
+    *out_tensors = given;
+    *out_count = inference->output_count;
+    return AX_OK;
 }
 
 ax_status
 ax_inference_run(struct ax_ctx *ctx, const struct ax_inference *inference, void *scratch,
                  const struct ax_tensor **out_tensors, size_t *out_count)
 {
+    if (inference->graph_inputs)
+        return run_graph(ctx, inference, out_tensors, out_count);
     struct scored scored = {.inference = inference};
     struct ax_tensor *tensors = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, inference->output_count);
     if (!tensors)

@@ -1,15 +1,18 @@
 /*
- * The Open Inference Protocol over REST, JSON bodies: what unmodified Triton and KServe clients
- * say.
+ * The Open Inference Protocol over REST: what unmodified Triton and KServe clients say.
  *
  * Source: open-inference-protocol.md sections 1 to 3. Where Triton answers a client's fault with a
  * 5xx, this answers 4xx; its words are kept where clients look for them.
  */
-#include "api/inference_model.h"
-#include "api/route.h"
-#include "codec/tensor_json.h"
+#include "api/inference_rest.h"
 
-enum { LOOP_BODY_BYTES_MAX = 64 << 10, LOOP_EXPLAINED_ROWS_MAX = 4 };
+#include "api/inference.h"
+#include "api/inference_body.h"
+
+/* Of the protocol's names of extensions, those that are here. */
+static const char *const extensions[] = {
+    "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters",
+    "statistics",     "logging"};
 
 /* ---- the server ---- */
 
@@ -48,6 +51,8 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
     ax_json_member_text(json, "version", AX_STR(AX_VERSION));
     ax_json_key(json, "extensions");
     ax_json_begin_array(json);
+    for (size_t i = 0; i < AX_COUNT_OF(extensions); i++)
+        ax_json_put_text(json, ax_str_of(extensions[i]));
     ax_json_end_array(json);
     ax_json_end_object(json);
     return AX_OK;
@@ -55,26 +60,54 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
 
 /* ---- models ---- */
 
-/* The model a path names: its first word, and its second when it names a version. */
 static ax_status
-find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
-           struct ax_loaded_model **out_model)
+unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version)
 {
-    const struct ax_plan *plan = ax_lane_plan(lane);
-    ax_str name = call->parameters[0];
-    int64_t version = 0;
-    if (call->parameters[1].len)
-        AX_TRY(ax_call_number(call, ctx, 1, &version));
-    struct ax_loaded_model *any = plan ? ax_plan_model(plan, name, 0) : NULL;
-    if (!any)
-        return ax_fail(ctx, AX_NOT_FOUND, "Request for unknown model: '%.*s' is not found",
-                       AX_FMT(name));
-    *out_model = call->parameters[1].len ? ax_plan_model(plan, name, version) : any;
-    if (!*out_model)
+    if (any_version)
         return ax_fail(ctx, AX_NOT_FOUND,
-                       "Request for unknown model: '%.*s' version %lld is not found", AX_FMT(name),
+                       "Request for unknown model: '%.*s' version %lld is not found", AX_FMT(model),
                        (long long)version);
+    return ax_fail(ctx, AX_NOT_FOUND, "Request for unknown model: '%.*s' is not found",
+                   AX_FMT(model));
+}
+
+static ax_status
+read_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
+          const void **out_body, const struct ax_tensor_json_request **out_request)
+{
+    struct ax_inference_body *body = AX_NEW(ctx->arena, struct ax_inference_body);
+    if (!body)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
+    AX_TRY(ax_inference_body_read(ctx, call->request, model, body));
+    *out_body = body;
+    *out_request = &body->request;
     return AX_OK;
+}
+
+static ax_status
+write_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
+           const void *body, const struct ax_tensor *outputs, size_t output_count)
+{
+    return ax_inference_body_write(ctx, body, model, outputs, output_count, call->exchange);
+}
+
+static const struct ax_inference_dialect dialect = {read_body, write_body, unknown};
+
+/* What the path names: the model in its first word, the version in its second. */
+static ax_status
+target_of(struct ax_call *call, struct ax_ctx *ctx, struct ax_inference_target *out_target)
+{
+    *out_target = (struct ax_inference_target){.model = call->parameters[0], .dialect = &dialect};
+    return call->parameters[1].len ? ax_call_number(call, ctx, 1, &out_target->version) : AX_OK;
+}
+
+ax_status
+ax_inference_find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
+                        struct ax_loaded_model **out_model)
+{
+    struct ax_inference_target target;
+    AX_TRY(target_of(call, ctx, &target));
+    return ax_inference_find(ctx, lane, &target, out_model);
 }
 
 static ax_status
@@ -98,7 +131,7 @@ static ax_status
 model_ready(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
-    AX_TRY(find_model(call, ctx, call->lane, &model));
+    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
     ax_json_member_text(json, "name", model->model);
@@ -111,106 +144,26 @@ static ax_status
 model_metadata(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
-    AX_TRY(find_model(call, ctx, call->lane, &model));
-    ax_inference_show(model, ax_lane_plan(call->lane), ax_call_json(call));
-    return AX_OK;
+    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
+    return ax_inference_show(ctx, model, ax_lane_plan(call->lane), ax_call_json(call));
 }
 
 /* ---- infer ---- */
 
 static ax_status
-check_kill_switch(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model)
-{
-    if (!call->services->kill)
-        return AX_OK;
-    const struct ax_kill_subject subject = {.model = model->model, .client = call->actor.id};
-    return ax_kill_switch_check(call->services->kill, ctx, &subject);
-}
-
-static ax_status
-refuse_binary(struct ax_ctx *ctx, const struct ax_tensor_json_request *request)
-{
-    for (size_t i = 0; i < request->input_count; i++)
-        if (request->inputs[i].is_binary)
-            return ax_fail(ctx, AX_INVALID,
-                           "input '%.*s' comes as binary_data_size; this server takes \"data\" in "
-                           "the JSON only",
-                           AX_FMT(request->inputs[i].tensor.name));
-    for (size_t i = 0; i < request->output_count; i++)
-        if (request->outputs[i].classification)
-            return ax_fail(ctx, AX_INVALID, "classification is not supported for output '%.*s'",
-                           AX_FMT(request->outputs[i].name));
-    return AX_OK;
-}
-
-/* Explanations of many rows would keep the loop's other clients waiting. */
-static bool
-heavy(const struct ax_inference *inference)
-{
-    return ax_inference_explains(inference) && inference->row_count > LOOP_EXPLAINED_ROWS_MAX;
-}
-
-static ax_status infer_on_worker(struct ax_call *call, struct ax_ctx *ctx);
-
-static ax_status
-infer_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
-{
-    struct ax_tensor_json_request request;
-    struct ax_loaded_model *model;
-    struct ax_inference inference;
-    const struct ax_tensor *outputs;
-    size_t output_count;
-    AX_TRY(find_model(call, ctx, lane, &model));
-    AX_TRY(check_kill_switch(call, ctx, model));
-    AX_TRY(ax_tensor_json_parse(ctx, call->request->body, NULL, &request));
-    AX_TRY(refuse_binary(ctx, &request));
-    AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), &request, &inference));
-    if (lane == call->lane && heavy(&inference))
-        return ax_call_to_worker(call, ctx, infer_on_worker);
-    void *scratch = ax_lane_scratch(lane, model->scratch_bytes);
-    if (!scratch)
-        return ax_fail(ctx, AX_LIMIT, "no memory to score");
-    AX_TRY(ax_inference_run(ctx, &inference, scratch, &outputs, &output_count));
-    ax_lane_note_inference(lane, model, inference.row_count);
-    ax_str version = ax_str_printf(ctx->arena, "%lld", (long long)model->version);
-    const struct ax_tensor_json_response response = {
-        .model_name = model->model,
-        .model_version = version.at ? version : AX_STR(""),
-        .id = request.id,
-        .has_id = request.has_id,
-        .outputs = outputs,
-        .output_count = output_count,
-    };
-    ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("application/json"));
-    return ax_tensor_json_print(ctx, &response, ax_exchange_body(call->exchange));
-}
-
-/* A worker has no lane of its own: this one lives as long as the request. */
-static ax_status
-infer_on_worker(struct ax_call *call, struct ax_ctx *ctx)
-{
-    struct ax_lane *lane;
-    AX_TRY(ax_lane_open(ctx, call->services->server, &lane));
-    ax_status status = infer_with(call, ctx, lane);
-    ax_lane_close(lane);
-    return status;
-}
-
-static ax_status
 infer(struct ax_call *call, struct ax_ctx *ctx)
 {
-    if (ax_http_header_find(call->request, AX_STR("inference-header-content-length")).at)
-        return ax_fail(ctx, AX_INVALID,
-                       "binary tensor data is not supported; send \"data\" in the JSON");
-    if (call->request->body.len > LOOP_BODY_BYTES_MAX)
-        return ax_call_to_worker(call, ctx, infer_on_worker);
-    return infer_with(call, ctx, call->lane);
+    struct ax_inference_target *target = AX_NEW(ctx->arena, struct ax_inference_target);
+    if (!target)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
+    AX_TRY(target_of(call, ctx, target));
+    return ax_inference_serve(call, ctx, target);
 }
 
 /* ---- the table ---- */
 
-static void
-refuse(struct ax_call *call, int, ax_str words, ax_str)
+void
+ax_inference_refuse(struct ax_call *call, int, ax_str words, ax_str)
 {
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
@@ -245,5 +198,5 @@ static const struct ax_route routes[] = {
     INFER("/v2/models/{model}/versions/{version}/infer"),
 };
 
-const struct ax_route_table ax_inference_rest_table = {routes, AX_COUNT_OF(routes), false, false,
-                                                       refuse};
+const struct ax_route_table ax_inference_rest_table = {
+    routes, AX_COUNT_OF(routes), false, false, ax_inference_refuse, AX_DIALECT_INFERENCE};

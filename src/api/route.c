@@ -33,11 +33,12 @@ struct loop_data {
 };
 
 const struct ax_route_table *const ax_route_tables[] = {
-    &ax_health_table,        &ax_inference_rest_table,  &ax_v1_decisions_table,
-    &ax_v1_models_table,     &ax_v1_governance_table,   &ax_v1_ledger_table,
-    &ax_v1_users_table,      &ax_v1_description_table,  &ax_mlflow_tracking_table,
-    &ax_mlflow_models_table, &ax_mlflow_registry_table, &ax_mlflow_artifacts_table,
-    &ax_mlflow_meta_table,
+    &ax_health_table,          &ax_inference_rest_table,   &ax_inference_admin_table,
+    &ax_tfserving_table,       &ax_torchserve_table,       &ax_torchserve_management_table,
+    &ax_mlflow_scoring_table,  &ax_v1_decisions_table,     &ax_v1_models_table,
+    &ax_v1_governance_table,   &ax_v1_ledger_table,        &ax_v1_users_table,
+    &ax_v1_description_table,  &ax_mlflow_tracking_table,  &ax_mlflow_models_table,
+    &ax_mlflow_registry_table, &ax_mlflow_artifacts_table, &ax_mlflow_meta_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
@@ -144,21 +145,54 @@ plain_path(ax_str path)
     return path;
 }
 
-/* The path says which protocol's form of refusal is due where no route was found. */
-static const struct ax_route_table *
-table_of(ax_str path)
+/* What a call's listener speaks, a bit a dialect. */
+static unsigned
+dialects_of(const struct ax_call *call)
 {
-    path = plain_path(path);
-    if (ax_str_starts(path, AX_STR("/api/2.0")) || ax_str_starts(path, AX_STR("/api/3.0")) ||
-        ax_str_starts(path, AX_STR("/ajax-api/")))
-        return &ax_mlflow_tracking_table;
-    return ax_str_starts(path, AX_STR("/api/")) ? &ax_v1_models_table : &ax_inference_rest_table;
+    const struct ax_api_config *config = call->services;
+    size_t listener = (size_t)ax_exchange_listener(call->exchange);
+    return listener < config->listener_count ? config->listener_dialects[listener]
+                                             : ax_dialects_default();
+}
+
+/*
+ * Whose form of refusal is due where no route was found: the path's beginning says it, else the
+ * first dialect that the listener speaks.
+ */
+static const struct ax_route_table *
+table_of(const struct ax_call *call)
+{
+    static const struct {
+        ax_str start;
+        const struct ax_route_table *table;
+    } starts[] = {
+        {{"/api/2.0", 8}, &ax_mlflow_tracking_table},
+        {{"/api/3.0", 8}, &ax_mlflow_tracking_table},
+        {{"/ajax-api/", 10}, &ax_mlflow_tracking_table},
+        {{"/api/", 5}, &ax_v1_models_table},
+        {{"/v2", 3}, &ax_inference_rest_table},
+        {{"/v1/", 4}, &ax_tfserving_table},
+        {{"/predictions", 12}, &ax_torchserve_table},
+        {{"/explanations", 13}, &ax_torchserve_table},
+        {{"/invocations", 12}, &ax_mlflow_scoring_table},
+        {{"", 0}, &ax_inference_rest_table},
+        {{"", 0}, &ax_torchserve_table},
+        {{"", 0}, &ax_tfserving_table},
+        {{"", 0}, &ax_torchserve_management_table},
+        {{"", 0}, &ax_mlflow_scoring_table},
+    };
+    unsigned spoken = dialects_of(call);
+    ax_str path = plain_path(call->request->path);
+    for (size_t i = 0; i < AX_COUNT_OF(starts); i++)
+        if (ax_str_starts(path, starts[i].start) && (spoken >> starts[i].table->dialect & 1))
+            return starts[i].table;
+    return &ax_v1_models_table;
 }
 
 static void
 refuse(struct ax_call *call, int http_status, ax_str words)
 {
-    const struct ax_route_table *table = call->table ? call->table : table_of(call->request->path);
+    const struct ax_route_table *table = call->table ? call->table : table_of(call);
     ax_exchange_restart(call->exchange);
     ax_exchange_set_status(call->exchange, http_status);
     if (http_status == 401)
@@ -362,6 +396,17 @@ allow_header(struct ax_call *call, const struct ax_path_match *match)
         ax_exchange_header(call->exchange, AX_STR("allow"), allow);
 }
 
+/* Whether the listener speaks the dialect that a path belongs to. */
+static bool
+is_spoken(const struct ax_call *call, const struct ax_path_match *match)
+{
+    for (size_t i = 0; i < AX_PATH_METHODS_MAX; i++)
+        if (match->entries[i])
+            return dialects_of(call) >> ((const struct place *)match->entries[i])->table->dialect &
+                   1;
+    return false;
+}
+
 /* 0 when the route was found; else the status of the refusal. */
 static int
 find_route(struct ax_api *api, struct ax_call *call)
@@ -373,6 +418,8 @@ find_route(struct ax_api *api, struct ax_call *call)
     if (method == AX_HTTP_HEAD)
         method = AX_HTTP_GET;
     const struct place *place = (size_t)method < AX_PATH_METHODS_MAX ? match.entries[method] : NULL;
+    if (!is_spoken(call, &match))
+        return 404;
     if (!place) {
         for (size_t i = 0; i < AX_PATH_METHODS_MAX; i++)
             if (match.entries[i])
@@ -434,14 +481,6 @@ authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
     return AX_OK;
 }
 
-/* Bodies arrive as they are: nobody here takes them apart again. */
-static bool
-coded(const struct ax_http_request *request)
-{
-    ax_str coding = ax_http_header_find(request, AX_STR("content-encoding"));
-    return coding.at && coding.len && !ax_str_eq_ignoring_case(coding, AX_STR("identity"));
-}
-
 static void
 head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 {
@@ -460,14 +499,10 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
                              .lane = data->lane};
     *ax_exchange_slot(exchange) = call;
     int status = find_route(api, call);
-    if (status == 0 && coded(call->request))
-        status = 415;
     if (status == 404)
         refuse(call, 404, AX_STR("Not Found"));
     else if (status == 400)
         refuse(call, 400, AX_STR("the path has a bad percent escape"));
-    else if (status == 415)
-        refuse(call, 415, AX_STR("content codings are not supported; send the body as it is"));
     if (status != 0) {
         ax_exchange_finish(exchange);
         return;
@@ -507,7 +542,7 @@ refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
                                  .exchange = exchange,
                                  .request = ax_exchange_request(exchange)};
     }
-    const struct ax_route_table *table = call->table ? call->table : table_of(call->request->path);
+    const struct ax_route_table *table = call->table ? call->table : table_of(call);
     table->refuse(call, status, reason, AX_STR(""));
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/dialect.h"
 #include "auth/policy.h"
 
 struct ax_call;
@@ -40,6 +41,7 @@ struct ax_route_table {
     bool stored;   /* needs the database: refused, with its own words, while that is away */
     /* Writes a refusal in the protocol's form: content type and body. code: "" or a word. */
     void (*refuse)(struct ax_call *call, int http_status, ax_str words, ax_str code);
+    enum ax_dialect dialect;
     /* NULL, or: the status that refuses this caller whatever they want, with its words; 0. */
     int (*guard)(const struct ax_call *call, ax_str *out_words);
     bool tracked; /* only where experiments are tracked; its /api/ paths are at /ajax-api/ too */
@@ -57,6 +59,7 @@ struct ax_call {
     const struct ax_json *body;                 /* of JSON routes */
     struct ax_actor actor;
     struct ax_lane *lane; /* the loop's; NULL on a worker */
+    const void *data;     /* the protocol's own, between its steps */
     ax_str code;          /* of a refusal, for programs: "four_eyes", "changed", ... */
     struct ax_json_writer json;
     bool *deferred; /* outlives the call, which may be gone when its handler returns */
@@ -89,7 +92,12 @@ extern const struct ax_route_table *const ax_route_tables[];
 extern const size_t ax_route_table_count;
 
 extern const struct ax_route_table ax_health_table; /* health.c: /healthz /readyz /metrics */
-extern const struct ax_route_table ax_inference_rest_table; /* inference_rest.c: /v2 */
+extern const struct ax_route_table ax_inference_rest_table;  /* inference_rest.c: /v2 */
+extern const struct ax_route_table ax_inference_admin_table; /* inference_admin.c: its extensions */
+extern const struct ax_route_table ax_tfserving_table;       /* tfserving.c: /v1/models */
+extern const struct ax_route_table ax_torchserve_table;      /* torchserve.c: /predictions, ... */
+extern const struct ax_route_table ax_torchserve_management_table; /* torchserve.c: /models */
+extern const struct ax_route_table ax_mlflow_scoring_table; /* mlflow_scoring.c: /invocations */
 extern const struct ax_route_table ax_v1_decisions_table;   /* v1_decisions.c */
 extern const struct ax_route_table ax_v1_models_table;     /* v1_models.c: models, data, training */
 extern const struct ax_route_table ax_v1_governance_table; /* v1_governance.c: proposals ... */

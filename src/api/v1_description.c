@@ -175,5 +175,5 @@ static const struct ax_route routes[] = {
      0, openapi, "This description"},
 };
 
-const struct ax_route_table ax_v1_description_table = {routes, AX_COUNT_OF(routes), true, false,
-                                                       ax_problem_refuse};
+const struct ax_route_table ax_v1_description_table = {
+    routes, AX_COUNT_OF(routes), true, false, ax_problem_refuse, AX_DIALECT_AXIOM};

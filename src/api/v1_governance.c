@@ -162,5 +162,5 @@ static const struct ax_route routes[] = {
     WRITE("/api/v1/kill", AX_PERMISSION_KILL, kill, "Stops a scope at once"),
 };
 
-const struct ax_route_table ax_v1_governance_table = {routes, AX_COUNT_OF(routes), true, true,
-                                                      ax_problem_refuse};
+const struct ax_route_table ax_v1_governance_table = {
+    routes, AX_COUNT_OF(routes), true, true, ax_problem_refuse, AX_DIALECT_AXIOM};

@@ -193,5 +193,5 @@ static const struct ax_route routes[] = {
      backup, "Copies store, ledger and blobs as one consistent point"},
 };
 
-const struct ax_route_table ax_v1_ledger_table = {routes, AX_COUNT_OF(routes), true, false,
-                                                  ax_problem_refuse};
+const struct ax_route_table ax_v1_ledger_table = {routes, AX_COUNT_OF(routes), true,
+                                                  false,  ax_problem_refuse,   AX_DIALECT_AXIOM};

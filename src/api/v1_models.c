@@ -236,5 +236,5 @@ static const struct ax_route routes[] = {
           close_finding, "Closes a finding with its evidence"),
 };
 
-const struct ax_route_table ax_v1_models_table = {routes, AX_COUNT_OF(routes), true, true,
-                                                  ax_problem_refuse};
+const struct ax_route_table ax_v1_models_table = {routes, AX_COUNT_OF(routes), true,
+                                                  true,   ax_problem_refuse,   AX_DIALECT_AXIOM};

@@ -94,5 +94,5 @@ static const struct ax_route routes[] = {
      AX_ROUTE_NO_BODY, 0, revoke_token, "Revokes a token"},
 };
 
-const struct ax_route_table ax_v1_users_table = {routes, AX_COUNT_OF(routes), true, true,
-                                                 ax_problem_refuse};
+const struct ax_route_table ax_v1_users_table = {routes, AX_COUNT_OF(routes), true,
+                                                 true,   ax_problem_refuse,   AX_DIALECT_AXIOM};

@@ -1,5 +1,6 @@
 #include "base/decimal.h"
 
+#include <endian.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -86,6 +87,29 @@ ax_decimal_parse(ax_str text, struct ax_decimal *out)
 }
 
 /*
+ * Eight digits at once: the bytes of a word are summed in pairs, then pairs of pairs. false when
+ * one of the next eight bytes is no digit.
+ */
+static bool
+take_eight(ax_str text, size_t at, uint64_t *digits)
+{
+    uint64_t word;
+    if (text.len - at < sizeof word)
+        return false;
+    memcpy(&word, text.at + at, sizeof word);
+    word = le64toh(word);
+    const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), zeros = UINT64_C(0x3030303030303030);
+    if ((word & high) != zeros || ((word + UINT64_C(0x0606060606060606)) & high) != zeros)
+        return false;
+    word -= zeros;
+    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
+    word = (word * 10'000 + (word >> 32)) & UINT64_C(0x00000000ffffffff);
+    *digits = *digits * 100'000'000 + word;
+    return true;
+}
+
+/*
  * Up to 19 digits fit in 64 bits, leading zeros included: then no digit needs a second look. The
  * parts are kept apart until the end: a struct built in pieces and copied whole would stall.
  */
@@ -101,7 +125,9 @@ ax_decimal_take(ax_str text, struct ax_decimal *out)
     if (count == 0 || (count > 1 && text.at[from] == '0'))
         return false;
     if (at < text.len && text.at[at] == '.') {
-        for (at++; (digit = digit_at(text, at)) < NO_DIGIT; at++)
+        for (at++; take_eight(text, at, &digits);)
+            at += sizeof digits;
+        for (; (digit = digit_at(text, at)) < NO_DIGIT; at++)
             digits = digits * 10 + digit;
         places = at - whole_end - 1;
         if (places == 0)
@@ -184,6 +210,95 @@ fast_f64(const struct ax_decimal *number, double *out)
     return true;
 }
 
+/* ---- 17 digits, as programs write them: by multiplication in 128 bits ---- */
+
+/* 5^q is `high` and `low` as one number in [2^127, 2^128), cut off, times 2^shift. */
+struct power_of_five {
+    uint64_t high, low;
+    int32_t shift;
+};
+
+enum {
+    POWER_LEAST = -54, /* below it a remainder would not fit in 128 bits */
+    POWER_MOST = 54,
+    DOUBLE_BITS = 53,
+    REST_BITS = 128 - DOUBLE_BITS,
+    DOUBLE_BIAS = 1023,
+};
+
+static pthread_once_t powers_once = PTHREAD_ONCE_INIT;
+static struct power_of_five powers_of_five[POWER_MOST - POWER_LEAST + 1];
+
+static struct power_of_five
+normalised(unsigned __int128 value, int32_t shift)
+{
+    for (; !(value >> 127); shift--)
+        value <<= 1;
+    return (struct power_of_five){
+        .high = (uint64_t)(value >> 64), .low = (uint64_t)value, .shift = shift};
+}
+
+/* 1 / five: long division, bit by bit, until 128 bits are there. */
+static struct power_of_five
+inverse(unsigned __int128 five)
+{
+    unsigned __int128 quotient = 0, rest = 1;
+    int32_t shift = 0;
+    for (; !(quotient >> 127); shift--) {
+        rest <<= 1;
+        quotient = quotient << 1 | (rest >= five);
+        rest -= rest >= five ? five : 0;
+    }
+    return normalised(quotient, shift);
+}
+
+static void
+powers_make(void)
+{
+    unsigned __int128 five = 1;
+    for (int32_t q = 0; q <= POWER_MOST; q++, five *= 5) {
+        powers_of_five[q - POWER_LEAST] = normalised(five, 0);
+        powers_of_five[-q - POWER_LEAST] = q ? inverse(five) : normalised(1, 0);
+    }
+}
+
+/*
+ * Rounds an interval: the digits times the cut-off power, and what cutting can have taken away.
+ * Where both ends round to the same double it is the nearest one; false where they do not (one
+ * number in 2^70), at a tie, or out of the table. Nothing here is denormal or overflows.
+ */
+static bool
+wide_f64(const struct ax_decimal *number, double *out)
+{
+    if (!number->exact || number->digits == 0 || number->exponent < POWER_LEAST ||
+        number->exponent > POWER_MOST)
+        return false;
+    pthread_once(&powers_once, powers_make);
+    const struct power_of_five *five = &powers_of_five[number->exponent - POWER_LEAST];
+    int32_t zeros = __builtin_clzll(number->digits);
+    uint64_t digits = number->digits << zeros;
+    unsigned __int128 top =
+        (unsigned __int128)digits * five->high + ((unsigned __int128)digits * five->low >> 64);
+    int32_t half = top >> 127 ? 0 : 1; /* the product has 191 or 192 bits */
+    top <<= half;
+    const unsigned __int128 middle = (unsigned __int128)1 << (REST_BITS - 1), lost = 4;
+    unsigned __int128 rest = top & ((middle << 1) - 1);
+    uint64_t mantissa = (uint64_t)(top >> REST_BITS);
+    if (rest + lost >= middle && rest <= middle)
+        return false;
+    mantissa += rest > middle;
+    int32_t exponent = REST_BITS + 64 - zeros + five->shift + (int32_t)number->exponent - half;
+    if (mantissa >> DOUBLE_BITS) {
+        mantissa >>= 1;
+        exponent++;
+    }
+    uint64_t bits = (mantissa & ((UINT64_C(1) << (DOUBLE_BITS - 1)) - 1)) |
+                    (uint64_t)(exponent + DOUBLE_BITS - 1 + DOUBLE_BIAS) << (DOUBLE_BITS - 1) |
+                    (uint64_t)number->negative << 63;
+    memcpy(out, &bits, sizeof *out);
+    return true;
+}
+
 /*
  * Rounding decimal -> double -> float errs only when the double lies exactly between two floats
  * (or where floats are denormal): those few go the general way.
@@ -201,14 +316,14 @@ narrows_safely(double value)
 bool
 ax_decimal_f64(const struct ax_decimal *number, double *out)
 {
-    return fast_f64(number, out) || slow_f64(number->text, out);
+    return fast_f64(number, out) || wide_f64(number, out) || slow_f64(number->text, out);
 }
 
 bool
 ax_decimal_f32(const struct ax_decimal *number, float *out)
 {
     double wide;
-    if (!fast_f64(number, &wide) || !narrows_safely(wide))
+    if ((!fast_f64(number, &wide) && !wide_f64(number, &wide)) || !narrows_safely(wide))
         return slow_f32(number->text, out);
     *out = (float)wide;
     return true;

@@ -95,6 +95,21 @@ TEST(a_number_of_any_length_and_size_is_rounded_as_the_c_library_does)
     }
 }
 
+/* Doubles of 17 digits as programs write them, within and about the range of the table of powers. */
+TEST(a_number_of_seventeen_digits_is_rounded_as_the_c_library_does)
+{
+    uint64_t state = 3;
+    for (int i = 0; i < 200'000; i++) {
+        char text[64];
+        double value;
+        uint64_t bits = next_random(&state) & ~(UINT64_C(0x7ff) << 52);
+        bits |= (uint64_t)(1023 - 150 + (int)(next_random(&state) % 400)) << 52;
+        memcpy(&value, &bits, sizeof value);
+        snprintf(text, sizeof text, "%.*g", 15 + i % 5, value);
+        agree(text);
+    }
+}
+
 /* Middles between two doubles and two floats, one below and above: the hardest to round. */
 TEST(a_number_halfway_between_two_is_rounded_to_even)
 {

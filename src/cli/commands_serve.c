@@ -20,7 +20,7 @@ add_model(struct ax_ctx *ctx, struct ax_server_options *options, ax_str text)
         return ax_fail(ctx, AX_LIMIT, "at most %d models", AX_SERVER_MODELS_MAX);
     if (!ax_str_cut(&rest, '=', &name) || !rest.at || !name.len || !rest.len)
         return ax_fail(ctx, AX_INVALID, "--model wants NAME=FILE, not \"%.*s\"", AX_FMT(text));
-    options->models[options->model_count++] = (struct ax_server_model){name, rest};
+    options->models[options->model_count++] = (struct ax_model_repository_file){name, rest};
     return AX_OK;
 }
 
@@ -126,6 +126,8 @@ const struct ax_command ax_command_serve = {
         "                   [--artifacts-destination FOLDER] [--host HOST] [--port PORT]\n"
         "\n"
         "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
+        "                       HOST:PORT=DIALECT,... narrows it: inference, tfserving,\n"
+        "                       torchserve, torchserve_management, mlflow, axiom\n"
         "  --host, --port       the same in two parts\n"
         "  --data-dir DIR       the same as DIR; a folder that is new or empty is made, for\n"
         "                       tracking experiments in development mode (MLFLOW_TRACKING_URI)\n"

@@ -96,8 +96,13 @@ ax_remote_call(struct ax_remote *remote, struct ax_ctx *ctx, const char *method,
         ctx->deadline_ns = ax_clock_monotonic_ns() + PATIENCE_S * INT64_C(1'000'000'000);
     AX_TRY(ax_client_send(remote->client, ctx, &request, &answer));
     *out_answer = (struct ax_remote_answer){.status = answer.status, .body = answer.body};
-    if (answer.body.len && ax_json_parse(ctx, answer.body, NULL, &out_answer->json) != AX_OK)
-        out_answer->json = NULL; /* text: a checkpoint, a proof */
+    if (answer.body.len) {
+        ax_status status = ax_json_parse(ctx, answer.body, NULL, &out_answer->json);
+        if (status != AX_OK)
+            out_answer->json = NULL;
+        if (status != AX_OK && status != AX_INVALID) /* else text: a checkpoint, a proof */
+            return status;
+    }
     return answer.status < 300 ? AX_OK : refusal(ctx, out_answer);
 }
 

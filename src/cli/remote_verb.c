@@ -134,8 +134,9 @@ make_path(struct ax_ctx *ctx, const struct asked *asked, ax_str *out_path)
         if (option->kind != AX_REMOTE_QUERY || !asked->values[i].at)
             continue;
         ax_str value = ax_remote_segment(ctx, asked->values[i]);
-        path = ax_str_printf(ctx->arena, "%.*s%c%s=%.*s", AX_FMT(path), separator, option->member,
-                             AX_FMT(value));
+        path = value.at ? ax_str_printf(ctx->arena, "%.*s%c%s=%.*s", AX_FMT(path), separator,
+                                        option->member, AX_FMT(value))
+                        : value;
         separator = '&';
         if (!path.at)
             return ax_fail(ctx, AX_LIMIT, "no memory for a path");
@@ -296,7 +297,8 @@ print_answer(struct ax_ctx *ctx, const struct asked *asked, const struct ax_remo
     }
     if (out.status != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for the answer");
-    fwrite(out.at, 1, out.len, stdout);
+    ax_str text = ax_writer_str(&out); /* "" of nothing shown, which out.at is not */
+    fwrite(text.at, 1, text.len, stdout);
     return AX_OK;
 }
 

@@ -1,6 +1,6 @@
 #include "cli/show.h"
 
-enum { COLUMNS_MAX = 10, CELL_BYTES_MAX = 44, DEPTH_MAX = 6, NAME_WIDTH = 22 };
+enum { COLUMNS_MAX = 10, CELL_WIDTH_MAX = 44, DEPTH_MAX = 6, NAME_WIDTH = 22 };
 
 struct showing {
     struct ax_writer *out;
@@ -21,17 +21,84 @@ scalar(const struct ax_json *json)
     return kind != AX_JSON_ARRAY && kind != AX_JSON_OBJECT;
 }
 
+/* Names and texts are other people's: what would steer a terminal is written as JSON writes it. */
+static void
+print_text(ax_str text, struct ax_writer *out)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        unsigned char next = i + 1 < text.len ? (unsigned char)text.at[i + 1] : 0;
+        if (c == '\n')
+            ax_writer_text(out, "\\n");
+        else if (c < ' ' || c == 0x7f)
+            ax_writer_print(out, "\\u%04x", c);
+        else if (c == 0xc2 && next >= 0x80 && next < 0xa0) /* U+0080 to U+009F */
+            ax_writer_print(out, "\\u%04x", (unsigned char)text.at[++i]);
+        else
+            ax_writer_char(out, (char)c);
+    }
+}
+
+/* What a text for a moment could not hold, the answer lacks. */
+static void
+pass_on(const struct ax_writer *text, struct ax_writer *out)
+{
+    if (text->status != AX_OK && out->status == AX_OK)
+        out->status = text->status;
+}
+
 /* A value on one line; texts without quotes, anything nested as JSON. */
 static void
 print_value(const struct ax_json *json, struct ax_writer *out)
 {
+    ax_writer_auto struct ax_writer nested = ax_writer_of(out->len_max);
     ax_str text;
-    if (ax_json_text(json, &text))
-        ax_writer_bytes(out, text);
-    else if (ax_json_kind(json) == AX_JSON_NULL)
+    if (ax_json_kind(json) == AX_JSON_NULL) {
         ax_writer_char(out, '-');
-    else
-        ax_json_print(json, out);
+        return;
+    }
+    if (!ax_json_text(json, &text)) {
+        ax_json_print(json, &nested);
+        pass_on(&nested, out);
+        text = ax_writer_str(&nested);
+    }
+    print_text(text, out);
+}
+
+/* Characters, not bytes: one for each that begins in the text. */
+static bool
+begins(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+static size_t
+width_of(ax_str text)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < text.len; i++)
+        width += begins(text.at[i]);
+    return width;
+}
+
+static ax_str
+cut_to(ax_str text, size_t width_max)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        width += begins(text.at[i]);
+        if (width > width_max)
+            return (ax_str){text.at, i};
+    }
+    return text;
+}
+
+static void
+print_padded(ax_str text, size_t width, struct ax_writer *out)
+{
+    ax_writer_bytes(out, text);
+    for (size_t i = width_of(text); i < width; i++)
+        ax_writer_char(out, ' ');
 }
 
 /* Colour by what a word means to the reader. */
@@ -54,8 +121,9 @@ colour_of(ax_str word)
 static void
 show_scalar(const struct showing *showing, const struct ax_json *json)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     print_value(json, &text);
+    pass_on(&text, showing->out);
     paint(showing, colour_of(ax_writer_str(&text)));
     ax_writer_bytes(showing->out, ax_writer_str(&text));
     paint(showing, "\x1b[0m");
@@ -66,6 +134,16 @@ indent(const struct showing *showing, int depth)
 {
     for (int i = 0; i < depth; i++)
         ax_writer_text(showing->out, "  ");
+}
+
+static void
+show_name(const struct showing *showing, ax_str name, size_t width, const char *behind)
+{
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
+    print_text(name, &text);
+    pass_on(&text, showing->out);
+    print_padded(ax_writer_str(&text), width, showing->out);
+    ax_writer_text(showing->out, behind);
 }
 
 /* ---- tables ---- */
@@ -85,21 +163,23 @@ column_of(struct table *table, ax_str name)
     if (table->count == COLUMNS_MAX)
         return COLUMNS_MAX;
     table->names[table->count] = name;
-    table->widths[table->count] = name.len;
+    table->widths[table->count] = width_of(name);
     return table->count++;
 }
 
 static size_t
-cell_width(const struct ax_json *json)
+cell_width(const struct showing *showing, const struct ax_json *json)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     print_value(json, &text);
-    return text.len > CELL_BYTES_MAX ? CELL_BYTES_MAX : text.len;
+    pass_on(&text, showing->out);
+    size_t width = width_of(ax_writer_str(&text));
+    return width > CELL_WIDTH_MAX ? CELL_WIDTH_MAX : width;
 }
 
 /* Members of the rows, in the order of their first appearance. */
 static void
-measure(const struct ax_json *array, struct table *table)
+measure(const struct showing *showing, const struct ax_json *array, struct table *table)
 {
     struct ax_json_iter rows = ax_json_iter_of(array);
     while (ax_json_next(&rows)) {
@@ -108,7 +188,7 @@ measure(const struct ax_json *array, struct table *table)
             size_t column = column_of(table, members.key);
             if (column == COLUMNS_MAX)
                 continue;
-            size_t width = cell_width(members.value);
+            size_t width = cell_width(showing, members.value);
             if (width > table->widths[column])
                 table->widths[column] = width;
         }
@@ -128,29 +208,31 @@ member_of(const struct ax_json *row, ax_str name)
 static void
 show_cell(const struct showing *showing, const struct ax_json *value, size_t width, bool last)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer text = ax_writer_of(showing->out->len_max);
     if (value)
         print_value(value, &text);
+    pass_on(&text, showing->out);
     ax_str cell = ax_writer_str(&text);
-    if (cell.len > CELL_BYTES_MAX && !last)
-        cell.len = CELL_BYTES_MAX;
+    if (!last)
+        cell = cut_to(cell, CELL_WIDTH_MAX);
     paint(showing, colour_of(cell));
-    ax_writer_bytes(showing->out, cell);
+    print_padded(cell, last ? 0 : width, showing->out);
     paint(showing, "\x1b[0m");
-    for (size_t i = cell.len; i < width + 2 && !last; i++)
-        ax_writer_char(showing->out, ' ');
+    if (!last)
+        ax_writer_text(showing->out, "  ");
 }
 
 static void
 show_table(const struct showing *showing, const struct ax_json *array, int depth)
 {
     struct table table = {};
-    measure(array, &table);
+    measure(showing, array, &table);
     indent(showing, depth);
     paint(showing, "\x1b[1m");
-    for (size_t i = 0; i < table.count; i++)
-        ax_writer_print(showing->out, "%-*.*s%s", (int)table.widths[i], AX_FMT(table.names[i]),
-                        i + 1 == table.count ? "" : "  ");
+    for (size_t i = 0; i < table.count; i++) {
+        bool last = i + 1 == table.count;
+        show_name(showing, table.names[i], last ? 0 : table.widths[i], last ? "" : "  ");
+    }
     paint(showing, "\x1b[0m");
     ax_writer_char(showing->out, '\n');
     struct ax_json_iter rows = ax_json_iter_of(array);
@@ -196,7 +278,7 @@ show_member(const struct showing *showing, ax_str name, const struct ax_json *va
 {
     indent(showing, depth);
     paint(showing, "\x1b[2m");
-    ax_writer_print(showing->out, "%-*.*s", NAME_WIDTH, AX_FMT(name));
+    show_name(showing, name, NAME_WIDTH, "");
     paint(showing, "\x1b[0m");
     ax_writer_char(showing->out, ' ');
     if (scalar(value)) {
@@ -211,7 +293,7 @@ show_member(const struct showing *showing, ax_str name, const struct ax_json *va
         ax_writer_char(showing->out, '\n');
         show_object(showing, value, depth + 1);
     } else {
-        ax_json_print(value, showing->out);
+        print_value(value, showing->out);
         ax_writer_char(showing->out, '\n');
     }
 }

@@ -15,6 +15,7 @@
 
 #include "base/ctx.h"
 #include "base/writer.h"
+#include "codec/json.h"
 #include "numeric/tensor.h"
 
 enum ax_tensor_json_kind {
@@ -88,6 +89,10 @@ ax_status ax_tensor_json_parse(struct ax_ctx *ctx, ax_str text,
 const struct ax_tensor_json_parameter *
 ax_tensor_json_find(const struct ax_tensor_json_parameters *parameters, const char *name);
 
+/* One element alone; FP16 and BF16 as the floats they stand for. */
+void ax_tensor_json_print_element(const struct ax_tensor *tensor, size_t index,
+                                  struct ax_json_writer *json);
+
 struct ax_tensor_json_response {
     ax_str model_name;
     ax_str model_version; /* left out when "" */
@@ -96,6 +101,7 @@ struct ax_tensor_json_response {
     struct ax_tensor_json_parameters parameters;
     const struct ax_tensor *outputs;
     size_t output_count;
+    const bool *binary; /* an output each: its elements follow the JSON; NULL: none do */
 };
 
 /*
@@ -107,6 +113,9 @@ struct ax_tensor_json_response {
 ax_status ax_tensor_json_print_tensor(struct ax_ctx *ctx, const struct ax_tensor *tensor,
                                       struct ax_writer *out);
 
-/* A whole infer answer. Fails: as print_tensor. */
+/*
+ * A whole infer answer. Of a binary output only binary_data_size is printed: its elements are
+ * written afterwards (tensor_binary.h). Fails: as print_tensor.
+ */
 ax_status ax_tensor_json_print(struct ax_ctx *ctx, const struct ax_tensor_json_response *response,
                                struct ax_writer *out);

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/number.h"
 #include "codec/json.h"
-#include "codec/tensor_json.h"
+#include "codec/tensor_binary.h"
 
 /* Floats as Triton and its clients write them: NaN and infinities bare. */
 static size_t
@@ -32,9 +32,10 @@ format_element(const struct ax_tensor *tensor, size_t index, char *text)
         return ax_format_f32(((const float *)data)[index], text);
     case AX_TENSOR_FP64:
         return ax_format_f64(((const double *)data)[index], text);
-    case AX_TENSOR_BOOL:
     case AX_TENSOR_FP16:
     case AX_TENSOR_BF16:
+        return ax_format_f32(ax_tensor_f32(tensor, index), text);
+    case AX_TENSOR_BOOL:
     case AX_TENSOR_BYTES:
     case AX_TENSOR_TYPE_COUNT:
         break;
@@ -43,26 +44,50 @@ format_element(const struct ax_tensor *tensor, size_t index, char *text)
     return 0;
 }
 
+void
+ax_tensor_json_print_element(const struct ax_tensor *tensor, size_t index,
+                             struct ax_json_writer *json)
+{
+    char text[AX_NUMBER_BYTES_MAX];
+    if (tensor->type == AX_TENSOR_BOOL)
+        ax_json_put_bool(json, ((const uint8_t *)tensor->data)[index] != 0);
+    else if (tensor->type == AX_TENSOR_BYTES)
+        ax_json_put_text(json, ((const ax_str *)tensor->data)[index]);
+    else
+        ax_json_put_raw(json, (ax_str){text, format_element(tensor, index, text)});
+}
+
 static void
 print_elements(const struct ax_tensor *tensor, struct ax_json_writer *json)
 {
-    char text[AX_NUMBER_BYTES_MAX];
-    for (size_t i = 0; i < tensor->count && json->out->status == AX_OK; i++) {
-        if (tensor->type == AX_TENSOR_BOOL)
-            ax_json_put_bool(json, ((const uint8_t *)tensor->data)[i] != 0);
-        else if (tensor->type == AX_TENSOR_BYTES)
-            ax_json_put_text(json, ((const ax_str *)tensor->data)[i]);
-        else
-            ax_json_put_raw(json, (ax_str){text, format_element(tensor, i, text)});
+    for (size_t i = 0; i < tensor->count && json->out->status == AX_OK; i++)
+        ax_tensor_json_print_element(tensor, i, json);
+}
+
+static void
+print_data(const struct ax_tensor *tensor, bool binary, struct ax_json_writer *json)
+{
+    if (binary) {
+        ax_json_key(json, "parameters");
+        ax_json_begin_object(json);
+        ax_json_key(json, "binary_data_size");
+        ax_json_put_u64(json, ax_tensor_binary_bytes(tensor));
+        ax_json_end_object(json);
+        return;
     }
+    ax_json_key(json, "data");
+    ax_json_begin_array(json);
+    print_elements(tensor, json);
+    ax_json_end_array(json);
 }
 
 static ax_status
-print_tensor(struct ax_ctx *ctx, const struct ax_tensor *tensor, struct ax_json_writer *json)
+print_tensor(struct ax_ctx *ctx, const struct ax_tensor *tensor, bool binary,
+             struct ax_json_writer *json)
 {
     AX_ASSERT(tensor->data || tensor->count == 0);
     const char *type = ax_tensor_type_name(tensor->type);
-    if (tensor->type == AX_TENSOR_FP16 || tensor->type == AX_TENSOR_BF16)
+    if (!binary && (tensor->type == AX_TENSOR_FP16 || tensor->type == AX_TENSOR_BF16))
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "sending %s data via JSON is not supported. Please use the binary data "
                        "format for output %.*s",
@@ -75,10 +100,7 @@ print_tensor(struct ax_ctx *ctx, const struct ax_tensor *tensor, struct ax_json_
     for (size_t i = 0; i < tensor->dim_count; i++)
         ax_json_put_i64(json, tensor->shape[i]);
     ax_json_end_array(json);
-    ax_json_key(json, "data");
-    ax_json_begin_array(json);
-    print_elements(tensor, json);
-    ax_json_end_array(json);
+    print_data(tensor, binary, json);
     ax_json_end_object(json);
     if (json->out->status != AX_OK)
         return ax_fail(ctx, json->out->status, "no room for output '%.*s'", AX_FMT(tensor->name));
@@ -90,7 +112,7 @@ ax_tensor_json_print_tensor(struct ax_ctx *ctx, const struct ax_tensor *tensor,
                             struct ax_writer *out)
 {
     struct ax_json_writer json = ax_json_writer_of(out);
-    return print_tensor(ctx, tensor, &json);
+    return print_tensor(ctx, tensor, false, &json);
 }
 
 static void
@@ -143,7 +165,8 @@ ax_tensor_json_print(struct ax_ctx *ctx, const struct ax_tensor_json_response *r
     ax_json_key(&json, "outputs");
     ax_json_begin_array(&json);
     for (size_t i = 0; i < response->output_count; i++)
-        AX_TRY(print_tensor(ctx, &response->outputs[i], &json));
+        AX_TRY(print_tensor(ctx, &response->outputs[i], response->binary && response->binary[i],
+                            &json));
     ax_json_end_array(&json);
     ax_json_end_object(&json);
     if (out->status != AX_OK)

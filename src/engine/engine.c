@@ -2,12 +2,14 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/number.h"
+#include "engine/catboost.h"
 #include "engine/document.h"
 #include "engine/engine_ops.h"
+#include "engine/forest_engine.h"
+#include "engine/lightgbm.h"
 #include "engine/linear.h"
 #include "engine/xgboost.h"
 
@@ -15,6 +17,8 @@ enum {
     TREE_BYTES_PER_BYTE = 96, /* a document's tree and arrays, for each byte of its file */
     NOTES_MAX = 32,
     BACKGROUND_ROWS_MAX = 100'000,
+    SLOTS = 1 << 10, /* of what has been seen before a sort */
+    SLOT_SHIFT = 64 - 10,
 };
 
 static const size_t memory_bytes_default = (size_t)1 << 30;
@@ -27,8 +31,6 @@ static const struct {
     ax_str start;
     const char *what;
 } strangers[] = {
-    {AX_STR("tree\n"), "a LightGBM text model, which this version does not read"},
-    {AX_STR("tree\r\n"), "a LightGBM text model, which this version does not read"},
     {AX_STR("CBM1"), "a CatBoost binary model; save it with format=\"json\""},
     {AX_STR("binf"), "XGBoost's old binary format; save it again as JSON or UBJSON"},
     {AX_STR("\x80"), "a Python pickle, which is a program and not a model file"},
@@ -61,13 +63,13 @@ read_json(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_en
     if (ax_document_present(ax_document_find(root, "format")))
         return ax_linear_read(ctx, arena, root.json, out_engine);
     if (ax_document_present(ax_document_find(root, "features_info")))
-        return ax_fail(ctx, AX_UNSUPPORTED,
-                       "this is a CatBoost JSON model, which this version does not read");
+        return ax_catboost_read(ctx, arena, root.json, out_engine);
     if (ax_document_present(ax_document_find(root, "tree_info")))
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this is a LightGBM JSON dump, which this version does not read");
     return ax_fail(ctx, AX_INVALID,
-                   "a JSON object with neither `learner` (XGBoost) nor `format` (Axiom)");
+                   "a JSON object with neither `learner` (XGBoost), `features_info` (CatBoost) nor "
+                   "`format` (Axiom)");
 }
 
 static ax_status
@@ -83,9 +85,23 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
 {
     if (ax_str_starts(bytes, AX_STR("{L")))
         return read_ubjson(ctx, arena, bytes, out_engine);
+    if (ax_str_starts(bytes, AX_STR("tree\n")) || ax_str_starts(bytes, AX_STR("tree\r\n")))
+        return ax_lightgbm_read(ctx, arena, bytes, out_engine);
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);
+}
+
+/* Kernels' forms take half of what the budget leaves at most. */
+static ax_status
+compile_model(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_engine_config *config,
+              size_t budget, struct ax_engine *engine)
+{
+    static const struct ax_engine_config defaults = {};
+    AX_ASSERT(engine && engine->ops);
+    engine->arena = arena;
+    return ax_forest_engine_compile(engine, ctx, config ? config : &defaults,
+                                    (budget - ax_arena_held_bytes(arena)) / 2);
 }
 
 ax_status
@@ -106,10 +122,10 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
     struct ax_engine *engine = NULL;
     ctx->arena = scratch;
     ax_status status = read_model(ctx, arena, bytes, &engine);
+    if (status == AX_OK)
+        status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
-    AX_ASSERT(engine && engine->ops);
-    engine->arena = arena;
     engine->signature.memory_bytes = ax_arena_held_bytes(arena);
     (void)ax_take(arena); /* the engine lives in it */
     *out_engine = engine;
@@ -231,11 +247,43 @@ ax_engine_row(const struct ax_engine_rows *rows, size_t index, size_t feature_co
     }
 }
 
-static int
-by_value(const void *a, const void *b)
+/* Shell's, with Ciura's gaps: no call a comparison and no memory; n^1.5 at the worst. */
+static void
+sort_ascending(double *values, size_t count)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    size_t gap = 1;
+    while (gap < count / 9)
+        gap = gap * 9 / 4 + 1;
+    for (; gap > 0; gap = gap * 4 / 9)
+        for (size_t i = gap; i < count; i++) {
+            double value = values[i];
+            size_t at = i;
+            for (; at >= gap && values[at - gap] > value; at -= gap)
+                values[at] = values[at - gap];
+            values[at] = value;
+        }
+}
+
+/*
+ * Most repeats fall out before the sort, which costs far more: trees ask for few distinct
+ * thresholds, many times each. A slot remembers the last value that came to it.
+ */
+static size_t
+drop_repeats(double *values, size_t count)
+{
+    double last[SLOTS];
+    size_t kept = 0;
+    for (size_t i = 0; i < SLOTS; i++)
+        last[i] = (double)NAN;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        double *slot = &last[bits * UINT64_C(0x9e3779b97f4a7c15) >> SLOT_SHIFT];
+        if (*slot == values[i])
+            continue;
+        *slot = values[kept++] = values[i];
+    }
+    return kept;
 }
 
 size_t
@@ -243,7 +291,9 @@ ax_engine_sort_unique(double *values, size_t count)
 {
     if (count == 0)
         return 0;
-    qsort(values, count, sizeof *values, by_value);
+    if (count > SLOTS / 4)
+        count = drop_repeats(values, count);
+    sort_ascending(values, count);
     size_t kept = 1;
     for (size_t i = 1; i < count; i++)
         if (values[i] != values[kept - 1])

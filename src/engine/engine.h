@@ -38,6 +38,8 @@ struct ax_engine_feature {
     enum ax_engine_rule other;   /* a code that is no category; of numeric features LEARNED */
     const ax_str *categories;    /* word of each code; NULL when the file has none */
     size_t category_count;
+    bool ranged;        /* the file says between which values or codes it was trained */
+    double least, most; /* both of them included */
 
     /* What the model does with it, for people. */
     size_t split_count;     /* nodes, bins or weights that look at it; 0: it is ignored */
@@ -46,10 +48,11 @@ struct ax_engine_feature {
 
 /* What a model takes and gives. All of it lives as long as its engine. */
 struct ax_engine_signature {
-    ax_str format;    /* "xgboost-json", "xgboost-ubjson", "axiom.scorecard", "axiom.linear" */
+    ax_str format;    /* "xgboost-json", "xgboost-ubjson", "lightgbm-text", "catboost-json",
+                         "axiom.scorecard", "axiom.linear" */
     ax_str version;   /* of the library that wrote it, "3.2.0"; of the format, "1" */
     ax_str kind;      /* "trees", "linear", "scorecard" */
-    ax_str booster;   /* "gbtree", "dart", "gblinear"; "" elsewhere */
+    ax_str booster;   /* "gbtree", "dart", "gblinear", "gbdt", "rf" ...; "" elsewhere */
     ax_str objective; /* "binary:logistic", "logistic", ... as the file has it */
     bool named;       /* the file has feature names */
     bool blocking;    /* a call may block: run it on a worker, never on a loop */
@@ -72,8 +75,30 @@ struct ax_engine_signature {
     size_t note_count;
 };
 
+/* Instructions that the kernels may use; each level includes the ones before. */
+enum ax_engine_level {
+    AX_ENGINE_LEVEL_BEST, /* of this machine */
+    AX_ENGINE_LEVEL_PORTABLE,
+    AX_ENGINE_LEVEL_AVX2,
+    AX_ENGINE_LEVEL_AVX512, /* F, BW, DQ, VL, VBMI and GFNI: Ice Lake, Zen 4 and later */
+};
+
+/* How a forest is evaluated. Every kernel gives the same bits. */
+enum ax_engine_kernel {
+    AX_ENGINE_KERNEL_BEST,       /* by the number of rows of a call, as the costs say */
+    AX_ENGINE_KERNEL_WALK,       /* node after node: the reference */
+    AX_ENGINE_KERNEL_INTERLEAVE, /* a row at a time, eight trees abreast */
+    AX_ENGINE_KERNEL_MATCH,      /* a row at a time, two trees' nodes at once; AVX-512 */
+    AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX-512 */
+    AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
+};
+
 struct ax_engine_config {
     size_t memory_bytes_max; /* of the engine; 0: 1 GB */
+
+    /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
+    enum ax_engine_level level;
+    enum ax_engine_kernel kernel;
 };
 
 /*

@@ -27,7 +27,9 @@ check_strangers(struct ax_ctx *ctx)
         const char *part;
     } cases[] = {
         {AX_STR(""), AX_INVALID, "the file is empty"},
-        {AX_STR("tree\nversion=v4\n"), AX_UNSUPPORTED, "a LightGBM text model"},
+        {AX_STR("tree\nversion=v4\n"), AX_INVALID, "LightGBM model: the file ends"},
+        {AX_STR("tree\r\n"), AX_INVALID, "LightGBM model: the file ends"},
+        {AX_STR("trees"), AX_INVALID, "begins with the byte 0x74"},
         {AX_STR("binf"), AX_UNSUPPORTED, "old binary format"},
         {AX_STR("\x80\x04"), AX_UNSUPPORTED, "a Python pickle"},
         {AX_STR("<PMML/>"), AX_UNSUPPORTED, "PMML"},
@@ -35,8 +37,8 @@ check_strangers(struct ax_ctx *ctx)
         {AX_STR("\x08\x08"), AX_UNSUPPORTED, "an ONNX graph"},
         {AX_STR("CBM1"), AX_UNSUPPORTED, "CatBoost"},
         {AX_STR("hello"), AX_INVALID, "begins with the byte 0x68"},
-        {AX_STR("{}"), AX_INVALID, "neither `learner` (XGBoost) nor `format` (Axiom)"},
-        {AX_STR("{\"features_info\":{}}"), AX_UNSUPPORTED, "a CatBoost JSON model"},
+        {AX_STR("{}"), AX_INVALID, "neither `learner` (XGBoost), `features_info`"},
+        {AX_STR("{\"features_info\":{}}"), AX_INVALID, "CatBoost model: "},
         {AX_STR("{\"tree_info\":[]}"), AX_UNSUPPORTED, "a LightGBM JSON dump"},
         {AX_STR("{\"format\":\"x\"}"), AX_UNSUPPORTED, "`format` is `x`"},
         {AX_STR("{"), AX_INVALID, ""},

@@ -46,15 +46,37 @@ make_room(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t node_cou
     return AX_OK;
 }
 
+/* The features and numbers of a leaf that is a linear function. */
+static ax_status
+check_linear(const struct ax_forest *forest, struct ax_ctx *ctx, const struct ax_forest_node *node,
+             int32_t at)
+{
+    if (node->linear < 0 || (size_t)node->linear > forest->linear_count)
+        return ax_fail(ctx, AX_INVALID, "node %d: linear leaf %d of %zu", at, node->linear,
+                       forest->linear_count);
+    const struct ax_forest_linear *linear = &forest->linears[node->linear - 1];
+    if (!isfinite(linear->constant))
+        return ax_fail(ctx, AX_INVALID, "node %d: the constant of a linear leaf must be finite",
+                       at);
+    for (size_t i = 0; i < linear->count; i++) {
+        if (linear->features[i] < 0 || (size_t)linear->features[i] >= forest->feature_count)
+            return ax_fail(ctx, AX_INVALID, "node %d: a linear leaf on feature %d of %zu", at,
+                           linear->features[i], forest->feature_count);
+        if (!isfinite(linear->coefficients[i]))
+            return ax_fail(ctx, AX_INVALID, "node %d: a coefficient must be finite", at);
+    }
+    return AX_OK;
+}
+
 static ax_status
 check_leaf(const struct ax_forest *forest, struct ax_ctx *ctx,
            const struct ax_forest_source *source, int32_t at)
 {
     const struct ax_forest_node *node = &source->nodes[at];
+    if (source->output >= 0 && !isfinite(node->leaf))
+        return ax_fail(ctx, AX_INVALID, "node %d: a leaf value must be finite", at);
     if (source->output >= 0)
-        return isfinite(node->leaf)
-                   ? AX_OK
-                   : ax_fail(ctx, AX_INVALID, "node %d: a leaf value must be finite", at);
+        return forest->linear_count && node->linear ? check_linear(forest, ctx, node, at) : AX_OK;
     if (node->vector < 0 || (size_t)node->vector >= forest->vector_count)
         return ax_fail(ctx, AX_INVALID, "node %d: leaf vector %d of %zu", at, node->vector,
                        forest->vector_count);
@@ -145,9 +167,15 @@ copy_nodes(const struct ax_forest_builder *builder, struct ax_ctx *ctx,
 }
 
 static bool
-is_cover(float cover)
+is_cover(double cover)
 {
     return isfinite(cover) && cover >= 0;
+}
+
+static double
+cover_of(const struct ax_forest_source *source, int32_t at)
+{
+    return source->counts ? source->counts[at] : (double)source->covers[at];
 }
 
 /*
@@ -166,15 +194,15 @@ set_shares(const struct ax_forest_builder *builder, struct ax_ctx *ctx,
         const struct ax_forest_node *node = &tree->nodes[i];
         if (node->left < 0)
             continue;
-        float left = source->covers[builder->order[node->left]];
-        float right = source->covers[builder->order[node->right]];
+        double left = cover_of(source, builder->order[node->left]);
+        double right = cover_of(source, builder->order[node->right]);
         if (!is_cover(left) || !is_cover(right)) {
             builder->forest->covers = false;
             return AX_OK;
         }
-        double sum = (double)left + (double)right;
-        share[node->left] = sum > 0 ? (double)left / sum : 0.5;
-        share[node->right] = sum > 0 ? (double)right / sum : 0.5;
+        double sum = left + right;
+        share[node->left] = sum > 0 ? left / sum : 0.5;
+        share[node->right] = sum > 0 ? right / sum : 0.5;
     }
     tree->share = share;
     return AX_OK;
@@ -220,7 +248,7 @@ ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t inde
     struct ax_forest_tree tree = {.output = source->output};
     AX_TRY(walk_tree(builder, ctx, source, &tree));
     AX_TRY(copy_nodes(builder, ctx, source, &tree));
-    if (source->covers)
+    if (source->covers || source->counts)
         AX_TRY(set_shares(builder, ctx, source, &tree));
     if (tree.share)
         add_mean(builder, &tree);
@@ -249,14 +277,38 @@ sum_one_f32(const struct ax_forest *forest, const double *row, int32_t *out_leav
     return (double)sum;
 }
 
+static double
+linear_value(const struct ax_forest_linear *linear, const double *row, double otherwise)
+{
+    double sum = linear->constant;
+    for (size_t i = 0; i < linear->count; i++) {
+        double x = row[linear->features[i]];
+        if (isnan(x))
+            return otherwise;
+        sum += linear->coefficients[i] * (fabs(x) <= AX_FOREST_ZERO ? 0.0 : x);
+    }
+    return sum;
+}
+
+/* ax_forest_value with the row at hand, which linear leaves need. */
+static double
+value_of(const struct ax_forest *forest, const struct ax_forest_tree *tree,
+         const struct ax_forest_node *leaf, const double *row, size_t output)
+{
+    double value = ax_forest_value(forest, tree, leaf, output);
+    if (forest->linear_count == 0 || tree->output < 0 || leaf->linear == 0)
+        return value;
+    return linear_value(&forest->linears[leaf->linear - 1], row, value);
+}
+
 static void
 add_leaf(const struct ax_forest *forest, const struct ax_forest_tree *tree,
-         const struct ax_forest_node *leaf, double *margin)
+         const struct ax_forest_node *leaf, const double *row, double *margin)
 {
     size_t from = tree->output < 0 ? 0 : (size_t)tree->output;
     size_t to = tree->output < 0 ? forest->output_count : from + 1;
     for (size_t k = from; k < to; k++) {
-        double value = ax_forest_value(forest, tree, leaf, k);
+        double value = value_of(forest, tree, leaf, row, k);
         margin[k] = forest->f32 ? (double)((float)margin[k] + (float)value) : margin[k] + value;
     }
 }
@@ -265,7 +317,7 @@ void
 ax_forest_margin(const struct ax_forest *forest, const double *row, double *out_margin,
                  int32_t *out_leaves)
 {
-    if (forest->f32 && forest->output_count == 1) {
+    if (forest->f32 && forest->output_count == 1 && forest->linear_count == 0) {
         out_margin[0] = sum_one_f32(forest, row, out_leaves);
         return;
     }
@@ -274,7 +326,7 @@ ax_forest_margin(const struct ax_forest *forest, const double *row, double *out_
     for (size_t t = 0; t < forest->tree_count; t++) {
         const struct ax_forest_tree *tree = &forest->trees[t];
         const struct ax_forest_node *leaf = ax_forest_leaf(forest, tree, row);
-        add_leaf(forest, tree, leaf, out_margin);
+        add_leaf(forest, tree, leaf, row, out_margin);
         if (out_leaves)
             out_leaves[t] = leaf->number;
     }

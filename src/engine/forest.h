@@ -21,6 +21,7 @@ enum {
     AX_FOREST_ZERO_MISSING = 1 << 2, /* |x| <= 1e-35 is missing as well: LightGBM's type Zero */
     AX_FOREST_NAN_ZERO = 1 << 3,     /* NaN is 0.0 and nothing is missing: LightGBM's type None */
     AX_FOREST_EQUAL = 1 << 4,        /* x == threshold goes left: ONNX's BRANCH_EQ */
+    AX_FOREST_TRUNCATED = 1 << 5,    /* of a set: -1 < x < 0 is code 0, as LightGBM's (int)x is */
 
     AX_FOREST_CATEGORY_MAX = 1 << 24, /* codes from here on are in no set: floats hold no more */
 };
@@ -41,12 +42,24 @@ struct ax_forest_node {
     union {
         int32_t right;
         int32_t vector; /* of a leaf of all outputs: its row in `vectors` */
+        int32_t linear; /* of a leaf of one output: 1 + its place in `linears`; 0: a constant */
     };
     union {
         int32_t feature;
         int32_t number; /* of a leaf: what the library calls it */
     };
     uint32_t flags;
+};
+
+/*
+ * A leaf that is a linear function of the row. Where one of its features is NaN the leaf's own
+ * value counts, and what LightGBM takes for zero is zero.
+ */
+struct ax_forest_linear {
+    double constant; /* the sum begins here and goes on in the order below, in float64 */
+    const int32_t *features;
+    const double *coefficients;
+    size_t count;
 };
 
 struct ax_forest_tree {
@@ -69,7 +82,9 @@ struct ax_forest {
     size_t set_words;
     double *vectors; /* rows of output_count */
     size_t vector_count;
-    bool f32;    /* every addition is rounded to float32 */
+    const struct ax_forest_linear *linears; /* only the plain walk evaluates them */
+    size_t linear_count;                    /* 0: all leaves are constants */
+    bool f32;                               /* every addition is rounded to float32 */
     bool covers; /* all trees have shares: path-dependent contributions can be given */
 
     /* What the forest is like, for signature and scratch sizes. */
@@ -86,6 +101,7 @@ struct ax_forest_source {
     const float *covers; /* one a node, or NULL */
     size_t node_count;
     int32_t output;
+    const double *counts; /* covers that a float would round: taken in their place */
 };
 
 /* Fills a forest tree by tree; its working memory is used again for each. */
@@ -109,7 +125,7 @@ ax_status ax_forest_build(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_
  * Checks a tree and makes it tree `index` of the forest.
  *
  * Fails: INVALID with the node: child out of range, node with two parents or on a cycle, feature
- * out of range, threshold NaN, leaf not finite, set or vector out of range. LIMIT.
+ * out of range, threshold NaN, leaf not finite, set, vector or linear leaf out of range. LIMIT.
  */
 ax_status ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t index,
                         const struct ax_forest_source *source);
@@ -127,7 +143,8 @@ ax_forest_goes_left(const struct ax_forest *forest, const struct ax_forest_node 
         return x == node->threshold;
     if (!(flags & AX_FOREST_CATEGORICAL))
         return x < node->threshold;
-    if (!(x >= 0 && x < (double)AX_FOREST_CATEGORY_MAX))
+    bool code_from_here = flags & AX_FOREST_TRUNCATED ? x > -1 : x >= 0;
+    if (!code_from_here || !(x < (double)AX_FOREST_CATEGORY_MAX))
         return true;
     uint32_t code = (uint32_t)x;
     return code / 32 >= node->set.words ||
@@ -145,7 +162,7 @@ ax_forest_leaf(const struct ax_forest *forest, const struct ax_forest_tree *tree
     return node;
 }
 
-/* The leaf's value for one output. */
+/* The leaf's value for one output; of a linear leaf what it is where a feature is missing. */
 static inline double
 ax_forest_value(const struct ax_forest *forest, const struct ax_forest_tree *tree,
                 const struct ax_forest_node *leaf, size_t output)

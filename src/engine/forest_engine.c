@@ -24,32 +24,154 @@ shap_of(const struct ax_engine_background *background)
 
 /* ---- scoring ---- */
 
+enum { BLOCK_ROWS = 512, BLOCK_ROWS_LEAST = 64, BLOCK_BYTES = 1 << 18 };
+
+/* Rows that are put into the kernels' shape at a time. */
+static size_t
+block_rows(const struct ax_forest *forest)
+{
+    size_t rows = BLOCK_BYTES / (forest->feature_count * sizeof(double) + 1);
+    rows -= rows % BLOCK_ROWS_LEAST;
+    return rows > BLOCK_ROWS ? BLOCK_ROWS : rows < BLOCK_ROWS_LEAST ? BLOCK_ROWS_LEAST : rows;
+}
+
 static size_t
 forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                      const struct ax_engine_background *background)
 {
     const struct ax_forest *forest = &of_engine(engine)->forest;
+    size_t rows = block_rows(forest);
     size_t bytes = ax_scratch_bytes(sizeof(double), forest->feature_count) +
-                   ax_scratch_bytes(sizeof(double), forest->output_count);
+                   ax_scratch_bytes(sizeof(double), rows * forest->feature_count) +
+                   ax_scratch_bytes(sizeof(double), rows * forest->output_count) +
+                   ax_scratch_bytes(1, of_engine(engine)->scorer.scratch_bytes);
     if (outputs & AX_ENGINE_CONTRIBUTIONS)
         bytes += background ? ax_shap_background_scratch_bytes(forest, shap_of(background))
                             : ax_shap_scratch_bytes(forest);
     return bytes;
 }
 
+/* A call's scratch, cut. */
+struct pieces {
+    double *row;
+    void *block; /* rows in the kernels' shape */
+    double *margin;
+    void *kernel;
+    void *rest; /* contributions' */
+};
+
+static struct pieces
+pieces_of(const struct ax_forest_engine *engine, void *scratch)
+{
+    const struct ax_forest *forest = &engine->forest;
+    size_t rows = block_rows(forest);
+    struct pieces pieces;
+    pieces.row = ax_scratch_take(&scratch, sizeof(double), forest->feature_count);
+    pieces.block = ax_scratch_take(&scratch, sizeof(double), rows * forest->feature_count);
+    pieces.margin = ax_scratch_take(&scratch, sizeof(double), rows * forest->output_count);
+    pieces.kernel = ax_scratch_take(&scratch, 1, engine->scorer.scratch_bytes);
+    pieces.rest = scratch;
+    return pieces;
+}
+
+/* What the objective makes of one row's margins. */
+static void
+respond(const struct ax_forest_engine *engine, const double *margin, double *out)
+{
+    if (engine->respond_by)
+        engine->respond_by(engine->parameters, margin, engine->forest.output_count, out);
+    else
+        engine->respond(engine->objective, margin, engine->forest.output_count, out);
+}
+
+/* One row, when leaves or contributions are wanted too. */
 static void
 score_row(const struct ax_forest_engine *engine, const struct ax_engine_call *call, size_t index,
-          const double *row, double *margin, const struct ax_engine_answer *answer)
+          const struct pieces *pieces, const struct ax_engine_answer *answer)
 {
     size_t outputs = engine->forest.output_count;
-    int32_t *leaves =
-        call->outputs & AX_ENGINE_LEAF ? answer->leaf + index * engine->forest.tree_count : NULL;
-    ax_forest_margin(&engine->forest, row, margin, leaves);
+    if (call->outputs & AX_ENGINE_LEAF) {
+        ax_forest_margin(&engine->forest, pieces->row, pieces->margin,
+                         answer->leaf + index * engine->forest.tree_count);
+    } else {
+        struct ax_forest_rows row = {.at = pieces->row, .count = 1};
+        ax_forest_scorer_run(&engine->scorer, &row, pieces->kernel, pieces->margin);
+    }
     if (call->outputs & AX_ENGINE_MARGIN)
-        memcpy(answer->margin + index * outputs, margin, outputs * sizeof *margin);
+        memcpy(answer->margin + index * outputs, pieces->margin, outputs * sizeof(double));
     if (call->outputs & AX_ENGINE_RESPONSE)
-        engine->respond(engine->objective, margin, outputs,
-                        answer->response + index * engine->engine.signature.response_count);
+        respond(engine, pieces->margin,
+                answer->response + index * engine->engine.signature.response_count);
+}
+
+static size_t
+cell_bytes(enum ax_engine_type type)
+{
+    return type == AX_ENGINE_F32 ? sizeof(float) : sizeof(double);
+}
+
+/* Whether the kernels may read the caller's rows where they lie. */
+static bool
+rows_fit(const struct ax_engine_rows *rows, enum ax_engine_type input)
+{
+    size_t step = rows->column_stride_bytes;
+    return (step == 0 || step == cell_bytes(rows->type)) &&
+           (!rows->missing_given || isnan(rows->missing)) &&
+           (rows->type == AX_ENGINE_F32 || input == AX_ENGINE_F64);
+}
+
+static void
+narrow_row(const double *from, size_t count, float *out)
+{
+    for (size_t f = 0; f < count; f++)
+        out[f] = (float)from[f];
+}
+
+/* Rows of the caller in the kernels' shape: where they lie, or copied to the block. */
+static struct ax_forest_rows
+shape_rows(const struct ax_forest_engine *engine, const struct ax_engine_rows *rows, size_t first,
+           size_t count, const struct pieces *pieces)
+{
+    enum ax_engine_type input = engine->engine.signature.input;
+    size_t features = engine->forest.feature_count;
+    size_t stride = rows->row_stride_bytes
+                        ? rows->row_stride_bytes
+                        : features * (rows->column_stride_bytes ? rows->column_stride_bytes
+                                                                : cell_bytes(rows->type));
+    if (rows_fit(rows, input))
+        return (struct ax_forest_rows){.at = (const char *)rows->at + first * stride,
+                                       .count = count,
+                                       .stride_bytes = stride,
+                                       .f32 = rows->type == AX_ENGINE_F32};
+    struct ax_forest_rows shaped = {.at = pieces->block,
+                                    .count = count,
+                                    .stride_bytes = features * cell_bytes(input),
+                                    .f32 = input == AX_ENGINE_F32};
+    for (size_t i = 0; i < count; i++) {
+        double *row = shaped.f32 ? pieces->row : (double *)pieces->block + i * features;
+        ax_engine_row(rows, first + i, features, input, row);
+        if (shaped.f32)
+            narrow_row(row, features, (float *)pieces->block + i * features);
+    }
+    return shaped;
+}
+
+/* Margins and responses, a block of rows after the other. */
+static void
+score_blocks(const struct ax_forest_engine *engine, const struct ax_engine_call *call,
+             const struct pieces *pieces, const struct ax_engine_answer *answer)
+{
+    size_t outputs = engine->forest.output_count, room = block_rows(&engine->forest);
+    size_t responses = engine->engine.signature.response_count;
+    for (size_t first = 0, count; first < call->rows.count; first += count) {
+        count = call->rows.count - first < room ? call->rows.count - first : room;
+        struct ax_forest_rows rows = shape_rows(engine, &call->rows, first, count, pieces);
+        double *margin =
+            call->outputs & AX_ENGINE_MARGIN ? answer->margin + first * outputs : pieces->margin;
+        ax_forest_scorer_run(&engine->scorer, &rows, pieces->kernel, margin);
+        for (size_t i = 0; call->outputs & AX_ENGINE_RESPONSE && i < count; i++)
+            respond(engine, margin + i * outputs, answer->response + (first + i) * responses);
+    }
 }
 
 static ax_status
@@ -60,19 +182,22 @@ forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_e
     const struct ax_forest_engine *engine = of_engine(base);
     const struct ax_forest *forest = &engine->forest;
     size_t block = forest->output_count * (forest->feature_count + 1);
-    double *row = ax_scratch_take(&scratch, sizeof *row, forest->feature_count);
-    double *margin = ax_scratch_take(&scratch, sizeof *margin, forest->output_count);
+    struct pieces pieces = pieces_of(engine, scratch);
+    if (!(call->outputs & (AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_LEAF))) {
+        score_blocks(engine, call, &pieces, answer);
+        return AX_OK;
+    }
     for (size_t i = 0; i < call->rows.count; i++) {
-        ax_engine_row(&call->rows, i, forest->feature_count, base->signature.input, row);
+        ax_engine_row(&call->rows, i, forest->feature_count, base->signature.input, pieces.row);
         if (call->outputs & ~(unsigned)AX_ENGINE_CONTRIBUTIONS)
-            score_row(engine, call, i, row, margin, answer);
+            score_row(engine, call, i, &pieces, answer);
         if (!(call->outputs & AX_ENGINE_CONTRIBUTIONS))
             continue;
         double *out = answer->contributions + i * block;
         if (call->background)
-            ax_shap_background_row(forest, shap_of(call->background), row, scratch, out);
+            ax_shap_background_row(forest, shap_of(call->background), pieces.row, pieces.rest, out);
         else
-            ax_shap_row(forest, &engine->points, row, scratch, out);
+            ax_shap_row(forest, &engine->points, pieces.row, pieces.rest, out);
     }
     return AX_OK;
 }
@@ -168,6 +293,9 @@ count_splits(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_engin
             else
                 features[node->feature].threshold_count++;
         }
+    for (size_t i = 0; i < forest->linear_count; i++)
+        for (size_t j = 0; j < forest->linears[i].count; j++)
+            features[forest->linears[i].features[j]].split_count++;
     for (size_t f = 0; f < forest->feature_count; f++)
         starts[f + 1] = starts[f] + features[f].threshold_count;
     gather_thresholds(forest, starts, values);
@@ -184,6 +312,10 @@ prepare_explanations(struct ax_forest_engine *engine, struct ax_ctx *ctx)
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     struct ax_forest *forest = &engine->forest;
+    if (forest->linear_count > 0)
+        return ax_engine_note(&engine->engine, ctx,
+                              "no contributions: leaves are linear functions, of which LightGBM "
+                              "itself gives none");
     if (!ax_shap_fits(forest))
         return ax_engine_note(&engine->engine, ctx,
                               "no contributions: %u splits and %u features on one path, at most "
@@ -205,7 +337,8 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     const struct ax_forest *forest = &engine->forest;
-    AX_ASSERT(engine->respond && signature->feature_count == forest->feature_count);
+    AX_ASSERT(engine->respond || engine->respond_by);
+    AX_ASSERT(signature->feature_count == forest->feature_count);
     engine->engine.ops = &ops;
     signature->kind = AX_STR("trees");
     signature->features = features;
@@ -217,4 +350,15 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
     signature->depth_max = forest->depth_max;
     AX_TRY(count_splits(forest, ctx, features));
     return prepare_explanations(engine, ctx);
+}
+
+ax_status
+ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
+                         const struct ax_engine_config *config, size_t bytes_max)
+{
+    if (base->ops != &ops)
+        return AX_OK;
+    struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
+    return ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
+                                 &engine->scorer);
 }

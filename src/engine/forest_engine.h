@@ -1,23 +1,30 @@
 /*
  * An engine whose model is a forest: what the readers of tree formats build and hand over.
  *
- * It turns rows into margins, leaves, responses and contributions by the plain kernels of forest
- * and shap. The reader says what its objective makes of the margins.
+ * It turns rows into margins, leaves, responses and contributions by the kernels of forest and
+ * shap. The reader says what its objective makes of the margins.
  */
 #pragma once
 
 #include "engine/engine_ops.h"
 #include "engine/forest.h"
+#include "engine/forest_scorer.h"
 #include "engine/shap.h"
 
 struct ax_forest_engine {
     struct ax_engine engine;
     struct ax_forest forest;
+    struct ax_forest_scorer scorer;
     struct ax_shap_points points;
 
     /* Response of one row's margins, by the reader's own number of the objective. */
     void (*respond)(int objective, const double *margin, size_t margin_count, double *out);
     int objective;
+
+    /* The same for an objective with parameters, which takes the place of the one above. */
+    void (*respond_by)(const void *parameters, const double *margin, size_t margin_count,
+                       double *out);
+    const void *parameters;
 };
 
 /*
@@ -28,3 +35,12 @@ struct ax_forest_engine {
  */
 ax_status ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
                                   struct ax_engine_feature *features);
+
+/*
+ * Compiles a finished engine for its kernels; one that is no forest is left as it is.
+ *
+ * bytes_max: what the compiled forms may take. ctx->arena: working memory. Fails: UNSUPPORTED when
+ * the machine lacks the level asked for; LIMIT.
+ */
+ax_status ax_forest_engine_compile(struct ax_engine *engine, struct ax_ctx *ctx,
+                                   const struct ax_engine_config *config, size_t bytes_max);

@@ -194,3 +194,124 @@ TEST(forest_building_survives_every_failed_allocation)
 {
     FAULT_SWEEP(build_swept);
 }
+
+/* ---- leaves that are linear functions ---- */
+
+static const int32_t linear_features[] = {0, 2};
+static const double linear_coefficients[] = {2, 0.5};
+
+static ax_status
+build_linear(struct ax_ctx *ctx, struct ax_forest *forest, const struct ax_forest_linear *linear,
+             int32_t place)
+{
+    struct ax_forest_node nodes[] = {SPLIT(0, 10, 1, 2), LEAF(7, 1), LEAF(9, 2)};
+    nodes[2].linear = place;
+    struct ax_forest_source source = {nodes, NULL, AX_COUNT_OF(nodes), 0};
+    forest->linears = linear;
+    forest->linear_count = 1;
+    return build(ctx, forest, &source);
+}
+
+static void
+check_linear(struct ax_ctx *ctx)
+{
+    static const struct ax_forest_linear linear = {.constant = 1,
+                                                   .features = linear_features,
+                                                   .coefficients = linear_coefficients,
+                                                   .count = 2};
+    static const struct {
+        double row[3], margin;
+    } cases[] = {
+        {{9, 0, 4}, 0.5 + 7},
+        {{10, 0, 4}, 0.5 + 1 + 20 + 2},
+        {{10, (double)NAN, 4}, 0.5 + 1 + 20 + 2}, /* it is not asked for */
+        {{10, 0, (double)NAN}, 0.5 + 9},
+        {{10, 0, 1e-36}, 0.5 + 1 + 20},
+    };
+    struct ax_forest forest = empty_forest(1, 1);
+    CHECK_EQ(build_linear(ctx, &forest, &linear, 1), AX_OK);
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        double margin = 0;
+        ax_forest_margin(&forest, cases[i].row, &margin, NULL);
+        CHECK(margin == cases[i].margin);
+    }
+    forest.f32 = true; /* the sum is rounded, and still knows them */
+    double margin = 0;
+    ax_forest_margin(&forest, cases[1].row, &margin, NULL);
+    CHECK(margin == 23.5);
+}
+
+TEST(forest_evaluates_linear_leaves)
+{
+    ax_test_with_ctx(check_linear);
+}
+
+static void
+check_linear_refusals(struct ax_ctx *ctx)
+{
+    static const int32_t beyond[] = {0, 3};
+    static const double odd[] = {2, (double)NAN};
+    static const struct {
+        struct ax_forest_linear linear;
+        int32_t place;
+        const char *part;
+    } cases[] = {
+        {{1, linear_features, linear_coefficients, 2}, 2, "node 2: linear leaf 2 of 1"},
+        {{1, linear_features, linear_coefficients, 2}, -1, "node 2: linear leaf -1 of 1"},
+        {{(double)INFINITY, linear_features, linear_coefficients, 2}, 1, "node 2: the constant"},
+        {{1, beyond, linear_coefficients, 2}, 1, "node 2: a linear leaf on feature 3 of 3"},
+        {{1, linear_features, odd, 2}, 1, "node 2: a coefficient must be finite"},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct ax_forest forest = empty_forest(1, 1);
+        CHECK_EQ(build_linear(ctx, &forest, &cases[i].linear, cases[i].place), AX_INVALID);
+        if (!strstr(ctx->error, cases[i].part))
+            ax_test_failed(__FILE__, __LINE__, "case %zu says '%s'", i, ctx->error);
+    }
+}
+
+TEST(forest_refuses_linear_leaves_that_are_none)
+{
+    ax_test_with_ctx(check_linear_refusals);
+}
+
+/* ---- covers of more rows than a float counts, and codes that are truncated ---- */
+
+static void
+check_counts(struct ax_ctx *ctx)
+{
+    static const struct ax_forest_node nodes[] = {SPLIT(0, 10, 1, 2), LEAF(1, 1), LEAF(0, 2)};
+    static const double counts[] = {33554435, 16777217, 16777218};
+    struct ax_forest_source source = {
+        .nodes = nodes, .node_count = AX_COUNT_OF(nodes), .counts = counts};
+    struct ax_forest forest = empty_forest(1, 1);
+    CHECK_EQ(build(ctx, &forest, &source), AX_OK);
+    CHECK(forest.covers && forest.trees[0].share[1] == 16777217.0 / 33554435.0);
+    CHECK(forest.mean[0] == 0.5 + 16777217.0 / 33554435.0);
+}
+
+TEST(forest_takes_covers_in_float64)
+{
+    ax_test_with_ctx(check_counts);
+}
+
+TEST(forest_truncates_codes_where_the_library_does)
+{
+    static uint32_t sets[] = {1}; /* code 0 */
+    struct ax_forest forest = empty_forest(1, 1);
+    forest.sets = sets;
+    forest.set_words = 1;
+    static const struct {
+        double x;
+        bool left, truncated_left;
+    } cases[] = {
+        {0, false, false}, {0.9, false, false},  {-0.5, true, false}, {-0.0, false, false},
+        {-1, true, true},  {-0.99, true, false}, {1, true, true},     {16777216, true, true},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct ax_forest_node node = {.flags = AX_FOREST_CATEGORICAL, .set = {0, 1}};
+        CHECK_EQ(ax_forest_goes_left(&forest, &node, cases[i].x), cases[i].left);
+        node.flags |= AX_FOREST_TRUNCATED;
+        CHECK_EQ(ax_forest_goes_left(&forest, &node, cases[i].x), cases[i].truncated_left);
+    }
+}

@@ -2,10 +2,10 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "engine/engine.h"
 #include "engine/forest_engine.h"
+#include "golden_case.h"
 #include "harness.h"
 #include "model_case.h"
 
@@ -359,46 +359,7 @@ TEST(xgboost_files_that_break_a_rule_are_refused_with_the_place)
     ax_test_with_ctx(check_refusals);
 }
 
-/* The shared set of malformed files: each refused with a sentence, within a second of CPU. */
-static void
-check_malformed(struct ax_ctx *ctx, const char *folder)
-{
-    char path[512];
-    const struct ax_json *manifest = NULL;
-    ax_str text;
-    size_t refused = 0;
-    snprintf(path, sizeof path, "%s/manifest.json", folder);
-    if (!model_case_read(ctx, path, &text)) {
-        printf("skipped: %s is not there\n", folder);
-        return;
-    }
-    CHECK_EQ(ax_json_parse(ctx, text, NULL, &manifest), AX_OK);
-    struct ax_json_iter iter = ax_json_iter_of(manifest);
-    while (ax_json_next(&iter)) {
-        ax_str file = {}, format = {}, bytes = {};
-        struct ax_engine *engine = NULL;
-        CHECK(ax_json_text(ax_json_find(iter.value, "file"), &file));
-        CHECK(ax_json_text(ax_json_find(iter.value, "format"), &format));
-        snprintf(path, sizeof path, "%s/%.*s", folder, AX_FMT(file));
-        CHECK(model_case_read(ctx, path, &bytes));
-        ctx->error[0] = '\0';
-        clock_t begin = clock();
-        ax_status status = ax_engine_open(ctx, bytes, NULL, &engine);
-        bool wanted = ax_str_eq(file, AX_STR("control_valid.json"));
-        if ((status == AX_OK) != wanted || (!wanted && !ctx->error[0]))
-            ax_test_failed(__FILE__, __LINE__, "%s ends %s: %s", path, ax_status_name(status),
-                           ctx->error);
-        CHECK(clock() - begin < CLOCKS_PER_SEC);
-        refused += status != AX_OK && ax_str_starts(format, AX_STR("xgboost"));
-        if (engine)
-            ax_engine_close(engine);
-    }
-    CHECK(refused >= 39);
-}
-
 TEST(xgboost_malformed_files_are_refused)
 {
-    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(CASE_BYTES_MAX);
-    struct ax_ctx ctx = ax_ctx_of(arena);
-    check_malformed(&ctx, "../shared/models/malformed");
+    golden_case_check_malformed("xgboost", "control_valid.json", 39);
 }

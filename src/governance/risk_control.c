@@ -185,6 +185,14 @@ ax_breaker_note(struct ax_breaker *breaker, int64_t now_ns, bool ok, int64_t too
 }
 
 void
+ax_breaker_forgo(struct ax_breaker *breaker)
+{
+    ax_mutex_lock(&breaker->mutex);
+    breaker->probing = false;
+    ax_mutex_unlock(&breaker->mutex);
+}
+
+void
 ax_breaker_force(struct ax_breaker *breaker, bool open)
 {
     ax_mutex_lock(&breaker->mutex);

@@ -79,6 +79,9 @@ bool ax_breaker_allows(struct ax_breaker *breaker, int64_t now_ns);
 /* How a call ended; returns true when this call tripped or closed the breaker. */
 bool ax_breaker_note(struct ax_breaker *breaker, int64_t now_ns, bool ok, int64_t took_ns);
 
+/* The call that was allowed was not made: nothing is known of the version that was not before. */
+void ax_breaker_forgo(struct ax_breaker *breaker);
+
 /* A person's hand: open stays open until forced closed. */
 void ax_breaker_force(struct ax_breaker *breaker, bool open);
 

@@ -66,7 +66,9 @@ trips(struct ax_ctx *ctx)
     CHECK(!ax_breaker_allows(breaker, 10));
     CHECK_EQ(ax_breaker_short_circuits(breaker), 1);
 
-    CHECK(ax_breaker_allows(breaker, 1000));  /* the wait is over: one probe */
+    CHECK(ax_breaker_allows(breaker, 1000)); /* the wait is over: one probe */
+    ax_breaker_forgo(breaker);               /* that was not made: its place is free again */
+    CHECK(ax_breaker_allows(breaker, 1000));
     CHECK(!ax_breaker_allows(breaker, 1000)); /* and not a second beside it */
     CHECK(!ax_breaker_note(breaker, 1000, false, 1));
     CHECK(!ax_breaker_allows(breaker, 2500)); /* it waits twice as long now */

@@ -104,7 +104,6 @@ insert(struct ax_datasets *datasets, struct ax_ctx *ctx, const struct ax_data_ve
 static ax_status
 read_row(struct ax_ctx *ctx, struct ax_store_rows *rows, struct ax_dataset_record *out)
 {
-    int64_t seed = 0;
     out->name = ax_store_read_text(rows, 0);
     out->version = ax_store_read_i64(rows, 1);
     ax_str digest = ax_store_read_text(rows, 2);
@@ -114,9 +113,8 @@ read_row(struct ax_ctx *ctx, struct ax_store_rows *rows, struct ax_dataset_recor
     ax_str text = ax_store_read_text(rows, 6);
     out->created_by = ax_store_read_text(rows, 7);
     out->created_ns = ax_store_read_i64(rows, 8);
-    if (!ax_digest_parse(digest, &out->digest) || !ax_parse_i64(text, &seed))
+    if (!ax_digest_parse(digest, &out->digest) || !ax_parse_u64(text, &out->shares.seed))
         return ax_fail(ctx, AX_CORRUPT, "a row of the datasets is damaged");
-    out->shares.seed = (uint64_t)seed;
     return AX_OK;
 }
 
@@ -275,7 +273,8 @@ show(const struct ax_dataset_record *record, bool whole, struct ax_json_writer *
     ax_json_member_text(out, "digest", ax_digest_hex(record->digest, hex));
     ax_json_member_f64(out, "train", record->shares.train);
     ax_json_member_f64(out, "validation", record->shares.validation);
-    ax_json_member_i64(out, "seed", (int64_t)record->shares.seed);
+    ax_json_key(out, "seed");
+    ax_json_put_u64(out, record->shares.seed);
     ax_json_member_text(out, "created_by", record->created_by);
     ax_json_member_text(out, "created", ax_clock_format(record->created_ns, time));
     if (whole) {

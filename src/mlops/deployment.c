@@ -91,6 +91,26 @@ insert(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct row *row)
 
 /* ---- checking ---- */
 
+/* A tier that is named is the model's own: it decides whether a breaker closes by itself (R79). */
+static ax_status
+check_tier(const struct ax_plan_document *document, struct ax_ctx *ctx)
+{
+    struct ax_version_record record;
+    const struct ax_json *change = document->one.body, *champion;
+    ax_str model;
+    int64_t version, tier;
+    AX_TRY(ax_json_need_object(ctx, change, "champion", &champion));
+    AX_TRY(ax_json_need_text(ctx, champion, "model", &model));
+    AX_TRY(ax_json_need_i64(ctx, champion, "version", &version));
+    AX_TRY(
+        ax_registry_version(document->registry, ctx, document->store_tx, model, version, &record));
+    tier = record.tier;
+    AX_TRY(ax_json_may_i64(ctx, change, "tier", &tier));
+    return tier == record.tier ? AX_OK
+                               : ax_fail(ctx, AX_CONFLICT, "`tier` is %lld, and model %.*s is %lld",
+                                         (long long)tier, AX_FMT(model), (long long)record.tier);
+}
+
 ax_status
 ax_deployments_check(struct ax_deployments *deployments, struct ax_ctx *ctx, struct ax_store_tx *tx,
                      ax_str name, const struct ax_json *change)
@@ -113,8 +133,10 @@ ax_deployments_check(struct ax_deployments *deployments, struct ax_ctx *ctx, str
     ax_status status = ax_plan_document_write(ctx, &document, folder);
     if (status == AX_OK)
         status = ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan);
-    if (status == AX_OK)
+    if (status == AX_OK) {
         ax_plan_free(plan);
+        status = check_tier(&document, ctx);
+    }
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
     ax_fault_benign_begin();

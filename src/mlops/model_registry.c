@@ -321,19 +321,14 @@ query_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_
 
 static ax_status
 find_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx, ax_str model,
-             int64_t version, struct ax_version_record *out, ax_str *out_manifest)
+             int64_t version, struct one *out)
 {
-    struct one one;
     AX_TRY(query_version(registry, ctx, tx,
                          AX_STR(VERSION_COLUMNS "where v.model = $1 and ($2 = 0 or v.version = $2) "
                                                 "order by v.version desc"),
-                         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version)), &one));
-    if (one.found) {
-        *out = one.record;
-        if (out_manifest)
-            *out_manifest = one.manifest;
+                         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version)), out));
+    if (out->found)
         return AX_OK;
-    }
     return version ? ax_fail(ctx, AX_NOT_FOUND, "no version %.*s/%lld", AX_FMT(model),
                              (long long)version)
                    : ax_fail(ctx, AX_NOT_FOUND, "no version of a model \"%.*s\"", AX_FMT(model));
@@ -343,7 +338,10 @@ ax_status
 ax_registry_version(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
                     ax_str model, int64_t version, struct ax_version_record *out_record)
 {
-    return find_version(registry, ctx, tx, model, version, out_record, NULL);
+    struct one one = {};
+    AX_TRY(find_version(registry, ctx, tx, model, version, &one));
+    *out_record = one.record;
+    return AX_OK;
 }
 
 /* ---- versions: registering ---- */
@@ -454,10 +452,9 @@ ax_status
 ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
                    const struct ax_version_record *record, struct ax_bundle *out_bundle)
 {
-    struct ax_version_record again;
-    ax_str manifest = AX_STR("");
-    AX_TRY(find_version(registry, ctx, tx, record->model, record->version, &again, &manifest));
-    AX_TRY(ax_bundle_read_manifest(ctx, manifest, out_bundle));
+    struct one one = {};
+    AX_TRY(find_version(registry, ctx, tx, record->model, record->version, &one));
+    AX_TRY(ax_bundle_read_manifest(ctx, one.manifest, out_bundle));
     if (!ax_digest_eq(out_bundle->digest, record->digest))
         return ax_fail(ctx, AX_CORRUPT, "the manifest of %.*s/%lld was changed",
                        AX_FMT(record->model), (long long)record->version);
@@ -703,15 +700,14 @@ ax_status
 ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
                          int64_t version, struct ax_json_writer *out)
 {
-    struct ax_version_record record;
-    ax_str manifest = AX_STR("");
-    AX_TRY(find_version(registry, ctx, NULL, model, version, &record, &manifest));
+    struct one one = {};
+    AX_TRY(find_version(registry, ctx, NULL, model, version, &one));
     ax_json_begin_object(out);
-    show_version(&record, out);
-    ax_json_member_i64(out, "tier", record.tier);
-    AX_TRY(show_inputs(ctx, manifest, out));
+    show_version(&one.record, out);
+    ax_json_member_i64(out, "tier", one.record.tier);
+    AX_TRY(show_inputs(ctx, one.manifest, out));
     ax_json_key(out, "manifest");
-    ax_json_put_raw(out, manifest);
+    ax_json_put_raw(out, one.manifest);
     ax_json_end_object(out);
     return AX_OK;
 }

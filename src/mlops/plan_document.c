@@ -388,25 +388,52 @@ note_all_members(struct writing *writing, const struct ax_json *body)
     return AX_OK;
 }
 
-/* One revision of a deployment, and the digest that its form in a plan has. */
+/* The digest that a deployment's form in a plan of these versions has. */
 static ax_status
-digest_of(struct ax_ctx *ctx, const struct ax_plan_document_deployment *deployment, ax_digest *out)
+digest_of(struct writing *writing, const struct ax_plan_document_deployment *deployment,
+          ax_digest *out)
 {
+    struct ax_ctx *ctx = writing->ctx;
     ax_writer_auto struct ax_writer text = ax_writer_of(PLAN_BYTES_MAX);
-    struct writing writing = {.ctx = ctx,
-                              .versions = AX_NEW(ctx->arena, struct references),
-                              .json = ax_json_writer_of(&text)};
     const struct ax_json *whole;
     ax_str canonical;
-    if (!writing.versions)
-        return no_memory(ctx);
-    AX_TRY(note_all_members(&writing, deployment->body));
-    put_deployment(&writing, deployment);
+    writing->json = ax_json_writer_of(&text);
+    put_deployment(writing, deployment);
     if (text.status != AX_OK)
         return no_memory(ctx);
     AX_TRY(ax_json_parse(ctx, ax_writer_str(&text), NULL, &whole));
     AX_TRY(ax_json_canonical(ctx, whole, &canonical));
     *out = ax_sha256(canonical);
+    return AX_OK;
+}
+
+/*
+ * Whether a plan has held the deployment under this digest: whole, or without some members that
+ * might not serve any more when it was written. The champion, the first, is never left out.
+ */
+static ax_status
+was_digest_of(struct ax_ctx *ctx, const struct ax_plan_document_deployment *deployment,
+              ax_digest wanted, bool *out_was)
+{
+    struct references *all = AX_NEW(ctx->arena, struct references);
+    struct writing writing = {.ctx = ctx, .versions = all};
+    struct references *some = AX_NEW(ctx->arena, struct references);
+    *out_was = false;
+    if (!all || !some)
+        return no_memory(ctx);
+    AX_TRY(note_all_members(&writing, deployment->body));
+    if (all->count == 0 || all->count > MEMBERS_MAX)
+        return AX_OK;
+    writing.versions = some;
+    for (unsigned left_out = 0; !*out_was && left_out < 1U << all->count; left_out += 2) {
+        ax_digest digest = {};
+        some->count = 0;
+        for (size_t i = 0; i < all->count; i++)
+            if (!(left_out >> i & 1))
+                some->items[some->count++] = all->items[i];
+        AX_TRY(digest_of(&writing, deployment, &digest));
+        *out_was = ax_digest_eq(digest, wanted);
+    }
     return AX_OK;
 }
 
@@ -422,12 +449,10 @@ ax_plan_document_find(struct ax_ctx *ctx, struct ax_store_tx *tx, ax_str name,
                                  "order by revision desc"),
                           AX_STORE_PARAMS(ax_store_text(name)), &rows));
     while (!found && status == AX_OK && ax_store_next(rows)) {
-        ax_digest digest = {};
         *out = (struct ax_plan_document_deployment){name, ax_store_read_i64(rows, 0), NULL};
         status = ax_json_parse(ctx, ax_store_read_text(rows, 1), NULL, &out->body);
         if (status == AX_OK)
-            status = digest_of(ctx, out, &digest);
-        found = status == AX_OK && ax_digest_eq(digest, config_digest);
+            status = was_digest_of(ctx, out, config_digest, &found);
     }
     ax_status end = ax_store_finish(rows);
     AX_TRY(status);

@@ -28,6 +28,9 @@ struct ax_plan_document {
 ax_status ax_plan_document_write(struct ax_ctx *ctx, const struct ax_plan_document *document,
                                  ax_str folder);
 
-/* The revision of a deployment whose digest (ax_plan_deployment.config_digest) this is. */
+/*
+ * The revision of a deployment whose digest (ax_plan_deployment.config_digest) this is, or was in a
+ * plan that left members out. Fails: NOT_FOUND.
+ */
 ax_status ax_plan_document_find(struct ax_ctx *ctx, struct ax_store_tx *tx, ax_str name,
                                 ax_digest config_digest, struct ax_plan_document_deployment *out);

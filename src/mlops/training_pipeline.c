@@ -10,6 +10,7 @@
 
 enum {
     REFERENCE_ROWS = 200,
+    REFERENCE_ROWS_MAX = 100'000,
     SELF_TEST_ROWS = 16,
     TEXT_BYTES_MAX = 16 << 20,
     DEFAULT_SEED = 1,
@@ -26,6 +27,7 @@ struct run {
     const struct ax_json *task;
     ax_str id, model, learner;
     int64_t seed;
+    struct ax_reference_config reference;
     struct ax_dataset_record dataset;
     struct ax_dataset_parts parts;
     struct ax_learner_result learned;
@@ -60,6 +62,34 @@ no_memory(struct ax_ctx *ctx)
 
 /* ---- the task ---- */
 
+/* Read before anything is learnt: a word that is wrong costs no run. */
+static ax_status
+read_reference(struct run *run)
+{
+    struct ax_ctx *ctx = run->ctx;
+    const struct ax_json *wanted;
+    ax_str method = AX_STR("near_cutoff");
+    int64_t rows = REFERENCE_ROWS;
+    run->reference = (struct ax_reference_config){.seed = (uint64_t)run->seed, .cutoff = 0.5};
+    if (ax_json_find(run->task, "reference")) {
+        AX_TRY(ax_json_need_object(ctx, run->task, "reference", &wanted));
+        AX_TRY(ax_json_may_text(ctx, wanted, "method", &method));
+        AX_TRY(ax_json_may_i64(ctx, wanted, "rows", &rows));
+        AX_TRY(ax_json_may_f64(ctx, wanted, "cutoff", &run->reference.cutoff));
+    }
+    bool all = ax_str_eq(method, AX_STR("all_applicants"));
+    if (!all && !ax_str_eq(method, AX_STR("near_cutoff")))
+        return ax_fail(ctx, AX_INVALID,
+                       "`reference.method` must be near_cutoff or all_applicants, not \"%.*s\"",
+                       AX_FMT(method));
+    if (rows < 1 || rows > REFERENCE_ROWS_MAX)
+        return ax_fail(ctx, AX_INVALID, "`reference.rows` is %lld; 1 to %d can be kept",
+                       (long long)rows, REFERENCE_ROWS_MAX);
+    run->reference.row_count = (size_t)rows;
+    run->reference.method = all ? AX_REFERENCE_ALL : AX_REFERENCE_NEAR_CUTOFF;
+    return AX_OK;
+}
+
 static ax_status
 read_task(struct run *run)
 {
@@ -80,6 +110,7 @@ read_task(struct run *run)
         return ax_fail(ctx, AX_INVALID,
                        "there is no learner \"%.*s\"; xgboost, scorecard and logistic are known",
                        AX_FMT(run->learner));
+    AX_TRY(read_reference(run));
     AX_TRY(ax_datasets_find(config->datasets, ctx, dataset, version, &run->dataset));
     return ax_datasets_read(config->datasets, ctx, &run->dataset, &run->parts);
 }
@@ -214,32 +245,11 @@ measure(struct run *run)
 static ax_status
 draw_reference(struct run *run, struct ax_reference_sample *out)
 {
-    const struct ax_json *wanted = ax_json_find(run->task, "reference");
-    struct ax_reference_config config = {.method = AX_REFERENCE_NEAR_CUTOFF,
-                                         .row_count = REFERENCE_ROWS,
-                                         .seed = (uint64_t)run->seed,
-                                         .cutoff = 0.5};
+    bool all = run->reference.method == AX_REFERENCE_ALL;
     double *margins, *responses;
-    ax_str method = AX_STR("near_cutoff");
-    int64_t rows = REFERENCE_ROWS;
-    if (wanted) {
-        AX_TRY(ax_json_may_text(run->ctx, wanted, "method", &method));
-        AX_TRY(ax_json_may_i64(run->ctx, wanted, "rows", &rows));
-        AX_TRY(ax_json_may_f64(run->ctx, wanted, "cutoff", &config.cutoff));
-    }
-    bool all = ax_str_eq(method, AX_STR("all_applicants"));
-    if (!all && !ax_str_eq(method, AX_STR("near_cutoff")))
-        return ax_fail(run->ctx, AX_INVALID,
-                       "`reference.method` must be near_cutoff or all_applicants, not \"%.*s\"",
-                       AX_FMT(method));
-    if (rows < 1 || rows > 100'000)
-        return ax_fail(run->ctx, AX_INVALID, "`reference.rows` is %lld; 1 to 100000 can be kept",
-                       (long long)rows);
-    config.row_count = (size_t)rows;
-    config.method = all ? AX_REFERENCE_ALL : AX_REFERENCE_NEAR_CUTOFF;
     AX_TRY(score_frame(run, &run->parts.split.train, &margins, &responses));
-    return ax_reference_draw(run->ctx, &run->parts.split.train, all ? NULL : responses, &config,
-                             out);
+    return ax_reference_draw(run->ctx, &run->parts.split.train, all ? NULL : responses,
+                             &run->reference, out);
 }
 
 static ax_status
@@ -266,7 +276,8 @@ write_lineage(struct run *run, ax_str *out)
     ax_json_member_text(&json, "dataset", run->dataset.name);
     ax_json_member_i64(&json, "dataset_version", run->dataset.version);
     ax_json_member_text(&json, "dataset_digest", ax_digest_hex(run->dataset.digest, hex));
-    ax_json_member_i64(&json, "split_seed", (int64_t)run->dataset.shares.seed);
+    ax_json_key(&json, "split_seed");
+    ax_json_put_u64(&json, run->dataset.shares.seed);
     ax_json_member_i64(&json, "seed", run->seed);
     ax_json_member_text(&json, "learner", run->learner);
     ax_json_member_text(&json, "training_run", run->id);
@@ -401,12 +412,14 @@ ax_training_run(struct ax_training *training, struct ax_ctx *ctx, const struct a
 {
     struct run run = {.training = training, .ctx = ctx, .task = task};
     int64_t begin_ns = ax_clock_monotonic_ns();
-    ax_str result;
+    ax_str result = AX_STR("");
     AX_TRY(read_task(&run));
     AX_TRY(check_model(&run));
     AX_TRY(make_id(&run));
     AX_TRY(note_start(&run));
     ax_status status = train(&run);
+    if (status == AX_OK)
+        status = write_result(&run, ax_clock_monotonic_ns() - begin_ns, &result);
     if (run.loaded)
         ax_model_unref(run.loaded);
     if (status != AX_OK) {
@@ -416,7 +429,6 @@ ax_training_run(struct ax_training *training, struct ax_ctx *ctx, const struct a
         memcpy(ctx->error, words, sizeof words);
         return ax_explain(ctx, status, "training run %.*s", AX_FMT(run.id));
     }
-    AX_TRY(write_result(&run, ax_clock_monotonic_ns() - begin_ns, &result));
     AX_TRY(note_end(&run, "finished", result));
     ax_json_put_raw(out, result);
     return AX_OK;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "api/dialect.h"
 #include "server/backup.h"
 #include "server/jobs.h"
 #include "server/services.h"
@@ -9,20 +10,25 @@
 #include "sys/log.h"
 #include "sys/process.h"
 
-enum { MODEL_FILE_BYTES_MAX = 1 << 30, CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
+enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
 enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
     const struct ax_server_options *options;
     struct ax_services services; /* in development mode only metrics, server and settings */
     bool governed;
-    bool tracking; /* development, over a folder */
+    bool tracking;                          /* development, over a folder */
+    struct ax_model_repository *repository; /* NULL when governed */
     struct ax_workers *workers;
     struct ax_api *api;
-    struct ax_loops *loops;
+    struct ax_mutex mutex;
+    struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
     struct ax_jobs *jobs;
     struct ax_job job_table[JOB_COUNT];
     struct ax_metric *connections;
+    ax_str listen[AX_SERVER_LISTEN_MAX]; /* addresses, without their dialects */
+    unsigned dialects[AX_SERVER_LISTEN_MAX];
+    size_t listen_count;
     uint64_t sweep_cursor;
 };
 
@@ -84,7 +90,42 @@ host_observe(void *arg)
     struct server *server = arg;
     if (server->governed)
         ax_services_observe(&server->services);
-    ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
+    ax_mutex_lock(&server->mutex);
+    if (server->loops)
+        ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
+    ax_mutex_unlock(&server->mutex);
+}
+
+static ax_status
+refuse_explicit(struct ax_ctx *ctx)
+{
+    return ax_fail(ctx, AX_UNAVAILABLE,
+                   "explicit model load / unload is not allowed: approved deployments say what is "
+                   "served (axiom deploy)");
+}
+
+static ax_status
+host_load(void *arg, struct ax_ctx *ctx, ax_str model)
+{
+    struct server *server = arg;
+    return server->governed ? refuse_explicit(ctx)
+                            : ax_model_repository_load(server->repository, ctx, model);
+}
+
+static ax_status
+host_unload(void *arg, struct ax_ctx *ctx, ax_str model)
+{
+    struct server *server = arg;
+    return server->governed ? refuse_explicit(ctx)
+                            : ax_model_repository_unload(server->repository, ctx, model);
+}
+
+static void
+host_show_unloaded(void *arg, struct ax_json_writer *out)
+{
+    struct server *server = arg;
+    if (!server->governed)
+        ax_model_repository_show_unloaded(server->repository, out);
 }
 
 /* ---- jobs ---- */
@@ -185,30 +226,16 @@ is_loopback(ax_str listen)
            ax_str_starts(listen, AX_STR("localhost:")) || ax_str_starts(listen, AX_STR("unix:"));
 }
 
-static ax_status
-load_model(struct ax_ctx *ctx, const struct ax_server_model *named,
-           struct ax_loaded_model **out_model)
-{
-    ax_str bytes;
-    struct ax_bundle bundle;
-    AX_TRY(ax_file_read_all(ctx, named->path, MODEL_FILE_BYTES_MAX, &bytes));
-    ax_status status = ax_bundle_is_container(bytes) ? ax_bundle_read(ctx, bytes, &bundle)
-                                                     : ax_bundle_of_model(ctx, bytes, &bundle);
-    if (status == AX_OK)
-        status = ax_model_load(ctx, named->name, 1, false, &bundle, out_model);
-    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(named->path));
-}
-
 /* Who asks for credentials may listen anywhere; who does not, may not. */
 static ax_status
-check_loopback(struct ax_ctx *ctx, const struct ax_server_options *options)
+check_loopback(struct ax_ctx *ctx, const struct server *server)
 {
-    for (size_t i = 0; i < options->listen_count; i++)
-        if (!is_loopback(options->listen[i]))
+    for (size_t i = 0; i < server->listen_count; i++)
+        if (!is_loopback(server->listen[i]))
             return ax_fail(ctx, AX_DENIED,
                            "development mode listens on loopback addresses only, not on %.*s: "
                            "there are no credentials",
-                           AX_FMT(options->listen[i]));
+                           AX_FMT(server->listen[i]));
     return AX_OK;
 }
 
@@ -216,7 +243,7 @@ static ax_status
 open_tracking(struct ax_ctx *ctx, struct server *server)
 {
     struct ax_services *services = &server->services;
-    AX_TRY(check_loopback(ctx, server->options));
+    AX_TRY(check_loopback(ctx, server));
     AX_TRY(override_settings(ctx, server));
     AX_TRY(ax_data_dir_make_development(ctx, &services->dir));
     AX_TRY(ax_data_dir_hold(ctx, &services->dir));
@@ -225,7 +252,8 @@ open_tracking(struct ax_ctx *ctx, struct server *server)
            "no credentials, no records, no approvals: whoever reaches the loopback address may "
            "read and change everything; axiom init makes a governed directory",
            NULL);
-    return ax_services_open_tracking(ctx, services);
+    AX_TRY(ax_services_open_tracking(ctx, services));
+    return ax_model_repository_open(ctx, services->server, NULL, 0, &server->repository);
 }
 
 static ax_status
@@ -233,27 +261,13 @@ open_development(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_server_options *options = server->options;
     struct ax_services *services = &server->services;
-    struct ax_loaded_model **models =
-        AX_NEW_ARRAY(ctx->arena, struct ax_loaded_model *, options->model_count + 1);
-    struct ax_plan *plan;
-    size_t count = 0;
-    AX_TRY(check_loopback(ctx, options));
-    if (!models)
-        return ax_fail(ctx, AX_LIMIT, "no memory for models");
-    ax_status status = ax_metrics_open(ctx, &services->metrics);
+    AX_TRY(check_loopback(ctx, server));
+    AX_TRY(ax_metrics_open(ctx, &services->metrics));
     const struct ax_model_server_config config = {.metrics = services->metrics,
                                                   .build_id = services->build_id};
-    if (status == AX_OK)
-        status = ax_model_server_open(ctx, &config, &services->server);
-    for (; status == AX_OK && count < options->model_count; count++)
-        status = load_model(ctx, &options->models[count], &models[count]);
-    if (status != AX_OK) {
-        for (size_t i = 0; i + 1 < count; i++)
-            ax_model_unref(models[i]);
-        return status;
-    }
-    AX_TRY(ax_plan_of_models(ctx, models, count, &plan)); /* takes them over, also on failure */
-    return ax_model_server_swap(services->server, ctx, plan);
+    AX_TRY(ax_model_server_open(ctx, &config, &services->server));
+    return ax_model_repository_open(ctx, services->server, options->models, options->model_count,
+                                    &server->repository);
 }
 
 /* ---- opening and closing ---- */
@@ -291,6 +305,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
                           "Connections that are open.", NULL);
     const struct ax_api_config config = {
         .governed = server->governed,
+        .listener_dialects = server->dialects,
+        .listener_count = server->listen_count,
+        .default_model = services->settings.scoring.default_model,
         .server_name = general->server_name,
         .build_id = services->build_id,
         .server = services->server,
@@ -300,7 +317,10 @@ open_api(struct ax_ctx *ctx, struct server *server)
                  .ready = host_ready,
                  .backup = host_backup,
                  .settle = host_settle,
-                 .observe = host_observe},
+                 .observe = host_observe,
+                 .load = host_load,
+                 .unload = host_unload,
+                 .show_unloaded = host_show_unloaded},
         .directory = services->directory,
         .store = services->store,
         .registry = services->registry,
@@ -319,21 +339,28 @@ open_api(struct ax_ctx *ctx, struct server *server)
     return ax_api_open(ctx, &config, &server->api);
 }
 
+static void
+publish_loops(struct server *server, struct ax_loops *loops)
+{
+    ax_mutex_lock(&server->mutex);
+    server->loops = loops;
+    ax_mutex_unlock(&server->mutex);
+}
+
 static ax_status
 open_network(struct ax_ctx *ctx, struct server *server)
 {
-    static const ax_str plain = {"127.0.0.1:8080", 14};
-    const struct ax_server_options *options = server->options;
     const struct ax_exchange_service service = ax_api_service(server->api);
-    const ax_str *listen = options->listen_count ? options->listen : &plain;
-    size_t count = options->listen_count ? options->listen_count : 1;
+    const ax_str *listen = server->listen;
+    size_t count = server->listen_count;
+    struct ax_loops *loops;
     if (server->services.artifacts &&
         server->services.settings.net.answer_bytes_max < ARTIFACT_BYTES)
         server->services.settings.net.answer_bytes_max = ARTIFACT_BYTES;
-    AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count,
-                         &server->loops));
+    AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count, &loops));
+    publish_loops(server, loops);
     for (size_t i = 0; i < count; i++) {
-        ax_str port = ax_str_printf(ctx->arena, "%d", ax_loops_port(server->loops, i));
+        ax_str port = ax_str_printf(ctx->arena, "%d", ax_loops_port(loops, i));
         const char *address = ax_str_c(ctx->arena, listen[i]);
         if (port.at && address)
             ax_log(AX_LOG_INFO, ctx, "ready", "listen", address, "port", port.at, "mode",
@@ -372,12 +399,25 @@ choose_mode(struct ax_ctx *ctx, struct server *server)
 }
 
 static ax_status
+read_listeners(struct ax_ctx *ctx, struct server *server)
+{
+    static const ax_str plain = {"127.0.0.1:8080", 14};
+    const struct ax_server_options *options = server->options;
+    const ax_str *listen = options->listen_count ? options->listen : &plain;
+    server->listen_count = options->listen_count ? options->listen_count : 1;
+    for (size_t i = 0; i < server->listen_count; i++)
+        AX_TRY(ax_dialects_of_listener(ctx, listen[i], &server->listen[i], &server->dialects[i]));
+    return AX_OK;
+}
+
+static ax_status
 open_server(struct ax_ctx *ctx, struct server *server)
 {
     ax_server_settings_defaults(&server->services.settings);
     server->services.dir.lock.fd = -1;
     server->services.build_id = AX_STR("axiom " AX_VERSION);
     AX_TRY(choose_mode(ctx, server));
+    AX_TRY(read_listeners(ctx, server));
     if (server->tracking) {
         AX_TRY(open_tracking(ctx, server));
     } else if (server->governed) {
@@ -400,19 +440,23 @@ open_server(struct ax_ctx *ctx, struct server *server)
 static void
 close_server(struct ax_ctx *ctx, struct server *server)
 {
-    if (server->loops) {
+    struct ax_loops *loops = server->loops;
+    if (loops) {
         int64_t patience_ns = server->services.settings.general.drain_ms * 1'000'000;
-        if (!ax_loops_drain(server->loops, ax_clock_monotonic_ns() + patience_ns))
+        if (!ax_loops_drain(loops, ax_clock_monotonic_ns() + patience_ns))
             ax_log(AX_LOG_WARN, ctx, "requests_cut", NULL);
-        ax_loops_close(server->loops);
+        publish_loops(server, NULL); /* a request that was cut may still look */
+        ax_loops_close(loops);
     }
     if (server->workers)
         ax_workers_close(server->workers);
     ax_jobs_stop(server->jobs);
-    if (server->loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
+    if (loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
     if (server->api)
         ax_api_close(server->api);
+    if (server->repository)
+        ax_model_repository_close(server->repository);
     ax_services_close(&server->services);
 }
 
@@ -434,6 +478,7 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
     struct server server = {.options = options};
     sigset_t signals = stop_signals();
     int number;
+    ax_mutex_init(&server.mutex);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
     if (options->data_dir.len)
@@ -446,6 +491,7 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
     close_server(ctx, &server);
+    ax_mutex_done(&server.mutex);
     memcpy(ctx->error, words, sizeof words);
     return status;
 }

@@ -7,14 +7,10 @@
  */
 #pragma once
 
+#include "server/model_repository.h"
 #include "server/server_settings.h"
 
 enum { AX_SERVER_LISTEN_MAX = 16, AX_SERVER_MODELS_MAX = 256, AX_SERVER_OVERRIDES_MAX = 64 };
-
-struct ax_server_model { /* development mode */
-    ax_str name;
-    ax_str path;
-};
 
 struct ax_server_override { /* "net.idle_ms" "5s" */
     ax_str name, value;
@@ -23,7 +19,7 @@ struct ax_server_override { /* "net.idle_ms" "5s" */
 struct ax_server_options {
     ax_str data_dir; /* "" in development mode */
     bool may_be_new; /* a folder that is not there or empty is made, for development */
-    struct ax_server_model models[AX_SERVER_MODELS_MAX];
+    struct ax_model_repository_file models[AX_SERVER_MODELS_MAX];
     size_t model_count;
     ax_str listen[AX_SERVER_LISTEN_MAX]; /* none: 127.0.0.1:8080 */
     size_t listen_count;

@@ -55,7 +55,15 @@ static const struct ax_setting tracking_rows[] = {
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 5 };
+static const struct ax_setting scoring_rows[] = {
+    {"default_model", "model that /invocations scores with; empty: the only one there is",
+     AX_SETTING_TEXT, offsetof(struct ax_scoring_config, default_model), 0, 0, 0, ""},
+};
+
+static const struct ax_settings scoring_settings = {
+    .section = "scoring", .rows = scoring_rows, .row_count = AX_COUNT_OF(scoring_rows)};
+
+enum { SECTION_COUNT = 6 };
 
 struct section {
     const struct ax_settings *settings;
@@ -70,6 +78,7 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[2] = (struct section){&ax_ledger_settings, &settings->ledger};
     out[3] = (struct section){&ax_sqlite_settings, &settings->store};
     out[4] = (struct section){&tracking_settings, &settings->tracking};
+    out[5] = (struct section){&scoring_settings, &settings->scoring};
 }
 
 void
@@ -91,10 +100,9 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     for (size_t i = 0; i < SECTION_COUNT; i++)
         if (ax_str_eq(section, ax_str_of(sections[i].settings->section)))
             return ax_settings_set(ctx, sections[i].settings, sections[i].config, name, value);
-    return ax_fail(
-        ctx, AX_NOT_FOUND,
-        "no settings section \"%.*s\"; server, net, ledger, store and tracking are known",
-        AX_FMT(section));
+    return ax_fail(ctx, AX_NOT_FOUND,
+                   "no settings section \"%.*s\"; server, net, ledger, store, tracking and scoring are known",
+                   AX_FMT(section));
 }
 
 ax_status

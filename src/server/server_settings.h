@@ -34,8 +34,14 @@ struct ax_general_config {
     int64_t training_threads;
 };
 
+/* Section "scoring". */
+struct ax_scoring_config {
+    ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
+};
+
 struct ax_server_settings {
     struct ax_general_config general;
+    struct ax_scoring_config scoring;
     struct ax_loop_config net;
     struct ax_ledger_config ledger;
     struct ax_sqlite_config store;

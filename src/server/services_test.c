@@ -2,55 +2,39 @@
 
 #include <math.h>
 
+#include "deployed_case.h"
 #include "server_case.h"
 #include "sys/clock.h"
 
-/* A directory with one deployment: the small model decides about loans, without asking anybody. */
+/* What mlops_case has of its own, over services that are open already. */
+static void
+deploy(struct ax_ctx *ctx, const struct server_case *made, struct ax_services *services)
+{
+    struct mlops_case at = {
+        .base = {.store = services->store, .directory = services->directory},
+        .arena = ctx->arena,
+        .ctx = *ctx,
+        .registry = services->registry,
+        .control = services->control,
+    };
+    memcpy(at.base.folder, made->folder, sizeof at.base.folder);
+    mlops_case_hire_all(&at);
+    deployed_case_make(ctx, &at);
+    for (int who = 0; who < PEOPLE; who++)
+        ax_keystore_close(&at.keys[who]);
+    ctx->actor = NULL;
+}
+
+/* A directory with one deployment; closed. */
 static void
 make_deployed(struct ax_ctx *ctx, struct server_case *made)
 {
-    static const char *const statements[] = {
-        "insert into policies (name, version, body, digest, proposal_id, created_ns) values ('p', "
-        "1, "
-        "'{\"name\":\"p\",\"version\":1,\"approve_below\":0.3,\"decline_from\":0.6,"
-        "\"reason_map\":\"r\",\"explain\":\"always\",\"explanation\":\"path_dependent\"}', 'd', "
-        "'p_1', 1)",
-        "insert into reason_maps (name, version, body, digest, proposal_id, created_ns) values "
-        "('r', 1, '{\"name\":\"r\",\"version\":1,\"reasons\":[{\"code\":\"R1\",\"text\":\"Age\","
-        "\"features\":[\"age\"]},{\"code\":\"R2\",\"text\":\"Income and job\",\"features\":"
-        "[\"income\",\"job\"]}]}', 'd', 'p_2', 1)",
-        "update model_versions set state = 'approved'",
-        "insert into deployments (name, revision, body, digest, proposal_id, created_ns) values "
-        "('loans', 1, "
-        "'{\"champion\":{\"model\":\"credit\",\"version\":1},\"policy\":{\"name\":\"p\","
-        "\"version\":1},\"record\":\"durable\",\"tier\":2}', 'd', 'p_3', 1)",
-    };
-    static const struct ax_actor dana = {.id = {"dana", 4}};
     struct ax_services services;
-    struct ax_version_record record;
-    const struct ax_json *json = NULL;
-    ax_str model = AX_STR("");
     server_case_make(ctx, made);
     CHECK_EQ(server_case_init(ctx, made), AX_OK);
     CHECK_EQ(server_case_open(ctx, made, &services), AX_OK);
-    ctx->actor = &dana;
-    CHECK_EQ(ax_json_parse(ctx,
-                           AX_STR("{\"name\":\"credit\",\"owner\":\"dana\",\"purpose\":\"tests\"}"),
-                           NULL, &json),
-             AX_OK);
-    CHECK_EQ(ax_registry_create(services.registry, ctx, json), AX_OK);
-    CHECK_EQ(ax_file_read_all(ctx, AX_STR("tests/model/small/xgboost.json"), 1 << 20, &model),
-             AX_OK);
-    CHECK_EQ(ax_registry_register(services.registry, ctx, AX_STR("credit"), model, &record), AX_OK);
-    for (size_t i = 0; i < AX_COUNT_OF(statements); i++) {
-        ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-        CHECK_EQ(ax_store_begin(services.store, ctx, AX_STORE_WRITE, &tx), AX_OK);
-        CHECK_EQ(ax_store_script(tx, ctx, ax_str_of(statements[i])), AX_OK);
-        CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
-    }
-    CHECK_EQ(ax_deployments_publish(services.deployments, ctx), AX_OK);
+    deploy(ctx, made, &services);
     ax_services_close(&services);
-    ctx->actor = NULL;
 }
 
 /* Who waits for a decision of its own. */
@@ -79,8 +63,8 @@ on_done(struct ax_decided *decided)
 
 /* A decision about somebody, waited for; the earlier one's id when the request was answered. */
 static ax_status
-decide(struct ax_services *services, struct ax_ctx *ctx, struct ax_lane *lane, const char *features,
-       ax_str request_id, struct ax_decision *out, ax_str *out_earlier)
+decide(struct ax_ctx *ctx, struct ax_lane *lane, const char *features, ax_str request_id,
+       struct ax_decision *out, ax_str *out_earlier)
 {
     struct waiting waiting = {};
     const struct ax_json *json;
@@ -91,7 +75,6 @@ decide(struct ax_services *services, struct ax_ctx *ctx, struct ax_lane *lane, c
                                               .features = json,
                                               .event_ns = ax_clock_real_ns()};
     const struct ax_decide_answer answer = {.ready = on_ready, .done = on_done, .arg = &waiting};
-    (void)services;
     ax_mutex_init(&waiting.mutex);
     ax_cond_init(&waiting.cond);
     ax_status status = ax_model_server_decide(lane, ctx, &request, &answer, out_earlier);
@@ -108,7 +91,7 @@ decide(struct ax_services *services, struct ax_ctx *ctx, struct ax_lane *lane, c
     return status;
 }
 
-static const char features[] = "{\"age\":41,\"income\":1200.5,\"job\":\"cook\"}";
+static const char features[] = DEPLOYED_CASE_FEATURES;
 
 static void
 with_room(void (*body)(struct ax_ctx *ctx))
@@ -123,7 +106,7 @@ with_room(void (*body)(struct ax_ctx *ctx))
 static void
 decision(struct ax_ctx *ctx)
 {
-    struct server_case made;
+    struct server_case made = {};
     struct ax_services services;
     struct ax_lane *lane = NULL;
     struct ax_decision first = {}, again = {}, read = {};
@@ -132,10 +115,10 @@ decision(struct ax_ctx *ctx)
     make_deployed(ctx, &made);
     CHECK_EQ(server_case_open(ctx, &made, &services), AX_OK);
     CHECK_EQ(ax_lane_open(ctx, services.server, &lane), AX_OK);
-    CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r1"), &first, &earlier), AX_OK);
+    CHECK_EQ(decide(ctx, lane, features, AX_STR("r1"), &first, &earlier), AX_OK);
     CHECK(earlier.len == 0 && first.id.len > 0 && first.outcome.len > 0);
     CHECK(isfinite(first.probability) && first.probability > 0 && first.probability < 1);
-    CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r1"), &again, &earlier), AX_OK);
+    CHECK_EQ(decide(ctx, lane, features, AX_STR("r1"), &again, &earlier), AX_OK);
     CHECK(ax_str_eq(earlier, first.id)); /* the same request, the same decision */
     CHECK_EQ(ax_decision_archive_find(services.archive, ctx, first.id, &leaf), AX_OK);
     CHECK_EQ(ax_decision_archive_read(services.archive, ctx, first.id, &read), AX_OK);
@@ -153,7 +136,7 @@ decision(struct ax_ctx *ctx)
     ax_services_close(&services);
     CHECK_EQ(server_case_open(ctx, &made, &services), AX_OK); /* another day */
     CHECK_EQ(ax_lane_open(ctx, services.server, &lane), AX_OK);
-    CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r1"), &again, &earlier), AX_OK);
+    CHECK_EQ(decide(ctx, lane, features, AX_STR("r1"), &again, &earlier), AX_OK);
     CHECK(ax_str_eq(earlier, first.id));
     ax_lane_close(lane);
     ax_services_close(&services);
@@ -175,9 +158,10 @@ refused(struct ax_ctx *ctx)
         {"{\"age\":41,\"income\":1,\"job\":\"pilot\"}", "pilot"},
         {"{\"age\":\"old\",\"income\":1,\"job\":\"cook\"}", "age"},
         {"{\"age\":41,\"income\":1,\"job\":\"cook\",\"shoes\":43}", "shoes"},
+        {"{\"age\":17,\"income\":1,\"job\":\"cook\"}", "outside its domain 18 to 99"},
         {"[]", "object"},
     };
-    struct server_case made;
+    struct server_case made = {};
     struct ax_services services;
     struct ax_lane *lane = NULL;
     struct ax_decision out = {};
@@ -187,19 +171,18 @@ refused(struct ax_ctx *ctx)
     CHECK_EQ(ax_lane_open(ctx, services.server, &lane), AX_OK);
     uint64_t size = ax_ledger_size(services.ledger);
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
-        CHECK_EQ(decide(&services, ctx, lane, cases[i].features, AX_STR("r2"), &out, &earlier),
-                 AX_INVALID);
+        CHECK_EQ(decide(ctx, lane, cases[i].features, AX_STR("r2"), &out, &earlier), AX_INVALID);
         if (!strstr(ctx->error, cases[i].words))
             ax_test_failed(__FILE__, __LINE__, "%s: %s", cases[i].features, ctx->error);
     }
     CHECK_EQ(ax_ledger_size(services.ledger), size);
-    CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r2"), &out, &earlier), AX_OK);
+    CHECK_EQ(decide(ctx, lane, features, AX_STR("r2"), &out, &earlier), AX_OK);
     CHECK(earlier.len == 0); /* a refusal leaves the request id free */
     const struct ax_kill_latch latch = {.scope = AX_STR("deployment:loans"),
                                         .reason = AX_STR("wrong prices"),
                                         .actor = AX_STR("rob")};
     CHECK_EQ(ax_kill_switch_throw(services.kill, ctx, &latch), AX_OK);
-    CHECK_EQ(decide(&services, ctx, lane, features, AX_STR("r3"), &out, &earlier), AX_DENIED);
+    CHECK_EQ(decide(ctx, lane, features, AX_STR("r3"), &out, &earlier), AX_DENIED);
     CHECK(strstr(ctx->error, "wrong prices") != NULL);
     ax_lane_close(lane);
     ax_services_close(&services);
@@ -287,7 +270,7 @@ decide_once(struct ax_ctx *ctx, int run)
     ax_str earlier, request = request_of(ctx, run);
     if (!request.at)
         return ax_fail(ctx, AX_LIMIT, "no memory for a request id");
-    return decide(&swept_services, ctx, swept_lane, features, request, &out, &earlier);
+    return decide(ctx, swept_lane, features, request, &out, &earlier);
 }
 
 /* There is one decision for the request: that which was answered, or the one made now. */
@@ -296,9 +279,7 @@ after_decide(struct ax_ctx *ctx, int run, ax_status status)
 {
     struct ax_decision out = {}, read = {};
     ax_str earlier = AX_STR("");
-    CHECK_EQ(
-        decide(&swept_services, ctx, swept_lane, features, request_of(ctx, run), &out, &earlier),
-        AX_OK);
+    CHECK_EQ(decide(ctx, swept_lane, features, request_of(ctx, run), &out, &earlier), AX_OK);
     CHECK_EQ(earlier.len > 0, status == AX_OK);
     CHECK_EQ(ax_decision_archive_read(swept_services.archive, ctx, earlier.len ? earlier : out.id,
                                       &read),

@@ -142,7 +142,8 @@ ask(struct path *path, const struct ax_plan_member *member, struct numbers *out_
     if (status == AX_OK)
         status = guard_input(path);
     if (status != AX_OK) {
-        note_call(path, member, true); /* the version is not to blame (R75) */
+        if (!path->input->recorded)
+            ax_breaker_forgo(member->breaker); /* the version is not to blame (R75) */
         return status;
     }
     status = score(path, member->model, path->row, out_numbers);

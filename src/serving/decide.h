@@ -30,8 +30,10 @@ size_t ax_decide_scratch_bytes(const struct ax_plan_deployment *deployment);
  * Fills in model, features, numbers, outcome, route, reasons, challengers, limits and fallback of
  * the record; the caller has done ids, times and caller. Everything it adds is in ctx->arena.
  *
- * Fails: INVALID (a feature, or a guard that refuses: the sentence names it), DENIED (past its
- * restriction and no fallback), LIMIT; of a replay NOT_FOUND.
+ * A champion that fails, is past its restriction or whose breaker is open is no failure: the
+ * fallback answers, else a person (R77).
+ * Fails: INVALID (a feature, or a guard that refuses: the sentence names it), LIMIT; of a replay
+ * NOT_FOUND (the version), CONFLICT (other features).
  */
 ax_status ax_decide(struct ax_ctx *ctx, const struct ax_decide_input *input,
                     struct ax_decision *record, struct ax_decide_output *out);

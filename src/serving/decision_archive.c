@@ -1,6 +1,7 @@
 #include "serving/decision_archive.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "event/merkle.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -104,10 +105,15 @@ show_addition(struct ax_decision_archive *archive, struct ax_ctx *ctx, uint64_t 
     ax_json_member_i64(out, "leaf", (int64_t)leaf);
     ax_json_member_text(out, "at", ax_clock_format(event.log_ns, time));
     ax_json_member_text(out, "actor", event.actor);
-    if (event.payload_bytes && !erased &&
-        ax_ledger_read_payload(archive->config.ledger, ctx, leaf, &event, &payload) == AX_OK) {
-        ax_json_key(out, "content");
-        ax_json_put_raw(out, payload); /* our own canonical JSON */
+    if (event.payload_bytes && !erased) {
+        ax_status status =
+            ax_ledger_read_payload(archive->config.ledger, ctx, leaf, &event, &payload);
+        if (status != AX_OK && status != AX_NOT_FOUND) /* not found: erased meanwhile */
+            return status;
+        if (status == AX_OK) {
+            ax_json_key(out, "content");
+            ax_json_put_raw(out, payload); /* our own canonical JSON */
+        }
     }
     ax_json_end_object(out);
     return AX_OK;
@@ -279,6 +285,16 @@ struct replaying {
     struct ax_plan *older; /* NULL when the present plan does */
 };
 
+/* What is left of a plan of then is in nobody's way; that it stays changes no words. */
+static void
+remove_aside(const struct ax_ctx *ctx, ax_str folder)
+{
+    struct ax_ctx aside = ax_ctx_of(ctx->arena);
+    ax_fault_benign_begin();
+    ax_ignore(ax_file_remove_tree(&aside, folder), "it may not be there");
+    ax_fault_benign_end();
+}
+
 /* Under the plan in force then, loaded again from what the registry kept. */
 static ax_status
 replay_older(struct ax_decision_archive *archive, struct ax_ctx *ctx, struct replaying *replaying,
@@ -290,7 +306,7 @@ replay_older(struct ax_decision_archive *archive, struct ax_ctx *ctx, struct rep
     ax_status status = archive->config.older_plan(archive->config.arg, ctx, recorded, folder);
     if (status == AX_OK)
         status = ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &replaying->older);
-    ax_ignore(ax_file_remove_tree(ctx, folder), "it may not be there, and is in nobody's way");
+    remove_aside(ctx, folder);
     AX_TRY(status);
     const struct ax_plan_deployment *deployment =
         ax_plan_deployment(replaying->older, recorded->deployment);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/fault.h"
 #include "serving/decide.h"
 #include "sys/clock.h"
 
@@ -20,13 +21,14 @@ struct counters {
 /* What a snapshot holds: a plan and what is counted of its parts, index by index. */
 struct served {
     struct ax_plan *plan;
-    struct counters *counters;      /* of its deployments */
-    struct ax_metric **scored_rows; /* of its models */
+    struct counters *counters;    /* of its deployments */
+    struct ax_model_stats *stats; /* of its models */
 };
 
 struct ax_model_server {
     struct ax_model_server_config config;
     struct ax_snapshot *plans;
+    struct ax_metrics *stats; /* Triton's, beside config.metrics */
 };
 
 struct ax_lane {
@@ -47,7 +49,7 @@ served_free(void *value)
     if (served->plan)
         ax_plan_free(served->plan);
     ax_free(served->counters);
-    ax_free(served->scored_rows);
+    ax_free(served->stats);
     ax_free(served);
 }
 
@@ -85,8 +87,9 @@ count_deployment(struct ax_ctx *ctx, struct ax_metrics *metrics, struct ax_plan 
 }
 
 static ax_status
-count_models(struct ax_ctx *ctx, struct ax_metrics *metrics, struct served *served)
+count_models(struct ax_ctx *ctx, struct ax_model_server *server, struct served *served)
 {
+    struct ax_metrics *metrics = server->config.metrics;
     const struct ax_plan *plan = served->plan;
     for (size_t i = 0; i < plan->model_count; i++) {
         const struct ax_loaded_model *model = plan->models[i];
@@ -95,10 +98,7 @@ count_models(struct ax_ctx *ctx, struct ax_metrics *metrics, struct served *serv
         ax_str version = ax_str_printf(plan->arena, "%lld", (long long)model->version);
         if (!name || !version.at)
             return ax_fail(ctx, AX_LIMIT, "no memory for the names of a plan");
-        served->scored_rows[i] =
-            ax_metrics_series(metrics, AX_METRIC_COUNTER, "axiom_inference_rows_total",
-                              "Rows scored outside decisions.", "model", name, "version",
-                              version.at, "governed", governed, NULL);
+        served->stats[i] = ax_model_stats_of(server->stats, name, version.at);
         ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_memory_bytes",
                                         "Memory of a loaded version.", "model", name, "version",
                                         version.at, "governed", governed, NULL),
@@ -117,9 +117,9 @@ ax_model_server_swap(struct ax_model_server *server, struct ax_ctx *ctx, struct 
     }
     served->plan = plan;
     served->counters = ax_alloc(sizeof *served->counters, plan->deployment_count + 1);
-    served->scored_rows = ax_alloc(sizeof(struct ax_metric *), plan->model_count + 1);
-    ax_status status = served->counters && served->scored_rows
-                           ? count_models(ctx, server->config.metrics, served)
+    served->stats = ax_alloc(sizeof *served->stats, plan->model_count + 1);
+    ax_status status = served->counters && served->stats
+                           ? count_models(ctx, server, served)
                            : ax_fail(ctx, AX_LIMIT, "no memory to serve a plan");
     for (size_t i = 0; status == AX_OK && i < plan->deployment_count; i++)
         status = count_deployment(ctx, server->config.metrics, plan, &plan->deployments[i],
@@ -139,8 +139,12 @@ ax_model_server_open(struct ax_ctx *ctx, const struct ax_model_server_config *co
     if (!server)
         return ax_fail(ctx, AX_LIMIT, "no memory for the model server");
     server->config = *config;
-    ax_status status = ax_snapshot_open(ctx, served_free, &server->plans);
+    ax_status status = ax_metrics_open(ctx, &server->stats);
+    if (status == AX_OK)
+        status = ax_snapshot_open(ctx, served_free, &server->plans);
     if (status != AX_OK) {
+        if (server->stats)
+            ax_metrics_close(server->stats);
         ax_free(server);
         return status;
     }
@@ -154,6 +158,7 @@ ax_model_server_close(struct ax_model_server *server)
     if (!server)
         return;
     ax_snapshot_close(server->plans);
+    ax_metrics_close(server->stats);
     ax_free(server);
 }
 
@@ -208,13 +213,21 @@ ax_lane_scratch(struct ax_lane *lane, size_t bytes)
     return lane->scratch + (misfit ? SCRATCH_ALIGN - misfit : 0);
 }
 
-void
-ax_lane_note_inference(struct ax_lane *lane, const struct ax_loaded_model *model, size_t row_count)
+struct ax_model_stats
+ax_lane_model_stats(struct ax_lane *lane, const struct ax_loaded_model *model)
 {
     const struct served *served = lane_served(lane);
-    for (size_t i = 0; i < served->plan->model_count; i++)
-        if (served->plan->models[i] == model)
-            ax_metric_add(served->scored_rows[i], (int64_t)row_count);
+    size_t at = 0;
+    while (at < served->plan->model_count && served->plan->models[at] != model)
+        at++;
+    AX_ASSERT(at < served->plan->model_count);
+    return served->stats[at];
+}
+
+void
+ax_model_server_print_stats(struct ax_model_server *server, struct ax_writer *out)
+{
+    ax_metrics_print(server->stats, out);
 }
 
 /* ---- one decision ---- */
@@ -262,11 +275,11 @@ find_deployment(struct ax_lane *lane, struct ax_ctx *ctx, ax_str name, struct ma
 }
 
 static ax_status
-check_kill_switch(struct making *making, struct ax_ctx *ctx)
+check_kill_switch(const struct making *making, struct ax_ctx *ctx, ax_str model)
 {
     const struct ax_kill_subject subject = {
         .deployment = making->deployment->name,
-        .model = making->deployment->champion.model->model,
+        .model = model,
         .client = ctx->actor ? ctx->actor->id : AX_STR(""),
     };
     return ax_kill_switch_check(making->server->config.kill, ctx, &subject);
@@ -298,7 +311,19 @@ begin_record(struct making *making, struct ax_ctx *ctx, int64_t now_ns)
     return AX_OK;
 }
 
-/* A breaker that opened or closed is a fact; that it cannot be noted changes no decision. */
+/* A fact beside the decision; that it cannot be noted changes neither the decision nor its words.
+ */
+static void
+note_aside(const struct making *making, const struct ax_ctx *ctx, const struct ax_event *event)
+{
+    struct ax_ctx aside = ax_ctx_of(ctx->arena);
+    ax_fault_benign_begin();
+    ax_ignore(ax_ledger_queue(making->server->config.ledger, &aside, event, AX_STR("")),
+              "a full queue turns no refusal into a decision");
+    ax_fault_benign_end();
+}
+
+/* A breaker that opened or closed. */
 static void
 note_breaker(struct making *making, struct ax_ctx *ctx)
 {
@@ -313,8 +338,7 @@ note_breaker(struct making *making, struct ax_ctx *ctx)
         .config_hash = deployment->config_digest,
         .build_id = making->server->config.build_id,
     };
-    ax_ignore(ax_ledger_queue(making->server->config.ledger, ctx, &event, AX_STR("")),
-              "the state is in the metrics too");
+    note_aside(making, ctx, &event); /* the state is in the metrics too */
 }
 
 static ax_status
@@ -401,19 +425,33 @@ record(struct making *making, struct ax_ctx *ctx)
     return ax_ledger_submit(ledger, ctx, &decided->entry_);
 }
 
-static void
-count_decision(const struct making *making, int64_t took_ns)
+/* What is counted of a decision, read before its record is handed in: it may be gone behind that.
+ */
+struct tally {
+    enum ax_outcome outcome;
+    bool fallback;
+    int64_t challenger_failures;
+    int64_t took_ns;
+};
+
+static struct tally
+tally_of(const struct ax_decision *made, int64_t took_ns)
 {
-    const struct ax_decision *made = &making->decided->record;
-    enum ax_outcome outcome = AX_OUTCOME_REFER;
-    if (ax_outcome_parse(made->outcome, &outcome))
-        ax_metric_add(making->counters->outcomes[outcome], 1);
-    if (made->fallback)
-        ax_metric_add(making->counters->fallbacks, 1);
+    struct tally tally = {
+        .outcome = AX_OUTCOME_REFER, .fallback = made->fallback, .took_ns = took_ns};
+    AX_ASSERT(ax_outcome_parse(made->outcome, &tally.outcome));
     for (size_t i = 0; i < made->challenger_count; i++)
-        if (made->challengers[i].failed)
-            ax_metric_add(making->counters->challenger_failures, 1);
-    ax_metric_observe_ns(making->counters->seconds, took_ns);
+        tally.challenger_failures += made->challengers[i].failed;
+    return tally;
+}
+
+static void
+count_decision(const struct counters *counters, const struct tally *tally)
+{
+    ax_metric_add(counters->outcomes[tally->outcome], 1);
+    ax_metric_add(counters->fallbacks, tally->fallback);
+    ax_metric_add(counters->challenger_failures, tally->challenger_failures);
+    ax_metric_observe_ns(counters->seconds, tally->took_ns);
 }
 
 /* Asked for and not made: a fact when it was refused by a person's or the policy's will. */
@@ -432,8 +470,7 @@ note_refusal(struct making *making, struct ax_ctx *ctx, ax_status status)
         .config_hash = making->deployment->config_digest,
         .build_id = making->server->config.build_id,
     };
-    ax_ignore(ax_ledger_queue(making->server->config.ledger, ctx, &event, AX_STR("")),
-              "a full queue does not turn a refusal into a decision");
+    note_aside(making, ctx, &event);
 }
 
 /* Everything behind the claim of the request id. */
@@ -441,13 +478,18 @@ static ax_status
 make(struct making *making, struct ax_ctx *ctx, const struct ax_decide_answer *answer)
 {
     int64_t now_ns = ax_clock_real_ns(), begin_ns = ax_clock_monotonic_ns();
-    AX_TRY(check_kill_switch(making, ctx));
+    AX_TRY(check_kill_switch(making, ctx, making->deployment->champion.model->model));
     AX_TRY(begin_record(making, ctx, now_ns));
     AX_TRY(compute(making, ctx, now_ns));
+    if (making->decided->record.fallback) /* it may be of another model, and that one stopped */
+        AX_TRY(check_kill_switch(making, ctx, making->decided->record.model.name));
     AX_TRY(seal(making, ctx));
     answer->ready(making->decided);
-    count_decision(making, ax_clock_monotonic_ns() - begin_ns);
-    return record(making, ctx);
+    const struct tally tally =
+        tally_of(&making->decided->record, ax_clock_monotonic_ns() - begin_ns);
+    AX_TRY(record(making, ctx));
+    count_decision(making->counters, &tally);
+    return AX_OK;
 }
 
 static ax_status

@@ -11,8 +11,8 @@
 #include "event/decision.h"
 #include "governance/kill_switch.h"
 #include "serving/decision_index.h"
+#include "serving/model_stats.h"
 #include "serving/plan.h"
-#include "sys/metrics.h"
 #include "sys/snapshot.h"
 
 struct ax_model_server;
@@ -47,9 +47,12 @@ const struct ax_plan *ax_lane_plan(struct ax_lane *lane);
 /* Scratch memory of at least so many bytes, this lane's until its next use; NULL when short. */
 void *ax_lane_scratch(struct ax_lane *lane, size_t bytes);
 
-/* Counts rows that a model scored outside a decision. */
-void ax_lane_note_inference(struct ax_lane *lane, const struct ax_loaded_model *model,
-                            size_t row_count);
+/* What is counted of a model of the plan in force; kept until the server is closed. */
+struct ax_model_stats ax_lane_model_stats(struct ax_lane *lane,
+                                          const struct ax_loaded_model *model);
+
+/* Triton's metrics of all models, as Prometheus text. */
+void ax_model_server_print_stats(struct ax_model_server *server, struct ax_writer *out);
 
 struct ax_decide_request { /* borrowed until the decision is done */
     ax_str deployment;
@@ -91,9 +94,10 @@ struct ax_decide_answer {
  * Decides. After AX_OK done was called or will be, and until then ctx's arena must live; but when
  * *out_duplicate_of is not "", that earlier decision is the answer and nothing is called.
  *
- * Fails: INVALID (features), NOT_FOUND (deployment), DENIED (kill switch, a version past its
- * restriction), CONFLICT (the request id is in progress), LIMIT and UNAVAILABLE (the record cannot
- * be taken): then done is not called, there is no decision and the request id is free again.
+ * Fails: INVALID (features), NOT_FOUND (deployment), DENIED (kill switch, of the fallback's model
+ * too when that answers), CONFLICT (the request id is in progress), LIMIT and UNAVAILABLE (the
+ * record cannot be taken): then done is not called, there is no decision and the request id is
+ * free again.
  */
 ax_status ax_model_server_decide(struct ax_lane *lane, struct ax_ctx *ctx,
                                  const struct ax_decide_request *request,

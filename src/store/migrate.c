@@ -9,17 +9,18 @@ extern const size_t ax_migrate_file_count;
 
 enum { VERSION_MAX = 9999 };
 
-/* The name behind the number, when the file is of this dialect. */
+/* The number before the name, when the file is of this dialect. */
 static bool
 file_of_dialect(const struct ax_migrate_file *file, enum ax_store_dialect dialect,
                 int64_t *out_number)
 {
     ax_str suffix = dialect == AX_STORE_SQLITE ? AX_STR(".sqlite.sql") : AX_STR(".postgres.sql");
+    if (file->name.len <= 5 || !ax_str_ends(file->name, suffix))
+        return false;
     ax_str digits = {file->name.at, 4};
     while (digits.len > 1 && digits.at[0] == '0')
         digits = ax_str_from(digits, 1);
-    return file->name.len > 5 && ax_str_ends(file->name, suffix) &&
-           ax_parse_i64(digits, out_number);
+    return ax_parse_i64(digits, out_number);
 }
 
 static const struct ax_migrate_file *

@@ -408,12 +408,13 @@ next(struct ax_store_rows *base, bool *out_row)
 {
     struct sqlite_rows *rows = (struct sqlite_rows *)base;
     struct sqlite_tx *tx = (struct sqlite_tx *)base->tx;
-    int code = ax_fault_here() ? SQLITE_IOERR : sqlite3_step(rows->statement->stmt);
+    *out_row = false;
+    if (ax_fault_here())
+        return ax_fail(base->ctx, AX_UNAVAILABLE, "database: input/output error");
+    int code = sqlite3_step(rows->statement->stmt);
     *out_row = code == SQLITE_ROW;
-    if (code == SQLITE_ROW || code == SQLITE_DONE)
-        return AX_OK;
-    return status_of(sqlite3_extended_errcode(tx->connection->db)) == AX_INTERNAL
-               ? ax_fail(base->ctx, AX_UNAVAILABLE, "database: input/output error")
+    return code == SQLITE_ROW || code == SQLITE_DONE
+               ? AX_OK
                : failed(base->ctx, tx->connection->db, "read a row");
 }
 
@@ -551,16 +552,21 @@ commit(struct ax_store_tx *base, struct ax_ctx *ctx)
 
 /* ---- care ---- */
 
+/* For upkeep: a size that cannot be told is none, until the next time. */
 static int64_t
 file_bytes(struct ax_ctx *ctx, const char *path, const char *suffix)
 {
-    ax_str name = ax_str_printf(ctx->arena, "%s%s", path, suffix);
+    struct ax_ctx aside = ax_ctx_of(ctx->arena);
     ax_file file = {-1};
     uint64_t bytes = 0;
-    if (!name.at || !ax_file_exists(name) || ax_file_open(ctx, name, AX_FILE_READ, &file) != AX_OK)
-        return 0;
-    ax_ignore(ax_file_size(ctx, file, &bytes), "a size that is not known is none");
-    ax_file_close(&file);
+    ax_fault_benign_begin();
+    ax_str name = ax_str_printf(aside.arena, "%s%s", path, suffix);
+    if (name.at && ax_file_exists(name) &&
+        ax_file_open(&aside, name, AX_FILE_READ, &file) == AX_OK) {
+        ax_ignore(ax_file_size(&aside, file, &bytes), "as above");
+        ax_file_close(&file);
+    }
+    ax_fault_benign_end();
     return (int64_t)bytes;
 }
 

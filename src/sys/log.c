@@ -18,6 +18,12 @@ ax_log_level_set(enum ax_log_level level)
     atomic_store_explicit(&lowest, (int)level, memory_order_relaxed);
 }
 
+enum ax_log_level
+ax_log_level_now(void)
+{
+    return (enum ax_log_level)atomic_load_explicit(&lowest, memory_order_relaxed);
+}
+
 static void
 begin(struct ax_json_writer *json, enum ax_log_level level, const struct ax_ctx *ctx,
       const char *event)

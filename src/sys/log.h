@@ -12,6 +12,7 @@
 enum ax_log_level { AX_LOG_DEBUG, AX_LOG_INFO, AX_LOG_WARN, AX_LOG_ERROR };
 
 void ax_log_level_set(enum ax_log_level level);
+enum ax_log_level ax_log_level_now(void);
 
 /* ctx may be NULL; its trace id and, for WARN and above, its error text are added. */
 [[gnu::sentinel]] void ax_log(enum ax_log_level level, const struct ax_ctx *ctx, const char *event,

@@ -16,6 +16,7 @@ enum {
     BUCKETS = 4 * 44,
     SERIES_MAX = 1000, /* of one family */
     LABELS_MAX = 6,
+    NS_PER_US = 1000,
     PRINTED_LOW = 10,  /* buckets are printed from 2^10 ns (1 us), four to a power of two ... */
     PRINTED_FINE = 30, /* ... up to 2^30 ns (1 s), one from there ... */
     PRINTED_HIGH = 36, /* ... to 2^36 ns (69 s) */
@@ -320,6 +321,13 @@ ax_metric_count(const struct ax_metric *metric)
     return count;
 }
 
+double
+ax_metric_value(const struct ax_metric *metric)
+{
+    return (double)ax_metric_count(metric) +
+           atomic_load_explicit(&metric->value, memory_order_relaxed);
+}
+
 static int64_t
 bucket_count(const struct ax_metric *metric, size_t bucket)
 {
@@ -409,9 +417,10 @@ print_series(struct ax_writer *out, const struct family *family, const struct ax
         print_histogram(out, family, metric);
         return;
     }
-    double value = (double)ax_metric_count(metric);
+    int64_t count = ax_metric_count(metric);
+    double value = (double)(family->kind == AX_METRIC_COUNTER_US ? count / NS_PER_US : count);
     if (family->kind == AX_METRIC_GAUGE)
-        value += atomic_load_explicit(&metric->value, memory_order_relaxed);
+        value = ax_metric_value(metric);
     print_name(out, family, "", metric);
     print_number(out, value);
     ax_writer_char(out, '\n');
@@ -420,7 +429,7 @@ print_series(struct ax_writer *out, const struct family *family, const struct ax
 void
 ax_metrics_print(struct ax_metrics *metrics, struct ax_writer *out)
 {
-    static const char *const kinds[] = {"counter", "gauge", "histogram"};
+    static const char *const kinds[] = {"counter", "counter", "gauge", "histogram"};
     ax_mutex_lock(&metrics->mutex);
     for (const struct family *family = metrics->families; family; family = family->next) {
         ax_writer_print(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help,

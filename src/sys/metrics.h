@@ -12,7 +12,12 @@
 #include "base/ctx.h"
 #include "base/writer.h"
 
-enum ax_metric_kind { AX_METRIC_COUNTER, AX_METRIC_GAUGE, AX_METRIC_HISTOGRAM };
+enum ax_metric_kind {
+    AX_METRIC_COUNTER,
+    AX_METRIC_COUNTER_US, /* counts nanoseconds, printed as whole microseconds */
+    AX_METRIC_GAUGE,
+    AX_METRIC_HISTOGRAM
+};
 
 struct ax_metrics;
 struct ax_metric; /* one series */
@@ -35,6 +40,7 @@ void ax_metric_set(struct ax_metric *metric, double value);   /* gauge */
 void ax_metric_observe_ns(struct ax_metric *metric, int64_t ns);
 
 int64_t ax_metric_count(const struct ax_metric *metric);
+double ax_metric_value(const struct ax_metric *metric); /* of a gauge */
 /* Estimate from the buckets, within 13 %; 0 when nothing was observed. */
 int64_t ax_metric_quantile_ns(const struct ax_metric *metric, double quantile);
 

@@ -119,7 +119,7 @@ def test_conformance_triton_json():
 
 
 def test_conformance_kserve_infer():
-    conformance("kserve_infer", "--skip", "kserve_infer_binary")  # binary tensors come with the serving edge
+    conformance("kserve_infer")
 
 
 def test_conformance_kserve_health():

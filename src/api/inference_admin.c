@@ -1,0 +1,352 @@
+/*
+ * The Open Inference Protocol's extensions about models: configuration, statistics, repository,
+ * logging.
+ *
+ * Source: open-inference-protocol.md sections 5 to 7 (Triton's extension documents).
+ */
+#include "api/inference_model.h"
+#include "api/inference_rest.h"
+#include "base/number.h"
+#include "sys/log.h"
+
+/* ---- configuration ---- */
+
+static void
+show_config_port(struct ax_json_writer *json, const struct ax_engine_port *port, bool batched)
+{
+    char type[32] = "TYPE_";
+    const char *name = port->type == AX_TENSOR_BYTES ? "STRING" : ax_tensor_type_name(port->type);
+    memcpy(type + 5, name, strlen(name) + 1);
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "name", port->name);
+    ax_json_member_text(json, "data_type", ax_str_of(type));
+    ax_json_key(json, "dims");
+    ax_json_begin_array(json);
+    if (batched && port->dim_count == 1)
+        ax_json_put_i64(json, 1); /* a column: one value a row */
+    for (size_t i = batched ? 1 : 0; i < port->dim_count; i++)
+        ax_json_put_i64(json, port->shape[i]);
+    ax_json_end_array(json);
+    ax_json_end_object(json);
+}
+
+static void
+show_config_ports(struct ax_json_writer *json, const char *key, const struct ax_engine_port *ports,
+                  size_t count, bool batched)
+{
+    ax_json_key(json, key);
+    ax_json_begin_array(json);
+    for (size_t i = 0; i < count; i++)
+        show_config_port(json, &ports[i], batched);
+    ax_json_end_array(json);
+}
+
+/* Rows of one call are the first dimension, where every tensor leaves that open. */
+static bool
+is_batched(const struct ax_engine_graph *ports)
+{
+    bool batched = ports->input_count > 0;
+    for (size_t i = 0; i < ports->input_count; i++)
+        batched &= ports->inputs[i].dim_count > 0 && ports->inputs[i].shape[0] < 0;
+    for (size_t i = 0; i < ports->output_count; i++)
+        batched &= ports->outputs[i].dim_count > 0 && ports->outputs[i].shape[0] < 0;
+    return batched;
+}
+
+static ax_status
+config(struct ax_call *call, struct ax_ctx *ctx)
+{
+    struct ax_loaded_model *model;
+    struct ax_engine_graph ports;
+    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
+    AX_TRY(ax_inference_ports(ctx, model, &ports));
+    bool batched = is_batched(&ports);
+    struct ax_json_writer *json = ax_call_json(call);
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "name", model->model);
+    ax_json_member_text(json, "platform", ax_engine_signature(model->engine)->format);
+    ax_json_member_text(json, "backend", AX_STR("axiom"));
+    ax_json_key(json, "version_policy");
+    ax_json_begin_object(json);
+    ax_json_key(json, "latest");
+    ax_json_begin_object(json);
+    ax_json_member_i64(json, "num_versions", 1);
+    ax_json_end_object(json);
+    ax_json_end_object(json);
+    ax_json_member_i64(json, "max_batch_size", batched ? AX_INFERENCE_ROWS_MAX : 0);
+    show_config_ports(json, "input", ports.inputs, ports.input_count, batched);
+    show_config_ports(json, "output", ports.outputs, ports.output_count, batched);
+    ax_json_end_object(json);
+    return AX_OK;
+}
+
+/* ---- statistics ---- */
+
+static void
+show_duration(struct ax_json_writer *json, const char *key, int64_t count, int64_t ns)
+{
+    ax_json_key(json, key);
+    ax_json_begin_object(json);
+    ax_json_member_i64(json, "count", count);
+    ax_json_member_i64(json, "ns", ns);
+    ax_json_end_object(json);
+}
+
+static void
+show_stats(struct ax_json_writer *json, const struct ax_loaded_model *model,
+           const struct ax_model_stats *stats)
+{
+    char version[AX_NUMBER_BYTES_MAX];
+    int64_t answered = ax_metric_count(stats->success), runs = ax_metric_count(stats->runs);
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "name", model->model);
+    ax_json_member_text(json, "version", (ax_str){version, ax_format_i64(model->version, version)});
+    ax_json_member_i64(json, "last_inference", (int64_t)ax_metric_value(stats->last_ms));
+    ax_json_member_i64(json, "inference_count", ax_metric_count(stats->rows));
+    ax_json_member_i64(json, "execution_count", runs);
+    ax_json_key(json, "inference_stats");
+    ax_json_begin_object(json);
+    show_duration(json, "success", answered, ax_metric_count(stats->request_ns));
+    show_duration(json, "fail", ax_metric_count(stats->failure),
+                  ax_metric_count(stats->failure_ns));
+    show_duration(json, "queue", answered, ax_metric_count(stats->queue_ns));
+    show_duration(json, "compute_input", runs, ax_metric_count(stats->input_ns));
+    show_duration(json, "compute_infer", runs, ax_metric_count(stats->infer_ns));
+    show_duration(json, "compute_output", runs, ax_metric_count(stats->output_ns));
+    show_duration(json, "cache_hit", 0, 0);
+    show_duration(json, "cache_miss", 0, 0);
+    ax_json_end_object(json);
+    ax_json_key(json, "batch_stats");
+    ax_json_begin_array(json);
+    ax_json_end_array(json);
+    ax_json_key(json, "memory_usage");
+    ax_json_begin_array(json);
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "type", AX_STR("CPU"));
+    ax_json_member_i64(json, "id", 0);
+    ax_json_member_i64(json, "byte_size", (int64_t)model->memory_bytes);
+    ax_json_end_object(json);
+    ax_json_end_array(json);
+    ax_json_end_object(json);
+}
+
+static ax_status
+stats_of_all(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_plan *plan = ax_lane_plan(call->lane);
+    struct ax_json_writer *json = ax_call_json(call);
+    (void)ctx;
+    ax_json_begin_object(json);
+    ax_json_key(json, "model_stats");
+    ax_json_begin_array(json);
+    for (size_t i = 0; plan && i < plan->model_count; i++) {
+        const struct ax_model_stats stats = ax_lane_model_stats(call->lane, plan->models[i]);
+        show_stats(json, plan->models[i], &stats);
+    }
+    ax_json_end_array(json);
+    ax_json_end_object(json);
+    return AX_OK;
+}
+
+static ax_status
+stats_of_one(struct ax_call *call, struct ax_ctx *ctx)
+{
+    struct ax_loaded_model *model;
+    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
+    const struct ax_model_stats stats = ax_lane_model_stats(call->lane, model);
+    struct ax_json_writer *json = ax_call_json(call);
+    ax_json_begin_object(json);
+    ax_json_key(json, "model_stats");
+    ax_json_begin_array(json);
+    show_stats(json, model, &stats);
+    ax_json_end_array(json);
+    ax_json_end_object(json);
+    return AX_OK;
+}
+
+/* Triton's names on their own page: Axiom's metrics are at /metrics. */
+static ax_status
+triton_metrics(struct ax_call *call, struct ax_ctx *ctx)
+{
+    (void)ctx;
+    ax_exchange_header(call->exchange, AX_STR("content-type"),
+                       AX_STR("text/plain; version=0.0.4; charset=utf-8"));
+    ax_model_server_print_stats(call->services->server, ax_exchange_body(call->exchange));
+    return AX_OK;
+}
+
+/* ---- repository ---- */
+
+/* The body may be empty, or an object. */
+static ax_status
+optional_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_json **out_json)
+{
+    ax_str text = ax_str_trim(call->request->body);
+    *out_json = NULL;
+    if (text.len == 0)
+        return AX_OK;
+    AX_TRY(ax_json_parse(ctx, text, NULL, out_json));
+    if (ax_json_kind(*out_json) != AX_JSON_OBJECT)
+        return ax_fail(ctx, AX_INVALID, "the body must be a JSON object, not %s",
+                       ax_json_kind_name(ax_json_kind(*out_json)));
+    return AX_OK;
+}
+
+static ax_status
+repository_index(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_api_host *host = &call->services->host;
+    const struct ax_json *body;
+    bool ready_only = false;
+    AX_TRY(optional_body(call, ctx, &body));
+    const struct ax_json *ready = ax_json_find(body, "ready");
+    if (ready && !ax_json_bool(ready, &ready_only))
+        return ax_fail(ctx, AX_INVALID, "Invalid value for 'ready': expected a boolean");
+    const struct ax_plan *plan = ax_lane_plan(call->lane);
+    struct ax_json_writer *json = ax_call_json(call);
+    ax_json_begin_array(json);
+    for (size_t i = 0; plan && i < plan->model_count; i++) {
+        char version[AX_NUMBER_BYTES_MAX];
+        size_t len = ax_format_i64(plan->models[i]->version, version);
+        ax_json_begin_object(json);
+        ax_json_member_text(json, "name", plan->models[i]->model);
+        ax_json_member_text(json, "version", (ax_str){version, len});
+        ax_json_member_text(json, "state", AX_STR("READY"));
+        ax_json_end_object(json);
+    }
+    if (!ready_only)
+        host->show_unloaded(host->arg, json);
+    ax_json_end_array(json);
+    return AX_OK;
+}
+
+/* Where a repository is named, it is none that Axiom has. */
+static ax_status
+other_repository(struct ax_call *, struct ax_ctx *ctx)
+{
+    return ax_fail(ctx, AX_UNSUPPORTED, "'repository_name' specification is not supported");
+}
+
+static ax_status
+repository_load(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_api_host *host = &call->services->host;
+    const struct ax_json *body;
+    AX_TRY(optional_body(call, ctx, &body));
+    if (ax_json_count(ax_json_find(body, "parameters")) > 0)
+        return ax_fail(ctx, AX_INVALID,
+                       "failed to load '%.*s': a model's configuration and files are not taken "
+                       "from the request",
+                       AX_FMT(call->parameters[0]));
+    return host->load(host->arg, ctx, call->parameters[0]);
+}
+
+static ax_status
+repository_unload(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_api_host *host = &call->services->host;
+    const struct ax_json *body;
+    AX_TRY(optional_body(call, ctx, &body));
+    ax_status status = host->unload(host->arg, ctx, call->parameters[0]);
+    return status == AX_NOT_FOUND ? AX_OK : status; /* as Triton: gone is gone */
+}
+
+/* ---- logging ---- */
+
+static bool
+is_member(const struct ax_json *body, const char *key, enum ax_json_kind kind)
+{
+    const struct ax_json *value = ax_json_find(body, key);
+    return !value || ax_json_kind(value) == kind;
+}
+
+/* One level here stands for Triton's switches: each takes those above it along. */
+static ax_status
+set_log(struct ax_ctx *ctx, const struct ax_json *body)
+{
+    static const char *const switches[] = {"log_info", "log_warning", "log_error"};
+    static const enum ax_log_level levels[] = {AX_LOG_INFO, AX_LOG_WARN, AX_LOG_ERROR};
+    uint64_t verbose = 0;
+    bool on;
+    if (ax_json_find(body, "log_file"))
+        return ax_fail(ctx, AX_UNSUPPORTED,
+                       "log file location can not be updated through network "
+                       "protocol");
+    for (size_t i = 0; i < AX_COUNT_OF(switches); i++)
+        if (!is_member(body, switches[i], AX_JSON_BOOL))
+            return ax_fail(ctx, AX_INVALID, "'%s' must be true or false", switches[i]);
+    const struct ax_json *level = ax_json_find(body, "log_verbose_level");
+    if (level && !ax_json_u64(level, &verbose))
+        return ax_fail(ctx, AX_INVALID, "'log_verbose_level' must be a whole number from 0");
+    for (size_t i = AX_COUNT_OF(switches); i-- > 0;)
+        if (ax_json_bool(ax_json_find(body, switches[i]), &on) && on)
+            ax_log_level_set(levels[i]);
+    if (ax_json_bool(ax_json_find(body, "log_info"), &on) && !on)
+        ax_log_level_set(AX_LOG_WARN);
+    if (ax_json_bool(ax_json_find(body, "log_warning"), &on) && !on)
+        ax_log_level_set(AX_LOG_ERROR);
+    if (level)
+        ax_log_level_set(verbose > 0 ? AX_LOG_DEBUG : AX_LOG_INFO);
+    return AX_OK;
+}
+
+static ax_status
+logging(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_json *body = NULL;
+    if (call->request->method == AX_HTTP_POST) {
+        AX_TRY(optional_body(call, ctx, &body));
+        if (body)
+            AX_TRY(set_log(ctx, body));
+    }
+    enum ax_log_level level = ax_log_level_now();
+    struct ax_json_writer *json = ax_call_json(call);
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "log_file", AX_STR(""));
+    ax_json_member_bool(json, "log_info", level <= AX_LOG_INFO);
+    ax_json_member_bool(json, "log_warning", level <= AX_LOG_WARN);
+    ax_json_member_bool(json, "log_error", true);
+    ax_json_member_i64(json, "log_verbose_level", level == AX_LOG_DEBUG);
+    ax_json_member_text(json, "log_format", AX_STR("ISO8601"));
+    ax_json_end_object(json);
+    return AX_OK;
+}
+
+/* ---- the table ---- */
+
+#define READ(path, fn, summary)                                                                    \
+    {                                                                                              \
+        AX_HTTP_GET, path, AX_PERMISSION_PREDICT, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, fn, summary  \
+    }
+#define POST(path, permission, thread, fn, summary)                                                \
+    {                                                                                              \
+        AX_HTTP_POST, path, permission, thread, AX_ROUTE_BYTES, 0, fn, summary                     \
+    }
+
+static const struct ax_route routes[] = {
+    READ("/v2/models/{model}/config", config, "A model's configuration, as Triton says it"),
+    READ("/v2/models/{model}/versions/{version}/config", config, "A version's configuration"),
+    READ("/v2/models/stats", stats_of_all, "Requests, rows and times of every model"),
+    READ("/v2/models/{model}/stats", stats_of_one, "Requests, rows and times of a model"),
+    READ("/v2/models/{model}/versions/{version}/stats", stats_of_one, "... of a version"),
+    {AX_HTTP_GET, "/v2/metrics", AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0,
+     triton_metrics, "Triton's metrics, for its dashboards"},
+    POST("/v2/repository/index", AX_PERMISSION_PREDICT, AX_ROUTE_LOOP, repository_index,
+         "Models that are there"),
+    POST("/v2/repository/{repository}/index", AX_PERMISSION_PREDICT, AX_ROUTE_LOOP,
+         other_repository, "Not supported: there is one repository"),
+    POST("/v2/repository/models/{model}/load", AX_PERMISSION_OPERATE, AX_ROUTE_WORKER,
+         repository_load, "Loads a model file again (development mode)"),
+    POST("/v2/repository/models/{model}/unload", AX_PERMISSION_OPERATE, AX_ROUTE_WORKER,
+         repository_unload, "Serves a model no more (development mode)"),
+    POST("/v2/repository/{repository}/models/{model}/load", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP,
+         other_repository, "Not supported: there is one repository"),
+    POST("/v2/repository/{repository}/models/{model}/unload", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP,
+         other_repository, "Not supported: there is one repository"),
+    {AX_HTTP_GET, "/v2/logging", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, logging,
+     "What is logged"},
+    POST("/v2/logging", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP, logging, "Changes what is logged"),
+};
+
+const struct ax_route_table ax_inference_admin_table = {
+    routes, AX_COUNT_OF(routes), false, false, ax_inference_refuse, AX_DIALECT_INFERENCE};

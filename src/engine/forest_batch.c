@@ -1,0 +1,365 @@
+#include "engine/forest_batch.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/number.h"
+
+enum {
+    GROUP = AX_FOREST_BATCH_GROUP,
+    FLOAT_COLUMNS = 8,
+    SLOTS_BYTES_MAX = 4 << 20, /* beyond the caches that the program's speed comes from */
+    FORM_BYTES_MAX = INT32_MAX,
+};
+
+static ax_status
+out_of_memory(struct ax_ctx *ctx)
+{
+    return ax_fail(ctx, AX_LIMIT, "no memory for a forest's batch form");
+}
+
+bool
+ax_forest_batch_fits(const struct ax_forest_plan *plan)
+{
+    return plan->fits && plan->leaves_max <= AX_FOREST_SLICE_LEAVES_MAX;
+}
+
+/* ---- layout ---- */
+
+struct layout {
+    const struct ax_forest_plan *plan;
+    const struct ax_forest_slice *slice;
+    const struct ax_forest_batch_ops *const *sizes;
+    struct ax_forest_batch head;
+    uint32_t *order; /* trees, those of an output together, in the order of the file */
+    size_t bytes;
+    uint32_t cuts_at, tables_at, ops_at;
+};
+
+/* The place of a piece that follows, aligned. */
+static uint32_t
+place(struct layout *layout, size_t bytes)
+{
+    size_t at = layout->bytes;
+    size_t end = at + bytes + AX_FOREST_BATCH_ALIGN - 1;
+    layout->bytes = end / AX_FOREST_BATCH_ALIGN * AX_FOREST_BATCH_ALIGN;
+    return at <= FORM_BYTES_MAX ? (uint32_t)at : 0;
+}
+
+static size_t
+value_bytes(bool f32)
+{
+    return f32 ? sizeof(float) : sizeof(double);
+}
+
+static uint32_t
+largest_block(const struct layout *layout)
+{
+    return layout->sizes[0]->rows;
+}
+
+static size_t
+aligned(size_t bytes)
+{
+    return (bytes + AX_FOREST_BATCH_ALIGN - 1) / AX_FOREST_BATCH_ALIGN * AX_FOREST_BATCH_ALIGN;
+}
+
+static size_t
+scratch_bytes(const struct layout *layout)
+{
+    const struct ax_forest_batch_ops *ops = layout->sizes[0];
+    const struct ax_forest_batch *head = &layout->head;
+    size_t rows = largest_block(layout);
+    return aligned(rows * FLOAT_COLUMNS * sizeof(float)) + aligned(head->slots_bytes) +
+           aligned((size_t)ops->step_count * ops->slot_bytes) + aligned(rows * GROUP) +
+           aligned(rows * head->output_count * value_bytes(head->f32));
+}
+
+static void
+lay_out(struct layout *layout)
+{
+    const struct ax_forest_plan *plan = layout->plan;
+    const struct ax_forest_slice *slice = layout->slice;
+    const struct ax_forest *forest = plan->forest;
+    const struct ax_forest_batch_ops *ops = layout->sizes[0];
+    struct ax_forest_batch *head = &layout->head;
+    size_t tables = forest->tree_count * (plan->vectors ? forest->output_count : 1);
+    *head = (struct ax_forest_batch){
+        .feature_count = (uint32_t)forest->feature_count,
+        .output_count = (uint32_t)forest->output_count,
+        .column_count = plan->column_count,
+        .tree_count = (uint32_t)forest->tree_count,
+        .planes = slice->planes,
+        .f32 = forest->f32,
+        .vectors = plan->vectors,
+        .table_bytes = (uint32_t)(value_bytes(forest->f32) << slice->planes),
+        .slots_bytes = slice->slot_count * ops->slot_bytes,
+        .set_op_count = slice->set_op_count,
+        .op_count = slice->op_count,
+        .temporary_at = slice->temporary_first * ops->slot_bytes,
+    };
+    layout->bytes = 0;
+    (void)place(layout, sizeof *head);
+    head->columns_at = place(layout, plan->column_count * sizeof(struct ax_forest_batch_column));
+    head->trees_at = place(layout, forest->tree_count * sizeof(struct ax_forest_batch_tree));
+    head->base_at = place(layout, forest->output_count * sizeof(double));
+    for (uint32_t i = 0; i < AX_FOREST_BATCH_WIDTHS && layout->sizes[i]; i++)
+        head->order_at[i] = place(layout, layout->sizes[i]->rows * sizeof(uint16_t));
+    layout->cuts_at = place(layout, plan->cut_count * sizeof(double));
+    layout->tables_at = place(layout, (size_t)plan->column_count * ops->table_bytes);
+    layout->ops_at = place(layout, slice->op_count * sizeof(struct ax_forest_slice_op));
+    head->set_ops_at = layout->ops_at;
+    head->leaves_at = place(layout, tables * head->table_bytes);
+    head->bytes = (uint32_t)layout->bytes;
+    head->scratch_bytes = (uint32_t)scratch_bytes(layout);
+}
+
+/* ---- contents ---- */
+
+static void *
+piece(char *form, uint32_t at)
+{
+    return form + at;
+}
+
+static uint32_t
+reversed(uint32_t value, uint32_t bits)
+{
+    uint32_t result = 0;
+    for (uint32_t i = 0; i < bits; i++)
+        result |= (value >> i & 1) << (bits - 1 - i);
+    return result;
+}
+
+static void
+write_columns(const struct layout *layout, char *form)
+{
+    const struct ax_forest_plan *plan = layout->plan;
+    const struct ax_forest_batch_ops *ops = layout->sizes[0];
+    struct ax_forest_batch_column *columns = piece(form, layout->head.columns_at);
+    double *cuts = piece(form, layout->cuts_at);
+    if (plan->cut_count)
+        memcpy(cuts, plan->cuts, plan->cut_count * sizeof *cuts);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct ax_forest_column *from = &plan->columns[i];
+        struct ax_forest_batch_column *to = &columns[i];
+        uint32_t levels = ax_forest_slice_levels(from);
+        *to = (struct ax_forest_batch_column){
+            .feature = from->feature,
+            .cut_count = from->cut_count,
+            .levels = levels,
+            .missing = from->missing,
+            .missing_code = reversed(from->missing, levels),
+            .correct = ax_forest_cuts_beyond_floats(plan->cuts + from->cut_first, from->cut_count),
+            .is_sets = from->is_sets,
+            .slot_at = layout->slice->column_slot[i] * ops->slot_bytes,
+            .cuts_at = layout->cuts_at + from->cut_first * (uint32_t)sizeof(double),
+            .table_at = layout->tables_at + i * ops->table_bytes,
+        };
+        ops->table(plan->cuts + from->cut_first, from->cut_count, levels,
+                   piece(form, to->table_at));
+    }
+}
+
+static void
+write_ops(const struct layout *layout, char *form)
+{
+    uint32_t bytes = layout->sizes[0]->slot_bytes;
+    struct ax_forest_slice_op *ops = piece(form, layout->ops_at);
+    for (uint32_t i = 0; i < layout->slice->op_count; i++) {
+        const struct ax_forest_slice_op *op = &layout->slice->ops[i];
+        ops[i] = (struct ax_forest_slice_op){op->select * bytes, op->left * bytes,
+                                             op->right * bytes, op->out * bytes};
+    }
+}
+
+/* The values of a tree's codes for one output; codes that no leaf owns are never met. */
+static void
+values_of(const struct layout *layout, uint32_t tree_index, size_t output, double *values)
+{
+    const struct ax_forest *forest = layout->plan->forest;
+    const struct ax_forest_tree *tree = &forest->trees[tree_index];
+    size_t codes = (size_t)1 << layout->slice->planes;
+    for (size_t code = 0; code < codes; code++) {
+        const struct ax_forest_node *leaf =
+            &tree->nodes[layout->slice->leaves[tree_index * codes + code]];
+        values[code] = leaf->left < 0 ? ax_forest_value(forest, tree, leaf, output) : 0;
+    }
+}
+
+static void
+write_trees(const struct layout *layout, char *form)
+{
+    const struct ax_forest *forest = layout->plan->forest;
+    const struct ax_forest_batch *head = &layout->head;
+    struct ax_forest_batch_tree *trees = piece(form, head->trees_at);
+    uint32_t slot_bytes = layout->sizes[0]->slot_bytes;
+    uint8_t *table = piece(form, head->leaves_at);
+    double values[AX_FOREST_SLICE_LEAVES_MAX];
+    for (uint32_t i = 0; i < head->tree_count; i++) {
+        uint32_t t = layout->order[i];
+        const struct ax_forest_slice_tree *from = &layout->slice->trees[t];
+        int32_t output = forest->trees[t].output;
+        trees[i] = (struct ax_forest_batch_tree){
+            .ops_at = layout->ops_at + from->op_first * (uint32_t)sizeof(struct ax_forest_slice_op),
+            .op_count = from->op_count,
+            .output = output < 0 ? 0 : (uint32_t)output,
+        };
+        for (int p = 0; p < AX_FOREST_SLICE_PLANES_MAX; p++)
+            trees[i].plane_at[p] = from->plane[p] * slot_bytes;
+        size_t outputs = head->vectors ? head->output_count : 1;
+        for (size_t k = 0; k < outputs; k++, table += head->table_bytes) {
+            values_of(layout, t, k, values);
+            layout->sizes[0]->leaf_table(values, head->planes, head->f32, table);
+        }
+    }
+}
+
+/* Trees of an output behind each other, so that their sums stay in registers. */
+static bool
+order_trees(struct layout *layout, struct ax_arena *arena)
+{
+    const struct ax_forest *forest = layout->plan->forest;
+    layout->order = AX_NEW_ARRAY(arena, uint32_t, forest->tree_count);
+    size_t *next = AX_NEW_ARRAY(arena, size_t, forest->output_count + 1);
+    if (!layout->order || !next)
+        return false;
+    for (size_t t = 0; t < forest->tree_count; t++)
+        if (forest->trees[t].output >= 0)
+            next[forest->trees[t].output + 1]++;
+    for (size_t k = 0; k < forest->output_count; k++)
+        next[k + 1] += next[k];
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        int32_t output = forest->trees[t].output;
+        layout->order[output < 0 ? t : next[output]++] = (uint32_t)t;
+    }
+    return true;
+}
+
+ax_status
+ax_forest_batch_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+                      const struct ax_forest_batch_ops *const *sizes, struct ax_arena *arena,
+                      size_t bytes_max, const struct ax_forest_batch **out_batch)
+{
+    AX_ASSERT(ax_forest_batch_fits(plan));
+    struct ax_forest_slice slice;
+    AX_TRY(ax_forest_slice_compile(ctx, plan, true, &slice));
+    struct layout layout = {.plan = plan, .slice = &slice, .sizes = sizes};
+    *out_batch = NULL;
+    if (slice.slot_count > SLOTS_BYTES_MAX / sizes[0]->slot_bytes)
+        return AX_OK;
+    lay_out(&layout);
+    if (layout.bytes > bytes_max || layout.bytes > FORM_BYTES_MAX)
+        return AX_OK;
+    char *memory = ax_arena_alloc(arena, 1, layout.bytes + AX_FOREST_BATCH_ALIGN);
+    if (!memory || !order_trees(&layout, ctx->arena))
+        return out_of_memory(ctx);
+    char *form = memory + (-(uintptr_t)memory & (AX_FOREST_BATCH_ALIGN - 1));
+    memcpy(form, &layout.head, sizeof layout.head);
+    write_columns(&layout, form);
+    write_ops(&layout, form);
+    write_trees(&layout, form);
+    memcpy(piece(form, layout.head.base_at), plan->forest->base,
+           plan->forest->output_count * sizeof *plan->forest->base);
+    for (uint32_t i = 0; i < AX_FOREST_BATCH_WIDTHS && sizes[i]; i++)
+        sizes[i]->order(slice.planes, plan->forest->f32, piece(form, layout.head.order_at[i]));
+    *out_batch = (const struct ax_forest_batch *)form;
+    return AX_OK;
+}
+
+/* ---- a call ---- */
+
+static struct ax_forest_block
+block_begin(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops,
+            char *scratch)
+{
+    AX_ASSERT((uintptr_t)scratch % AX_FOREST_BATCH_ALIGN == 0);
+    struct ax_forest_block block = {.batch = batch, .floats = (float *)scratch};
+    block.slots = scratch + aligned(ops->rows * FLOAT_COLUMNS * sizeof(float));
+    block.steps = block.slots + aligned(batch->slots_bytes);
+    block.codes = (uint8_t *)block.steps + aligned((size_t)ops->step_count * ops->slot_bytes);
+    block.sums = block.codes + aligned(ops->rows * GROUP);
+    memset(block.slots, 0, ops->slot_bytes);
+    memset(block.slots + ops->slot_bytes, 0xff, ops->slot_bytes);
+    return block;
+}
+
+static void
+sums_begin(const struct ax_forest_block *block, uint32_t rows)
+{
+    const double *base = ax_forest_batch_at(block->batch, block->batch->base_at);
+    float *narrow = block->sums;
+    double *wide = block->sums;
+    for (uint32_t k = 0; k < block->batch->output_count; k++)
+        for (uint32_t i = 0; i < rows; i++)
+            if (block->batch->f32)
+                *narrow++ = (float)base[k];
+            else
+                *wide++ = base[k];
+}
+
+static void
+sums_end(const struct ax_forest_block *block, uint32_t rows, const uint16_t *order, double *out)
+{
+    const float *narrow = block->sums;
+    const double *wide = block->sums;
+    size_t outputs = block->batch->output_count;
+    for (size_t k = 0; k < outputs; k++)
+        for (size_t i = 0; i < rows; i++, narrow++, wide++)
+            if (order[i] < block->rows.count)
+                out[order[i] * outputs + k] = block->batch->f32 ? (double)*narrow : *wide;
+}
+
+/* Trees from the first on, at most GROUP, that add to the same outputs. */
+static uint32_t
+group_of(const struct ax_forest_batch *batch, const struct ax_forest_batch_tree *trees,
+         uint32_t first)
+{
+    uint32_t count = 1;
+    while (count < GROUP && first + count < batch->tree_count &&
+           trees[first + count].output == trees[first].output)
+        count++;
+    return count;
+}
+
+static void
+run_trees(const struct ax_forest_block *block, const struct ax_forest_batch_ops *ops)
+{
+    const struct ax_forest_batch *batch = block->batch;
+    const struct ax_forest_batch_tree *trees = ax_forest_batch_at(batch, batch->trees_at);
+    const uint8_t *tables = ax_forest_batch_at(batch, batch->leaves_at);
+    size_t outputs = batch->vectors ? batch->output_count : 1;
+    size_t stride = outputs * batch->table_bytes;
+    size_t sums_stride = ops->rows * value_bytes(batch->f32);
+    for (uint32_t first = 0, count; first < batch->tree_count; first += count) {
+        count = group_of(batch, trees, first);
+        for (uint32_t i = 0; i < count; i++) {
+            const struct ax_forest_batch_tree *tree = &trees[first + i];
+            ops->run(ax_forest_batch_at(batch, tree->ops_at), tree->op_count, block->slots);
+            ops->codes(block, tree->plane_at, block->codes + i * ops->rows);
+        }
+        for (size_t k = 0; k < outputs; k++)
+            ops->leaves(block, tables + first * stride + k * batch->table_bytes, stride, count,
+                        (char *)block->sums + (trees[first].output + k) * sums_stride);
+    }
+}
+
+void
+ax_forest_batch_score(const struct ax_forest_batch *batch,
+                      const struct ax_forest_batch_ops *const *sizes, uint32_t width,
+                      const struct ax_forest_rows *rows, void *scratch, double *out_margin)
+{
+    const struct ax_forest_batch_ops *ops = sizes[width];
+    const uint16_t *order = ax_forest_batch_at(batch, batch->order_at[width]);
+    struct ax_forest_block block = block_begin(batch, ops, scratch);
+    for (size_t from = 0; from < rows->count; from += ops->rows) {
+        block.rows = *rows;
+        block.rows.at = (const char *)rows->at + from * rows->stride_bytes;
+        block.rows.count = rows->count - from < ops->rows ? rows->count - from : ops->rows;
+        ops->predicates(&block);
+        ops->run(ax_forest_batch_at(batch, batch->set_ops_at), batch->set_op_count, block.slots);
+        sums_begin(&block, ops->rows);
+        run_trees(&block, ops);
+        sums_end(&block, ops->rows, order, out_margin + from * batch->output_count);
+    }
+}

@@ -1,0 +1,144 @@
+/*
+ * A forest over one row at a time: the form for single rows and a handful.
+ *
+ * First every value becomes the rank that the nodes ask for (forest_compile.h), a byte in a lane;
+ * sets of ranks get a lane each, of 0 or 1. Then one of three ways leads to the leaves:
+ *   K2d, match   trees of up to 32 leaves: all nodes of two trees are decided by one comparison,
+ *                and the leaf is the one whose path agrees with the decisions, 16 leaves at a
+ *                time. No branch and no address depends on the row but the leaf's value.
+ *   K2b, heap    trees of up to 8 levels, filled up to full ones: a comparison decides one place of
+ *                64 trees; then bit l of all trees' leaf numbers, 512 trees at a time, is chosen
+ *                among the decisions of level l by the bits before it.
+ *   K3           trees are walked eight abreast without branches, a step of all eight being
+ *                "child + (rank > the node's)"; any shape, any machine.
+ * Leaf values are added in the order of the file.
+ *
+ * The compiled form is one block of memory without pointers, aligned to 64 bytes.
+ */
+#pragma once
+
+#include "engine/forest_compile.h"
+#include "engine/forest_kernel.h"
+
+enum {
+    AX_FOREST_ROW_ALIGN = 64,
+    AX_FOREST_ROW_ABREAST = 8,
+    AX_FOREST_ROW_HEAP_DEPTH = 8,    /* of trees that K2b can do */
+    AX_FOREST_ROW_PATHS = 32,        /* leaves of a tree that K2d can do */
+    AX_FOREST_ROW_MATCH_LANES = 256, /* more than these only K3 can do */
+    AX_FOREST_ROW_SMALL = 16,        /* cuts that one comparison of floats tells apart */
+    AX_FOREST_ROW_STRIP = 512,       /* trees whose leaves K2b finds together */
+};
+
+enum ax_forest_row_kind {
+    AX_FOREST_ROW_MATCH,
+    AX_FOREST_ROW_HEAP,
+    AX_FOREST_ROW_INTERLEAVE,
+};
+
+struct ax_forest_row_column {
+    uint32_t feature;
+    uint32_t lane;
+    uint32_t missing; /* rank of NaN */
+    uint32_t cut_count;
+    uint32_t cuts_at;  /* doubles */
+    uint32_t table_at; /* floats, rounded down: up to 16 cuts; else 16 pivots, then the cuts */
+    uint32_t set_first, set_count; /* sets that take the rank from `lane` to lanes of their own */
+    uint32_t set_lane;
+};
+
+/*
+ * 64 nodes: a node's decision is that the rank in its lane is greater than its own. K2d: of two
+ * trees, the second's from 32 on. K2b: the same place of 64 trees.
+ */
+struct ax_forest_row_word {
+    uint8_t lane[64], rank[64];
+};
+
+/* A leaf is reached when (decisions & mask) == value. */
+struct ax_forest_row_paths {
+    uint32_t mask[AX_FOREST_ROW_PATHS], value[AX_FOREST_ROW_PATHS];
+};
+
+struct ax_forest_row_tree {
+    uint32_t leaf;   /* its first leaf */
+    uint32_t output; /* of no account where leaves are vectors */
+};
+
+/* A node of K3; the children are neighbours. A leaf is its own child and has rank 255. */
+struct ax_forest_row_node {
+    uint16_t lane;
+    uint8_t rank;
+    uint32_t child;
+};
+
+/* The head of the form; places are from its start. */
+struct ax_forest_row {
+    uint32_t bytes; /* with this */
+    uint32_t kind;  /* enum ax_forest_row_kind */
+    uint32_t feature_count, output_count, tree_count;
+    uint32_t column_count, small_count; /* the first ones have no more than 16 cuts */
+    uint32_t match_lanes;               /* that nodes read */
+    uint32_t lane_count;                /* with those that only sets read */
+    uint32_t f32, vectors;
+    uint32_t set_count;
+    uint32_t correct; /* 1: doubles with few bits, too, may not be floats */
+    uint32_t columns_at, cuts_at, tables_at, sets_at, base_at, trees_at, values_at;
+    uint32_t words_at;                                            /* of K2d and K2b */
+    uint32_t paths_at;                                            /* of K2d */
+    uint32_t depth, numbers_at;                                   /* of K2b */
+    uint32_t nodes_at, leaves_at, starts_at, places_at, steps_at; /* of K3 */
+    uint32_t group_count;
+    uint32_t scratch_bytes; /* of a call */
+};
+
+/* A row on its way, in scratch. */
+struct ax_forest_row_work {
+    uint8_t *lanes;
+    float *floats;
+    uint64_t *decisions; /* [place][8 groups of 64 trees] */
+    uint8_t *codes;      /* of a strip's trees */
+    uint32_t *leaves;    /* of each tree: its place among all leaves */
+};
+
+/* One level's way to score rows: margins, output_count doubles a row. */
+typedef void (*ax_forest_row_score)(const struct ax_forest_row *form,
+                                    const struct ax_forest_rows *rows, void *scratch,
+                                    double *out_margin);
+
+void ax_forest_row_portable(const struct ax_forest_row *form, const struct ax_forest_rows *rows,
+                            void *scratch, double *out_margin);
+void ax_forest_row_avx512(const struct ax_forest_row *form, const struct ax_forest_rows *rows,
+                          void *scratch, double *out_margin);
+
+static inline const void *
+ax_forest_row_at(const struct ax_forest_row *form, uint32_t at)
+{
+    return (const char *)form + at;
+}
+
+/* Whether a form of that kind can be made at all. */
+bool ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind);
+
+/*
+ * Lays a plan out, in `arena`. ctx->arena: working memory. Fails: LIMIT. *out_form is NULL when
+ * the form would be larger than bytes_max.
+ */
+ax_status ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+                              enum ax_forest_row_kind kind, struct ax_arena *arena,
+                              size_t bytes_max, const struct ax_forest_row **out_form);
+
+/* ---- for the levels ---- */
+
+struct ax_forest_row_work ax_forest_row_begin(const struct ax_forest_row *form, void *scratch);
+
+/* The sets' lanes, once the ranks are there. */
+void ax_forest_row_sets(const struct ax_forest_row *form, uint8_t *lanes);
+
+/* K3 from the lanes on. */
+void ax_forest_row_interleave(const struct ax_forest_row *form,
+                              const struct ax_forest_row_work *work);
+
+/* Adds the leaves of all trees in order. */
+void ax_forest_row_sum(const struct ax_forest_row *form, const uint32_t *leaves,
+                       double *out_margin);

@@ -1,0 +1,270 @@
+#include "engine/forest_scorer.h"
+
+#include <string.h>
+
+enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN };
+
+static const struct ax_forest_level portable = {
+    .name = "portable",
+    .row = ax_forest_row_portable,
+    .sizes = ax_forest_batch_portable,
+};
+
+#ifdef __x86_64__
+static const struct ax_forest_level avx2 = {
+    .name = "AVX2",
+    .row = ax_forest_row_portable,
+    .sizes = ax_forest_batch_avx2,
+};
+
+static const struct ax_forest_level avx512 = {
+    .name = "AVX-512",
+    .row = ax_forest_row_avx512,
+    .match = true,
+    .sizes = ax_forest_batch_avx512,
+};
+
+static bool
+has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+}
+
+static bool
+has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni");
+}
+#endif
+
+/* NULL: not on this machine, or not in this build. */
+static const struct ax_forest_level *
+level_of(enum ax_engine_level level)
+{
+#ifdef __x86_64__
+    if ((level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX512) && has_avx512())
+        return &avx512;
+    if ((level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX2) && has_avx2())
+        return &avx2;
+#endif
+    return level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_PORTABLE ? &portable : NULL;
+}
+
+/* ---- what things cost, in nanoseconds of a core of 3 GHz ---- */
+
+/* Splits above a leaf, on average over the leaves of each tree, over all trees. */
+static ax_status
+mean_sum(const struct ax_forest *forest, struct ax_ctx *ctx, double *out_sum)
+{
+    uint32_t *level = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_nodes_max + 1);
+    if (!level)
+        return ax_fail(ctx, AX_LIMIT, "no memory to measure a forest");
+    double sum = 0;
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        const struct ax_forest_tree *tree = &forest->trees[t];
+        double paths = 0, leaves = 0;
+        level[0] = 0;
+        for (uint32_t n = 0; n < tree->node_count; n++) { /* preorder: parents come first */
+            const struct ax_forest_node *node = &tree->nodes[n];
+            if (node->left < 0) {
+                paths += level[n];
+                leaves++;
+                continue;
+            }
+            level[node->left] = level[node->right] = level[n] + 1;
+        }
+        sum += paths / leaves;
+    }
+    *out_sum = sum;
+    return AX_OK;
+}
+
+/* Splits on the longest path, over all trees. */
+static double
+deepest_sum(const struct ax_forest *forest)
+{
+    double sum = 0;
+    for (size_t t = 0; t < forest->tree_count; t++)
+        sum += forest->trees[t].depth;
+    return sum;
+}
+
+/* Of a row whose forest is compiled to that kind. */
+static double
+row_cost(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind, double paths)
+{
+    const struct ax_forest *forest = plan->forest;
+    double trees = (double)forest->tree_count;
+    double ns = 20 + 2 * plan->column_count + plan->set_count;
+    if (kind == AX_FOREST_ROW_MATCH)
+        return ns + 3 * trees;
+    if (kind == AX_FOREST_ROW_HEAP)
+        return ns + 1.8 * trees + ceil(trees / 64) * (double)(1 << forest->depth_max);
+    return ns + trees + paths; /* the deepest of eight sets the steps */
+}
+
+static double
+block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops)
+{
+    double rows = ops->rows, bytes = ops->slot_bytes;
+    double leaves = (batch->vectors ? batch->output_count : 1) * (batch->f32 ? 0.1 : 0.2);
+    double register_ns = bytes > 8 ? 0.6 : 0.9; /* of an operation on all rows of a block */
+    if (bytes == 8)
+        leaves += 1.5;
+    return batch->column_count * rows * (bytes > 8 ? 0.2 : 8) + 0.5 * batch->op_count +
+           register_ns * batch->op_count * 0.5 + batch->tree_count * (20 + rows * leaves);
+}
+
+/* ---- forms ---- */
+
+static ax_status
+make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_kernel kernel,
+         struct ax_arena *arena, size_t bytes_max, struct ax_forest_scorer *scorer)
+{
+    static const struct {
+        enum ax_engine_kernel kernel;
+        enum ax_forest_row_kind kind;
+    } kinds[] = {
+        {AX_ENGINE_KERNEL_INTERLEAVE, AX_FOREST_ROW_INTERLEAVE},
+        {AX_ENGINE_KERNEL_MATCH, AX_FOREST_ROW_MATCH},
+        {AX_ENGINE_KERNEL_HEAP, AX_FOREST_ROW_HEAP},
+    };
+    double best_ns = INFINITY, paths = deepest_sum(plan->forest);
+    enum ax_forest_row_kind best = AX_FOREST_ROW_INTERLEAVE;
+    for (size_t i = 0; i < AX_COUNT_OF(kinds); i++) {
+        enum ax_forest_row_kind kind = kinds[i].kind;
+        if ((kernel != AX_ENGINE_KERNEL_BEST && kernel != kinds[i].kernel) ||
+            (kind != AX_FOREST_ROW_INTERLEAVE && !scorer->level->match) ||
+            !ax_forest_row_fits(plan, kind))
+            continue;
+        double ns = row_cost(plan, kind, paths);
+        if (ns < best_ns) {
+            best = kind;
+            best_ns = ns;
+        }
+    }
+    if (isinf(best_ns))
+        return AX_OK;
+    AX_TRY(ax_forest_row_build(ctx, plan, best, arena, bytes_max, &scorer->row));
+    if (scorer->row)
+        scorer->row_ns = best_ns;
+    return AX_OK;
+}
+
+static ax_status
+make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan, struct ax_arena *arena,
+           size_t bytes_max, struct ax_forest_scorer *scorer)
+{
+    const struct ax_forest_batch_ops *const *sizes = scorer->level->sizes;
+    if (!ax_forest_batch_fits(plan))
+        return AX_OK;
+    AX_TRY(ax_forest_batch_build(ctx, plan, sizes, arena, bytes_max, &scorer->batch));
+    for (size_t w = 0; scorer->batch && w < WIDTHS && sizes[w]; w++)
+        scorer->block_ns[w] = block_cost(scorer->batch, sizes[w]);
+    return AX_OK;
+}
+
+static size_t
+larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+ax_status
+ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
+                      const struct ax_engine_config *config, struct ax_arena *arena,
+                      size_t bytes_max, struct ax_forest_scorer *out_scorer)
+{
+    enum ax_engine_kernel kernel = config->kernel;
+    struct ax_forest_scorer scorer = {.forest = forest, .level = level_of(config->level)};
+    if (!scorer.level)
+        return ax_fail(ctx, AX_UNSUPPORTED,
+                       "this machine does not have the instructions asked "
+                       "for, or this build not the kernels");
+    double levels;
+    AX_TRY(mean_sum(forest, ctx, &levels));
+    scorer.row_ns = 5 * (double)forest->tree_count + 3 * levels;
+    struct ax_forest_plan plan = {};
+    if (kernel != AX_ENGINE_KERNEL_WALK)
+        AX_TRY(ax_forest_compile(ctx, forest, &plan));
+    if (plan.fits && kernel != AX_ENGINE_KERNEL_BATCH)
+        AX_TRY(make_row(ctx, &plan, kernel, arena, bytes_max, &scorer));
+    if (scorer.row)
+        bytes_max -= scorer.row->bytes;
+    if (plan.fits && (kernel == AX_ENGINE_KERNEL_BATCH || kernel == AX_ENGINE_KERNEL_BEST))
+        AX_TRY(make_batch(ctx, &plan, arena, bytes_max, &scorer));
+    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch)
+        scorer.row_ns = INFINITY;
+    scorer.scratch_bytes = larger(scorer.row ? scorer.row->scratch_bytes : 0,
+                                  scorer.batch ? scorer.batch->scratch_bytes : 0) +
+                           ALIGN + forest->feature_count * sizeof(double);
+    *out_scorer = scorer;
+    return AX_OK;
+}
+
+/* ---- a call ---- */
+
+static void
+walk_rows(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *rows, double *wide,
+          double *out_margin)
+{
+    const struct ax_forest *forest = scorer->forest;
+    const char *row = rows->at;
+    for (size_t i = 0; i < rows->count; i++, row += rows->stride_bytes) {
+        if (!rows->f32) {
+            memcpy(wide, row, forest->feature_count * sizeof *wide);
+        } else {
+            for (size_t f = 0; f < forest->feature_count; f++) {
+                float x;
+                memcpy(&x, row + f * sizeof x, sizeof x);
+                wide[f] = (double)x;
+            }
+        }
+        ax_forest_margin(forest, wide, out_margin + i * forest->output_count, NULL);
+    }
+}
+
+/* The size of block that is cheapest for so many rows; WIDTHS: they are cheaper one by one. */
+static uint32_t
+width_for(const struct ax_forest_scorer *scorer, size_t rows)
+{
+    uint32_t best = WIDTHS;
+    double best_ns = scorer->row_ns * (double)rows;
+    for (uint32_t w = 0; w < WIDTHS && scorer->block_ns[w] > 0; w++) {
+        size_t size = scorer->level->sizes[w]->rows;
+        double ns = scorer->block_ns[w] * (double)((rows + size - 1) / size);
+        if (ns < best_ns) {
+            best = w;
+            best_ns = ns;
+        }
+    }
+    return best;
+}
+
+void
+ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *rows,
+                     void *scratch, double *out_margin)
+{
+    char *aligned = (char *)scratch + (-(uintptr_t)scratch & (ALIGN - 1));
+    struct ax_forest_rows rest = *rows;
+    while (rest.count > 0) {
+        struct ax_forest_rows some = rest;
+        uint32_t width = scorer->batch ? width_for(scorer, rest.count) : WIDTHS;
+        size_t size = width < WIDTHS ? scorer->level->sizes[width]->rows : 1;
+        if (some.count > size && some.count % size != 0 && width < WIDTHS)
+            some.count -= some.count % size; /* the rest may be cheaper another way */
+        if (width < WIDTHS)
+            ax_forest_batch_score(scorer->batch, scorer->level->sizes, width, &some, aligned,
+                                  out_margin);
+        else if (scorer->row)
+            scorer->level->row(scorer->row, &some, aligned, out_margin);
+        else
+            walk_rows(scorer, &some, (double *)aligned, out_margin);
+        rest.at = (const char *)rest.at + some.count * rest.stride_bytes;
+        rest.count -= some.count;
+        out_margin += some.count * scorer->forest->output_count;
+    }
+}

@@ -1,0 +1,10 @@
+/* Bytes that are taken for a LightGBM text model. */
+#include "fuzz_model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return fuzz_model_one(data, size);
+}

@@ -1,0 +1,334 @@
+#include "server/server.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "net/client.h"
+#include "server_case.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+/* A server on a thread of its own, behind a Unix socket in the case's folder. */
+struct running {
+    struct server_case made;
+    struct ax_arena *arena;
+    struct ax_ctx ctx;
+    struct ax_server_options options;
+    struct ax_client *client;
+    struct ax_thread *thread;
+    ax_str socket;
+    ax_status status;
+};
+
+static void
+with_room(void (*body)(struct ax_ctx *ctx))
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(256 << 20);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    body(&ctx);
+}
+
+/* As the server does to itself: its threads and the test's inherit it. */
+static void
+hold_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static void
+serve(void *arg)
+{
+    struct running *running = arg;
+    running->status = ax_server_run(&running->ctx, &running->options);
+}
+
+static struct ax_client_answer
+ask(struct ax_ctx *ctx, struct running *running, const char *line, ax_str token, ax_str body)
+{
+    struct ax_client_answer answer = {};
+    ax_str path = ax_str_of(line), method = {};
+    CHECK(ax_str_cut(&path, ' ', &method));
+    struct ax_http_header header = {AX_STR("Authorization"),
+                                    ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(token))};
+    const struct ax_client_request request = {
+        .method = method,
+        .url = ax_str_printf(ctx->arena, "http://axiom%.*s", AX_FMT(path)),
+        .headers = &header,
+        .header_count = token.len ? 1 : 0,
+        .body = body,
+    };
+    ax_status status = ax_client_send(running->client, ctx, &request, &answer);
+    return status == AX_OK ? answer : (struct ax_client_answer){.body = AX_STR("")};
+}
+
+static void
+start(struct ax_ctx *ctx, struct running *running)
+{
+    running->arena = ax_arena_new(256 << 20);
+    running->ctx = ax_ctx_of(running->arena);
+    running->socket = ax_str_printf(ctx->arena, "%s/socket", running->made.folder);
+    running->options.listen[0] = ax_str_printf(ctx->arena, "unix:%.*s", AX_FMT(running->socket));
+    running->options.listen_count = 1;
+    running->options.overrides[running->options.override_count++] =
+        (struct ax_server_override){AX_STR("net.loop_count"), AX_STR("1")};
+    const struct ax_client_config client = {.unix_socket = running->socket};
+    CHECK_EQ(ax_client_open(ctx, &client, &running->client), AX_OK);
+    hold_signals();
+    CHECK_EQ(ax_thread_start(ctx, "server", serve, running, &running->thread), AX_OK);
+    int64_t end_ns = ax_clock_monotonic_ns() + 20'000'000'000;
+    while (ask(ctx, running, "GET /healthz", AX_STR(""), AX_STR("")).status != 200 &&
+           ax_clock_monotonic_ns() < end_ns)
+        ax_clock_sleep_ms(5);
+}
+
+static void
+stop(struct running *running, int number)
+{
+    CHECK_EQ(kill(getpid(), number), 0);
+    ax_thread_join(running->thread);
+    ax_client_close(running->client);
+    ax_arena_free(running->arena);
+}
+
+static bool
+says(const struct ax_client_answer *answer, const char *words)
+{
+    return ax_str_find(answer->body, ax_str_of(words)) != SIZE_MAX;
+}
+
+/* ---- development mode ---- */
+
+static void
+development(struct ax_ctx *ctx)
+{
+    static const char row[] = "{\"inputs\":[{\"name\":\"input-0\",\"datatype\":\"FP32\",\"shape\":"
+                              "[1,3],\"data\":[41,1200.5,1]}]}";
+    struct running running = {
+        .options = {.models = {{AX_STR("dart"), AX_STR("tests/model/small/dart.json")},
+                               {AX_STR("again"), AX_STR("tests/model/small/xgboost.ubj")}},
+                    .model_count = 2}};
+    server_case_make(ctx, &running.made);
+    start(ctx, &running);
+    struct ax_client_answer answer = ask(ctx, &running, "GET /readyz", AX_STR(""), AX_STR(""));
+    CHECK(says(&answer, "{\"parts\":{\"mode\":\"development\"},\"ready\":true}"));
+    answer = ask(ctx, &running, "GET /v2/models", AX_STR(""), AX_STR(""));
+    CHECK(says(&answer, "[\"dart\",\"again\"]"));
+    answer = ask(ctx, &running, "POST /v2/models/dart/infer", AX_STR(""), ax_str_of(row));
+    CHECK(answer.status == 200 && says(&answer, "\"predict\""));
+    answer = ask(ctx, &running, "GET /v2/models/dart", AX_STR(""), AX_STR(""));
+    CHECK(says(&answer, "\"governed\":\"false\""));
+    answer = ask(ctx, &running, "GET /metrics", AX_STR(""), AX_STR(""));
+    CHECK(says(&answer, "axiom_http_connections 1\n"));
+    stop(&running, SIGINT);
+    CHECK_EQ(running.status, AX_OK);
+    server_case_done(ctx, &running.made);
+}
+
+TEST(bare_models_are_served_until_a_signal_comes)
+{
+    with_room(development);
+}
+
+/* ---- governed ---- */
+
+static void
+init(struct ax_ctx *ctx, struct running *running, ax_str *out_token)
+{
+    server_case_make(ctx, &running->made);
+    struct ax_init init = {.root = running->made.root,
+                           .keys = running->made.keys,
+                           .origin = AX_STR("axiom.test/ledger"),
+                           .admin = AX_STR("amy")};
+    CHECK_EQ(ax_init(ctx, &init), AX_OK);
+    *out_token = init.token;
+    running->options.data_dir = running->made.root;
+}
+
+/* Waits for what the jobs do by themselves. */
+static bool
+comes_true(struct ax_ctx *ctx, struct running *running, const char *line, const char *words)
+{
+    int64_t end_ns = ax_clock_monotonic_ns() + 20'000'000'000;
+    while (ax_clock_monotonic_ns() < end_ns) {
+        struct ax_client_answer answer = ask(ctx, running, line, AX_STR(""), AX_STR(""));
+        if (says(&answer, words))
+            return true;
+        ax_clock_sleep_ms(20);
+    }
+    return false;
+}
+
+static void
+governed(struct ax_ctx *ctx)
+{
+    struct running running = {};
+    struct ax_services services;
+    ax_str token = AX_STR("");
+    init(ctx, &running, &token);
+    CHECK_EQ(server_case_open(ctx, &running.made, &services), AX_OK);
+    uint64_t size = ax_ledger_size(services.ledger);
+    ax_services_close(&services);
+    start(ctx, &running);
+    struct ax_client_answer answer = ask(ctx, &running, "GET /readyz", AX_STR(""), AX_STR(""));
+    CHECK(answer.status == 200 && says(&answer, "\"store\":\"ready\""));
+    answer = ask(ctx, &running, "GET /api/v1/whoami", AX_STR(""), AX_STR(""));
+    CHECK_EQ(answer.status, 401);
+    answer = ask(ctx, &running, "GET /api/v1/whoami", token, AX_STR(""));
+    CHECK(answer.status == 200 && says(&answer, "\"id\":\"amy\""));
+
+    /* The start is a fact; one made by a request follows it out of the outbox by itself. */
+    ax_str facts =
+        ax_str_printf(ctx->arena, "axiom_ledger_facts %llu\n", (unsigned long long)size + 2);
+    answer = ask(ctx, &running, "POST /api/v1/users", token, AX_STR("{\"id\":\"dana\"}"));
+    CHECK_EQ(answer.status, 201);
+    CHECK(comes_true(ctx, &running, "GET /metrics", ax_str_c(ctx->arena, facts)));
+
+    /* Nobody else serves this directory meanwhile. */
+    struct ax_server_options second = running.options;
+    CHECK_EQ(ax_server_run(ctx, &second), AX_CONFLICT);
+    CHECK(strstr(ctx->error, "another server runs on") != NULL);
+    stop(&running, SIGTERM);
+    CHECK_EQ(running.status, AX_OK);
+    CHECK_EQ(server_case_open(ctx, &running.made, &services), AX_OK);
+    CHECK_EQ(ax_ledger_size(services.ledger), size + 3); /* start, user, stop */
+    ax_services_close(&services);
+    server_case_done(ctx, &running.made);
+}
+
+TEST(r92_a_directory_is_served_by_one_and_its_start_and_end_are_facts)
+{
+    with_room(governed);
+}
+
+/* Keys that lie where the directory's own settings do not say are named by a flag. */
+static void
+backed_up(struct ax_ctx *ctx)
+{
+    struct running running = {};
+    ax_str token = AX_STR("");
+    init(ctx, &running, &token);
+    ax_str settings = ax_str_printf(ctx->arena, "%.*s/axiom.yaml", AX_FMT(running.made.root));
+    CHECK_EQ(ax_file_write_atomic(ctx, settings, AX_STR("server:\n  origin: axiom.test/ledger\n")),
+             AX_OK);
+    running.options.overrides[running.options.override_count++] =
+        (struct ax_server_override){AX_STR("server.keys"), running.made.keys};
+    start(ctx, &running);
+    struct ax_client_answer answer = ask(ctx, &running, "GET /api/v1/whoami", token, AX_STR(""));
+    CHECK_EQ(answer.status, 200);
+    stop(&running, SIGTERM);
+    CHECK_EQ(running.status, AX_OK);
+    server_case_done(ctx, &running.made);
+}
+
+TEST(r93_keys_are_found_where_a_flag_says)
+{
+    with_room(backed_up);
+}
+
+/* ---- what cannot be served ---- */
+
+static void
+refused(struct ax_ctx *ctx)
+{
+    static const struct ax_server_model sound = {{"dart", 4}, {"tests/model/small/dart.json", 27}};
+    const struct {
+        struct ax_server_options options;
+        ax_status want;
+        const char *words;
+    } cases[] = {
+        {{.models = {sound}, .model_count = 1, .listen = {AX_STR("0.0.0.0:0")}, .listen_count = 1},
+         AX_DENIED,
+         "development mode listens on loopback addresses only, not on 0.0.0.0:0"},
+        {{.models = {sound},
+          .model_count = 1,
+          .listen = {AX_STR("127.0.0.1:0"), AX_STR("[::]:0")},
+          .listen_count = 2},
+         AX_DENIED,
+         "not on [::]:0"},
+        {{.models = {sound, {AX_STR("x"), AX_STR("tests/model/small/none.json")}},
+          .model_count = 2},
+         AX_NOT_FOUND,
+         "none.json"},
+        {{.models = {sound, {AX_STR("x"), AX_STR("tests/harness.h")}}, .model_count = 2},
+         AX_INVALID,
+         "tests/harness.h: "},
+        {{.models = {sound},
+          .model_count = 1,
+          .overrides = {{AX_STR("net.idle"), AX_STR("5s")}},
+          .override_count = 1},
+         AX_NOT_FOUND,
+         "net.idle"},
+        {{.models = {sound},
+          .model_count = 1,
+          .overrides = {{AX_STR("server.log_level"), AX_STR("loud")}},
+          .override_count = 1},
+         AX_INVALID,
+         "server.log_level must be debug, info, warn or error, not \"loud\""},
+        {{.models = {sound},
+          .model_count = 1,
+          .listen = {AX_STR("127.0.0.1:nowhere")},
+          .listen_count = 1},
+         AX_INVALID,
+         "127.0.0.1:nowhere"},
+        {{.data_dir = AX_STR("/nowhere/at/all")}, AX_NOT_FOUND, "is no data directory"},
+    };
+    hold_signals();
+    CHECK_EQ(kill(getpid(), SIGTERM), 0); /* whoever serves all the same ends at once */
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        ctx->error[0] = '\0';
+        ax_status status = ax_server_run(ctx, &cases[i].options);
+        if (status != cases[i].want || !strstr(ctx->error, cases[i].words))
+            ax_test_failed(__FILE__, __LINE__, "case %zu ends %s: %s", i, ax_status_name(status),
+                           ctx->error);
+    }
+}
+
+TEST(what_cannot_be_served_is_refused_in_words)
+{
+    with_room(refused);
+}
+
+/* ---- faults ---- */
+
+static struct running swept;
+
+/* From start to an orderly end: the signal is there before it is waited for. */
+static ax_status
+serve_once(struct ax_ctx *ctx)
+{
+    CHECK_EQ(kill(getpid(), SIGTERM), 0);
+    return ax_server_run(ctx, &swept.options);
+}
+
+static void
+sweep(struct ax_ctx *ctx)
+{
+    swept.options.listen[0] = ax_str_printf(ctx->arena, "unix:%s/socket", swept.made.folder);
+    swept.options.listen_count = 1;
+    swept.options.overrides[0] = (struct ax_server_override){AX_STR("net.loop_count"), AX_STR("1")};
+    swept.options.overrides[1] =
+        (struct ax_server_override){AX_STR("server.log_level"), AX_STR("error")};
+    swept.options.override_count = 2;
+    hold_signals();
+    FAULT_SWEEP(serve_once);
+    server_case_done(ctx, &swept.made);
+}
+
+static void
+sweep_development(struct ax_ctx *ctx)
+{
+    server_case_make(ctx, &swept.made);
+    swept.options.models[0] =
+        (struct ax_server_model){AX_STR("dart"), AX_STR("tests/model/small/dart.json")};
+    swept.options.model_count = 1;
+    sweep(ctx);
+}
+
+TEST(serving_bare_models_survives_every_fault)
+{
+    with_room(sweep_development);
+}
