@@ -184,7 +184,8 @@ after_register(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status st
         CHECK_EQ(ax_registry_version(at->registry, ctx, NULL, AX_STR("credit"), 1, &record), AX_OK);
         CHECK_EQ(ax_registry_bundle(at->registry, ctx, NULL, &record, &bundle), AX_OK);
     }
-    directory_case_script(ctx, &at->base, "delete from model_versions");
+    directory_case_script(ctx, &at->base,
+                          "delete from model_versions; update models set last_version = 0");
 }
 
 static void
