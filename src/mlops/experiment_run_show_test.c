@@ -1,7 +1,6 @@
-#include "mlops/experiment_run.h"
-
 #include <math.h>
 
+#include "mlops/experiment_run.h"
 #include "tracking_case.h"
 
 /* Names of the runs found, in their order; ".." when there are more. */

@@ -101,7 +101,8 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
         if (ax_str_eq(section, ax_str_of(sections[i].settings->section)))
             return ax_settings_set(ctx, sections[i].settings, sections[i].config, name, value);
     return ax_fail(ctx, AX_NOT_FOUND,
-                   "no settings section \"%.*s\"; server, net, ledger, store, tracking and scoring are known",
+                   "no settings section \"%.*s\"; server, net, ledger, store, tracking and scoring "
+                   "are known",
                    AX_FMT(section));
 }
 
