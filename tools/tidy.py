@@ -56,6 +56,7 @@ HOMES = {
                                    "EVP_* OPENSSL_* CRYPTO_* RAND_* ERR_* OSSL_* SHA256_* HMAC_* "
                                    "sodium_* crypto_sign_* crypto_aead_* crypto_pwhash_* "
                                    "crypto_hash_* randombytes_* argon2_* argon2id_* argon2i_*"),
+    "ONNX Runtime": (["engine/onnxruntime"], "use engine/onnxruntime.h", "Ort* ORT_* ONNX_*"),
     "libaxiom": (["library/"], "it is for other programs: use engine/engine.h", "axiom_*"),
     "XGBoost": (["learner/xgboost_train"], "use learner/xgboost_train.h", "XGB* XGDMatrix*"),
 }
@@ -80,7 +81,7 @@ HEADER_HOMES = {
     "curl/curl.h": "libcurl", "sqlite3.h": "SQLite", "lmdb.h": "LMDB", "yyjson.h": "yyjson",
     "yaml.h": "libyaml", "zlib.h": "zlib and zstd", "zstd.h": "zlib and zstd",
     "sodium.h": "OpenSSL, libsodium, argon2", "argon2.h": "OpenSSL, libsodium, argon2",
-    "xgboost/c_api.h": "XGBoost", "axiom.h": "libaxiom",
+    "onnxruntime_c_api.h": "ONNX Runtime", "xgboost/c_api.h": "XGBoost", "axiom.h": "libaxiom",
 }
 # What stands in the first group of includes: C's own headers and the system's.
 SYSTEM_HEADERS = set("""

@@ -49,7 +49,7 @@ not_offered(struct ax_call *call, struct ax_ctx *ctx)
     }
 #define NONE(method, path)                                                                         \
     {                                                                                              \
-        AX_HTTP_##method, path, AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_BYTES, 0,            \
+        AX_HTTP_##method, path, AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_MLFLOW_TAKES_##method,     \
             not_offered, "MLflow: not offered (generative models)"                                 \
     }
 #define FAMILY(prefix)                                                                             \

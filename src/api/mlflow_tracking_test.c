@@ -46,7 +46,7 @@ TEST(experiments_over_mlflows_api)
 }
 
 static void
-runs(struct ax_ctx *ctx, struct api_case *at)
+logging(struct ax_ctx *ctx, struct api_case *at)
 {
     static const struct api_case_row rows[] = {
         {DANA, RUNS "log-metric",
@@ -96,6 +96,26 @@ runs(struct ax_ctx *ctx, struct api_case *at)
          "Malformed model info"},
         {DANA, RUNS "log-model", "{\"run_id\":\"RUN_ID\",\"model_json\":\"{}\"}", 400,
          "missing mandatory fields"},
+    };
+    mlflow_case_begin(at);
+    ax_str id = mlflow_case_run(ctx, at, "first");
+    MLFLOW_CASE_TABLE(ctx, at, id, rows);
+}
+
+TEST(what_runs_log_over_mlflows_api)
+{
+    api_case_run(logging);
+}
+
+static void
+runs(struct ax_ctx *ctx, struct api_case *at)
+{
+    static const struct api_case_row rows[] = {
+        {DANA, RUNS "log-batch",
+         "{\"run_id\":\"RUN_ID\",\"metrics\":[{\"key\":\"b\",\"value\":1,\"timestamp\":1},{\"key\":"
+         "\"m\",\"value\":\"NaN\",\"timestamp\":5,\"step\":1},{\"key\":\"m\",\"value\":2,"
+         "\"timestamp\":5,\"step\":2}]}",
+         200, "{}"},
         {DANA, RUNS "update", "{\"run_id\":\"RUN_ID\",\"status\":\"BOGUS\"}", 200, "RUNNING"},
         {DANA, RUNS "update", "{\"run_id\":\"RUN_ID\",\"status\":3,\"end_time\":5}", 200,
          "\"status\":\"FINISHED\""},

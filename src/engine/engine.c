@@ -11,6 +11,8 @@
 #include "engine/forest_engine.h"
 #include "engine/lightgbm.h"
 #include "engine/linear.h"
+#include "engine/onnx.h"
+#include "engine/onnxruntime.h"
 #include "engine/xgboost.h"
 
 enum {
@@ -36,7 +38,6 @@ static const struct {
     {AX_STR("\x80"), "a Python pickle, which is a program and not a model file"},
     {AX_STR("<"), "an XML document; PMML is not read"},
     {AX_STR("["), "a JSON array, perhaps a model dump; save the model itself instead"},
-    {AX_STR("\x08"), "perhaps an ONNX graph, which this version does not read"},
     {AX_STR("PK\x03\x04"), "a ZIP archive; give the model file inside it"},
 };
 
@@ -80,6 +81,20 @@ read_ubjson(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_
     return ax_xgboost_read(ctx, arena, root, AX_STR("xgboost-ubjson"), out_engine);
 }
 
+/* Axiom's own engine first; what that does not run is ONNX Runtime's, with the reason in front. */
+static ax_status
+read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
+{
+    ax_status status = ax_onnx_read(ctx, arena, bytes, out_engine);
+    if (status != AX_UNSUPPORTED)
+        return status;
+    ax_str why = ax_str_printf(ctx->arena, "%s", ctx->error);
+    ax_arena_reset(arena);
+    ctx->error[0] = '\0';
+    status = ax_onnxruntime_open(ctx, arena, bytes, out_engine);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(why));
+}
+
 static ax_status
 read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
 {
@@ -89,6 +104,8 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
         return ax_lightgbm_read(ctx, arena, bytes, out_engine);
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
+    if (ax_onnx_file_is(bytes))
+        return read_onnx(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);
 }
 

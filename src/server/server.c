@@ -17,8 +17,8 @@ struct server {
     const struct ax_server_options *options;
     struct ax_services services; /* in development mode only metrics, server and settings */
     bool governed;
-    bool tracking;                          /* development, over a folder */
     struct ax_model_repository *repository; /* NULL when governed */
+    bool tracking;                          /* development, over a folder */
     struct ax_workers *workers;
     struct ax_api *api;
     struct ax_mutex mutex;

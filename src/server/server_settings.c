@@ -35,6 +35,14 @@ static const struct ax_setting rows[] = {
 static const struct ax_settings general_settings = {
     .section = "server", .rows = rows, .row_count = AX_COUNT_OF(rows)};
 
+static const struct ax_setting scoring_rows[] = {
+    {"default_model", "model that /invocations scores with; empty: the only one there is",
+     AX_SETTING_TEXT, offsetof(struct ax_scoring_config, default_model), 0, 0, 0, ""},
+};
+
+static const struct ax_settings scoring_settings = {
+    .section = "scoring", .rows = scoring_rows, .row_count = AX_COUNT_OF(scoring_rows)};
+
 #define TRACKING(name) offsetof(struct ax_tracking_config, name)
 
 static const struct ax_setting tracking_rows[] = {
@@ -55,14 +63,6 @@ static const struct ax_setting tracking_rows[] = {
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-static const struct ax_setting scoring_rows[] = {
-    {"default_model", "model that /invocations scores with; empty: the only one there is",
-     AX_SETTING_TEXT, offsetof(struct ax_scoring_config, default_model), 0, 0, 0, ""},
-};
-
-static const struct ax_settings scoring_settings = {
-    .section = "scoring", .rows = scoring_rows, .row_count = AX_COUNT_OF(scoring_rows)};
-
 enum { SECTION_COUNT = 6 };
 
 struct section {
@@ -77,8 +77,8 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[1] = (struct section){ax_loop_settings(), &settings->net};
     out[2] = (struct section){&ax_ledger_settings, &settings->ledger};
     out[3] = (struct section){&ax_sqlite_settings, &settings->store};
-    out[4] = (struct section){&tracking_settings, &settings->tracking};
-    out[5] = (struct section){&scoring_settings, &settings->scoring};
+    out[4] = (struct section){&scoring_settings, &settings->scoring};
+    out[5] = (struct section){&tracking_settings, &settings->tracking};
 }
 
 void
@@ -101,7 +101,7 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
         if (ax_str_eq(section, ax_str_of(sections[i].settings->section)))
             return ax_settings_set(ctx, sections[i].settings, sections[i].config, name, value);
     return ax_fail(ctx, AX_NOT_FOUND,
-                   "no settings section \"%.*s\"; server, net, ledger, store, tracking and scoring "
+                   "no settings section \"%.*s\"; server, net, ledger, store, scoring and tracking "
                    "are known",
                    AX_FMT(section));
 }
