@@ -49,7 +49,7 @@ not_offered(struct ax_call *call, struct ax_ctx *ctx)
     }
 #define NONE(method, path)                                                                         \
     {                                                                                              \
-        AX_HTTP_##method, path, AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_BYTES, 0,            \
+        AX_HTTP_##method, path, AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_MLFLOW_TAKES_##method,     \
             not_offered, "MLflow: not offered (generative models)"                                 \
     }
 #define FAMILY(prefix)                                                                             \
@@ -80,7 +80,7 @@ static const struct ax_route routes[] = {
 const struct ax_route_table ax_mlflow_meta_table = {
     .routes = routes,
     .count = AX_COUNT_OF(routes),
+    .dialect = AX_DIALECT_MLFLOW,
     .tracked = true,
     .refuse = ax_mlflow_refuse,
-    .dialect = AX_DIALECT_MLFLOW,
 };

@@ -345,15 +345,15 @@ show_some(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_run_row *r
 
 static ax_status
 show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows,
-          int64_t results_max, struct ax_json_writer *out)
+          int64_t *left, struct ax_json_writer *out)
 {
     struct ax_run_row *runs = AX_NEW_ARRAY(ctx->arena, struct ax_run_row, AX_RUNS_AT_ONCE);
     size_t count = AX_RUNS_AT_ONCE;
     ax_status status = runs ? AX_OK : no_memory(ctx);
     while (status == AX_OK && count == AX_RUNS_AT_ONCE) {
-        for (count = 0; count < AX_RUNS_AT_ONCE && results_max > 0 && ax_store_next(rows);) {
+        for (count = 0; count < AX_RUNS_AT_ONCE && *left > 0 && ax_store_next(rows);) {
             runs[count++] = ax_run_read(rows);
-            results_max--;
+            (*left)--;
         }
         status = show_some(tx, ctx, runs, count, out);
     }
@@ -368,6 +368,7 @@ ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
     struct ax_store *store = ax_experiments_store(experiments);
     ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
     struct ax_store_rows *rows;
+    int64_t left = search->results_max;
     AX_TRY(check_experiment_ids(ctx, search->experiment_ids, search->experiment_count));
     AX_TRY(put_search(&sql, search));
     if (search->experiment_count == 0)
@@ -376,9 +377,9 @@ ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
     AX_TRY(ax_search_sql_query(&sql, tx, &rows));
     ax_json_key(out, "runs");
     ax_json_begin_array(out);
-    ax_status status = show_rows(tx, ctx, rows, search->results_max, out);
+    ax_status status = show_rows(tx, ctx, rows, &left, out);
     ax_json_end_array(out);
-    bool more = status == AX_OK && ax_store_next(rows);
+    bool more = status == AX_OK && left == 0 && ax_store_next(rows);
     ax_status end = ax_store_finish(rows);
     AX_TRY(status == AX_OK ? end : status);
     return ax_experiment_show_next(ctx, search, more, out);

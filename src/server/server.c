@@ -254,7 +254,8 @@ open_tracking(struct ax_ctx *ctx, struct server *server)
            "no credentials, no records, no approvals: whoever reaches the loopback address may "
            "read and change everything; axiom init makes a governed directory",
            NULL);
-    return ax_services_open_tracking(ctx, services);
+    AX_TRY(ax_services_open_tracking(ctx, services));
+    return ax_model_repository_open(ctx, services->server, NULL, 0, &server->repository);
 }
 
 static ax_status
