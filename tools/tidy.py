@@ -46,6 +46,8 @@ HOMES = {
     "llhttp": (["net/http1"], "use net/http1.h", "llhttp_*"),
     "libcurl": (["net/client"], "use net/client.h", "curl_* CURL*"),
     "SQLite": (["store/sqlite"], "use store/store.h", "sqlite3_* sqlite3"),
+    "libpq": (["store/postgres"], "use store/store.h",
+              "PQ* PGconn PGresult PGRES_* PG_DIAG_* Oid CONNECTION_OK CONNECTION_BAD"),
     "LMDB": (["kv/lmdb"], "use kv/kv.h", "mdb_* MDB_*"),
     "yyjson": (["codec/json"], "use codec/json.h", "yyjson_*"),
     "libyaml": (["codec/yaml"], "use codec/yaml.h", "yaml_parser_* yaml_event_* yaml_token_*"),
@@ -73,7 +75,7 @@ BANNED = {word: why for words, why in (
 ) for word in words.split()}
 HEADER_HOMES = {
     "errno.h": "errno", "stdatomic.h": "atomics", "uv.h": "libuv", "llhttp.h": "llhttp",
-    "curl/curl.h": "libcurl", "sqlite3.h": "SQLite", "lmdb.h": "LMDB", "yyjson.h": "yyjson",
+    "curl/curl.h": "libcurl", "sqlite3.h": "SQLite", "libpq-fe.h": "libpq", "lmdb.h": "LMDB", "yyjson.h": "yyjson",
     "yaml.h": "libyaml", "zlib.h": "zlib and zstd", "zstd.h": "zlib and zstd",
     "sodium.h": "OpenSSL, libsodium, argon2", "argon2.h": "OpenSSL, libsodium, argon2",
     "xgboost/c_api.h": "XGBoost", "axiom.h": "libaxiom",
