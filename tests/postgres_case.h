@@ -35,7 +35,7 @@ postgres_case_hears(const char *wanted)
 static inline bool
 postgres_case_tell(const char *order, const char *wanted)
 {
-    char line[64];
+    char line[128];
     int len = snprintf(line, sizeof line, "%s\n", order);
     return write(postgres_case.orders, line, (size_t)len) == len && postgres_case_hears(wanted);
 }

@@ -161,7 +161,7 @@ ax_postgres_discard(struct ax_ctx *ctx, struct ax_postgres_connection *connectio
 {
     ax_status first = AX_OK;
     PGresult *result;
-    for (;;) {
+    while (!connection->broken) {
         struct ax_ctx aside = ax_ctx_of(ctx->arena); /* the first failure has the words */
         struct ax_ctx *teller = first == AX_OK ? ctx : &aside;
         ax_status status = ax_postgres_await(teller, connection, until_ns, &result);
@@ -174,6 +174,7 @@ ax_postgres_discard(struct ax_ctx *ctx, struct ax_postgres_connection *connectio
         if (first == AX_OK)
             first = status;
     }
+    return first; /* what is broken may have no end: a copy has none */
 }
 
 ax_status
