@@ -198,10 +198,8 @@ open_control_plane(struct ax_ctx *ctx, struct ax_services *services)
 static ax_status
 open_store(struct ax_ctx *ctx, struct ax_services *services)
 {
-    if (!ax_file_exists(services->dir.store) && ax_ledger_size(services->ledger) > 0)
-        return ax_fail(ctx, AX_UNAVAILABLE, "%.*s is gone; restore it from a backup",
-                       AX_FMT(services->dir.store));
-    return ax_adapters_store(ctx, &services->dir, &services->settings, &services->store);
+    return ax_adapters_store(ctx, &services->dir, &services->settings,
+                             ax_ledger_size(services->ledger) > 0, &services->store);
 }
 
 static ax_status

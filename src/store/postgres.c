@@ -90,6 +90,13 @@ release(struct ax_postgres_store *store, struct ax_postgres_connection *connecti
 
 /* ---- transactions ---- */
 
+static int64_t
+later(int64_t until_ns)
+{
+    const int64_t grace_ns = AX_POSTGRES_GRACE_MS * MS;
+    return until_ns > INT64_MAX - grace_ns ? INT64_MAX : until_ns + grace_ns;
+}
+
 /* In front of the first statement, in one message: isolation, timeouts, the writer's lock or the
  * reader's snapshot. Under the lock each statement of a writer sees all that was committed. */
 static ax_status
@@ -98,6 +105,7 @@ send_begin(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
 {
     char sql[BEGIN_BYTES_MAX];
     int64_t wait_ms = ax_clock_left_ns(until_ns) / MS + 1;
+    wait_ms = wait_ms < INT32_MAX ? wait_ms : 0;
     int64_t left_ms = ax_clock_left_ns(ctx->deadline_ns) / MS + 1;
     connection->timeout_ms = left_ms < INT32_MAX ? left_ms : 0;
     snprintf(sql, sizeof sql,
@@ -108,7 +116,7 @@ send_begin(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
                  : "begin isolation level repeatable read, read only; "
                    "set local lock_timeout = %lld; set local statement_timeout = %lld; select 1",
              (long long)wait_ms, (long long)connection->timeout_ms);
-    return ax_postgres_command(ctx, connection, until_ns + AX_POSTGRES_GRACE_MS * MS, sql);
+    return ax_postgres_command(ctx, connection, later(until_ns), sql);
 }
 
 static void
@@ -184,6 +192,14 @@ begin(struct ax_store *base, struct ax_ctx *ctx, enum ax_store_access access,
 static void
 end(struct ax_postgres_tx *tx)
 {
+    struct ax_ctx aside = ax_ctx_of(NULL);
+    int64_t until_ns = ax_clock_monotonic_ns() + ROLLBACK_MS_MAX * MS;
+    ax_fault_benign_begin(); /* a connection that will not let go is closed, and its locks go */
+    if (tx->claims && !tx->connection->broken &&
+        ax_postgres_command(&aside, tx->connection, until_ns, "select pg_advisory_unlock_all()") !=
+            AX_OK)
+        tx->connection->broken = true;
+    ax_fault_benign_end();
     release((struct ax_postgres_store *)tx->base.store, tx->connection);
     ax_free(tx);
 }
@@ -240,12 +256,19 @@ commit(struct ax_store_tx *base, struct ax_ctx *ctx)
 
 /* ---- care ---- */
 
+/* The lock is the session's, so that a reader may take a new snapshot under it. */
 static ax_status
-claim(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str name, bool *out_mine)
+claim(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str name, bool *out_mine)
 {
-    int64_t mine;
-    AX_TRY(ax_store_get_i64(tx, ctx, AX_STR("select pg_try_advisory_xact_lock(" CLAIM_LOCK ")"),
+    struct ax_postgres_tx *tx = (struct ax_postgres_tx *)base;
+    int64_t until_ns = ax_postgres_until(ctx), mine;
+    tx->claims = true;
+    AX_TRY(ax_store_get_i64(base, ctx, AX_STR("select pg_try_advisory_lock(" CLAIM_LOCK ")"),
                             AX_STORE_PARAMS(ax_store_text(name)), &mine));
+    if (mine && base->access == AX_STORE_READ) {
+        AX_TRY(ax_postgres_command(ctx, tx->connection, until_ns, "rollback"));
+        AX_TRY(send_begin(ctx, tx->connection, AX_STORE_READ, until_ns));
+    }
     *out_mine = mine != 0;
     return AX_OK;
 }

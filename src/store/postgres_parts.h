@@ -54,6 +54,7 @@ struct ax_postgres_rows {
 struct ax_postgres_tx {
     struct ax_store_tx base;
     struct ax_postgres_connection *connection;
+    bool claims; /* the session has locks that end with the transaction */
     struct ax_postgres_rows rows[AX_STORE_ROWS_OPEN_MAX];
     bool open[AX_STORE_ROWS_OPEN_MAX];
 };

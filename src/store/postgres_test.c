@@ -108,8 +108,9 @@ refused(struct ax_ctx *ctx, struct ax_postgres_config *config)
             ax_test_failed(__FILE__, __LINE__, "%.*s: %s, %s", AX_FMT(cases[i].url),
                            ax_status_name(status), ctx->error);
     }
-    CHECK(postgres_case_tell("database old encoding sql_ascii locale_provider libc locale 'C' template template0",
-                             "made"));
+    CHECK(postgres_case_tell(
+        "database old encoding sql_ascii locale_provider libc locale 'C' template template0",
+        "made"));
     struct ax_store *store = NULL;
     config->url =
         ax_str_printf(ctx->arena, "postgresql://postgres@/old?host=%s", postgres_case.folder);

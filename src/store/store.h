@@ -181,7 +181,9 @@ ax_status ax_store_script(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str tex
 
 /*
  * Takes a name until the transaction ends: for work that one of the programs that share a
- * database does at a time. out_mine: false when another transaction has it.
+ * database does at a time. First in a transaction that reads: it sees the state at the claim.
+ *
+ * out_mine: false when another transaction has it.
  */
 ax_status ax_store_claim(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str name, bool *out_mine);
 
