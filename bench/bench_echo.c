@@ -15,8 +15,8 @@ static void
 echo(void *arg, struct ax_exchange *exchange)
 {
     (void)arg;
-    ax_exchange_answer(exchange, 200, AX_STR("application/json"),
-                       ax_exchange_request(exchange)->body);
+    ax_str body = ax_exchange_request(exchange)->body;
+    ax_exchange_answer(exchange, 200, AX_STR("application/json"), body.len ? body : AX_STR("{}"));
 }
 
 int

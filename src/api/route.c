@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
+#include "codec/text.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -32,16 +33,37 @@ struct loop_data {
 };
 
 const struct ax_route_table *const ax_route_tables[] = {
-    &ax_health_table,         &ax_inference_rest_table, &ax_inference_admin_table,
-    &ax_tfserving_table,      &ax_torchserve_table,     &ax_torchserve_management_table,
-    &ax_mlflow_scoring_table, &ax_v1_decisions_table,   &ax_v1_models_table,
-    &ax_v1_governance_table,  &ax_v1_ledger_table,      &ax_v1_users_table,
-    &ax_v1_description_table,
+    &ax_health_table,          &ax_inference_rest_table,   &ax_inference_admin_table,
+    &ax_tfserving_table,       &ax_torchserve_table,       &ax_torchserve_management_table,
+    &ax_mlflow_scoring_table,  &ax_v1_decisions_table,     &ax_v1_models_table,
+    &ax_v1_governance_table,   &ax_v1_ledger_table,        &ax_v1_users_table,
+    &ax_v1_description_table,  &ax_mlflow_tracking_table,  &ax_mlflow_models_table,
+    &ax_mlflow_registry_table, &ax_mlflow_artifacts_table, &ax_mlflow_meta_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 
 /* ---- opening ---- */
+
+static ax_status
+add_route(struct ax_ctx *ctx, struct ax_api *api, const struct place *place, const char *pattern)
+{
+    if (ax_path_tree_add(api->paths, pattern, (size_t)place->route->method, place))
+        return AX_OK;
+    return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", pattern);
+}
+
+/* What pages in a browser call: "/api/2.0/..." at "/ajax-api/2.0/...". */
+static ax_status
+add_twin(struct ax_ctx *ctx, struct ax_api *api, const struct place *place)
+{
+    ax_str pattern = ax_str_of(place->route->pattern);
+    if (!ax_str_starts(pattern, AX_STR("/api/")))
+        return AX_OK;
+    ax_str twin = ax_str_printf(api->arena, "/ajax-%s", place->route->pattern + 1);
+    const char *copy = twin.at ? ax_str_c(api->arena, twin) : NULL;
+    return copy ? add_route(ctx, api, place, copy) : ax_fail(ctx, AX_LIMIT, "no memory for routes");
+}
 
 static ax_status
 add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *table)
@@ -52,11 +74,18 @@ add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *t
             return ax_fail(ctx, AX_LIMIT, "no memory for routes");
         place->route = &table->routes[i];
         place->table = table;
-        if (!ax_path_tree_add(api->paths, place->route->pattern, (size_t)place->route->method,
-                              place))
-            return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", place->route->pattern);
+        AX_TRY(add_route(ctx, api, place, place->route->pattern));
+        if (table->tracked)
+            AX_TRY(add_twin(ctx, api, place));
     }
     return AX_OK;
+}
+
+static bool
+is_offered(const struct ax_api_config *config, const struct ax_route_table *table)
+{
+    return (config->governed || !table->governed) &&
+           (config->governed || config->experiments || !table->tracked);
 }
 
 static void
@@ -88,7 +117,7 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
     if (!api->paths)
         return ax_fail(ctx, AX_LIMIT, "no memory for routes");
     for (size_t i = 0; i < ax_route_table_count; i++)
-        if (config->governed || !ax_route_tables[i]->governed)
+        if (is_offered(config, ax_route_tables[i]))
             AX_TRY(add_table(ctx, api, ax_route_tables[i]));
     make_metrics(api);
     *out_api = ax_take(api);
@@ -106,6 +135,15 @@ ax_api_close(struct ax_api *api)
 }
 
 /* ---- refusing ---- */
+
+/* "//api/v1" is "/api/v1": some clients join a base that ends in a slash. */
+static ax_str
+plain_path(ax_str path)
+{
+    while (ax_str_starts(path, AX_STR("//")))
+        path = ax_str_from(path, 1);
+    return path;
+}
 
 /* What a call's listener speaks, a bit a dialect. */
 static unsigned
@@ -128,6 +166,9 @@ table_of(const struct ax_call *call)
         ax_str start;
         const struct ax_route_table *table;
     } starts[] = {
+        {{"/api/2.0", 8}, &ax_mlflow_tracking_table},
+        {{"/api/3.0", 8}, &ax_mlflow_tracking_table},
+        {{"/ajax-api/", 10}, &ax_mlflow_tracking_table},
         {{"/api/", 5}, &ax_v1_models_table},
         {{"/v2", 3}, &ax_inference_rest_table},
         {{"/v1/", 4}, &ax_tfserving_table},
@@ -141,9 +182,9 @@ table_of(const struct ax_call *call)
         {{"", 0}, &ax_mlflow_scoring_table},
     };
     unsigned spoken = dialects_of(call);
+    ax_str path = plain_path(call->request->path);
     for (size_t i = 0; i < AX_COUNT_OF(starts); i++)
-        if (ax_str_starts(call->request->path, starts[i].start) &&
-            (spoken >> starts[i].table->dialect & 1))
+        if (ax_str_starts(path, starts[i].start) && (spoken >> starts[i].table->dialect & 1))
             return starts[i].table;
     return &ax_v1_models_table;
 }
@@ -371,7 +412,7 @@ static int
 find_route(struct ax_api *api, struct ax_call *call)
 {
     struct ax_path_match match;
-    if (!ax_path_tree_find(api->paths, call->request->path, &match))
+    if (!ax_path_tree_find(api->paths, plain_path(call->request->path), &match))
         return 404;
     enum ax_http_method method = call->request->method;
     if (method == AX_HTTP_HEAD)
@@ -396,6 +437,26 @@ find_route(struct ax_api *api, struct ax_call *call)
     return 0;
 }
 
+/*
+ * "Basic <name:token>", as MLFLOW_TRACKING_USERNAME and _PASSWORD arrive, made the bearer of that
+ * token, with the name beside it; any other header stays.
+ */
+static ax_status
+take_basic(struct ax_ctx *ctx, ax_str *header, ax_str *out_name)
+{
+    ax_str pair, token, name;
+    if (!ax_str_starts(*header, AX_STR("Basic ")))
+        return AX_OK;
+    if (ax_base64_decode(ctx, ax_str_trim(ax_str_from(*header, 6)), &pair) != AX_OK)
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "the credentials cannot be read");
+    token = pair;
+    if (!ax_str_cut(&token, ':', &name) || !token.at || name.len == 0)
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "a name and a token are expected");
+    *out_name = name;
+    *header = ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(token));
+    return header->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for credentials");
+}
+
 /* Who asks: the bearer of a token, or in development mode whoever reaches the loopback address. */
 static ax_status
 authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
@@ -407,20 +468,17 @@ authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
     } else if (call->route->permission != AX_PERMISSION_PUBLIC) {
         ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
         ax_str peer = ax_exchange_peer(call->exchange);
+        ax_str name = AX_STR("");
+        if (call->table->tracked)
+            AX_TRY(take_basic(ctx, &header, &name));
         AX_TRY(ax_token_authenticate(api->config.directory, ctx, header, peer, &call->actor));
+        if (name.len > 0 && !ax_str_eq(name, call->actor.id))
+            return ax_fail(ctx, AX_UNAUTHENTICATED, "the token is not of the user who was named");
         ctx->actor = &call->actor;
         return ax_policy_check(ctx, &call->actor, call->route->permission);
     }
     ctx->actor = &call->actor;
     return AX_OK;
-}
-
-/* Bodies arrive as they are: nobody here takes them apart again. */
-static bool
-coded(const struct ax_http_request *request)
-{
-    ax_str coding = ax_http_header_find(request, AX_STR("content-encoding"));
-    return coding.at && coding.len && !ax_str_eq_ignoring_case(coding, AX_STR("identity"));
 }
 
 static void
@@ -441,15 +499,19 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
                              .lane = data->lane};
     *ax_exchange_slot(exchange) = call;
     int status = find_route(api, call);
-    if (status == 0 && coded(call->request))
-        status = 415;
     if (status == 404)
         refuse(call, 404, AX_STR("Not Found"));
     else if (status == 400)
         refuse(call, 400, AX_STR("the path has a bad percent escape"));
-    else if (status == 415)
-        refuse(call, 415, AX_STR("content codings are not supported; send the body as it is"));
     if (status != 0) {
+        ax_exchange_finish(exchange);
+        return;
+    }
+    ax_str words;
+    status = call->table->guard ? call->table->guard(call, &words) : 0;
+    if (status != 0) {
+        call->code = AX_STR("guard");
+        refuse(call, status, words);
         ax_exchange_finish(exchange);
         return;
     }

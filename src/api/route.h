@@ -42,6 +42,9 @@ struct ax_route_table {
     /* Writes a refusal in the protocol's form: content type and body. code: "" or a word. */
     void (*refuse)(struct ax_call *call, int http_status, ax_str words, ax_str code);
     enum ax_dialect dialect;
+    /* NULL, or: the status that refuses this caller whatever they want, with its words; 0. */
+    int (*guard)(const struct ax_call *call, ax_str *out_words);
+    bool tracked; /* only where experiments are tracked; its /api/ paths are at /ajax-api/ too */
 };
 
 /* One request in progress. In its own arena. */
@@ -100,7 +103,12 @@ extern const struct ax_route_table ax_v1_models_table;     /* v1_models.c: model
 extern const struct ax_route_table ax_v1_governance_table; /* v1_governance.c: proposals ... */
 extern const struct ax_route_table ax_v1_ledger_table;     /* v1_ledger.c: checkpoint, tiles */
 extern const struct ax_route_table ax_v1_users_table;      /* v1_users.c: users, tokens, keys */
-extern const struct ax_route_table ax_v1_description_table; /* v1_description.c: openapi.json */
+extern const struct ax_route_table ax_v1_description_table;   /* v1_description.c: openapi.json */
+extern const struct ax_route_table ax_mlflow_tracking_table;  /* mlflow_tracking.c */
+extern const struct ax_route_table ax_mlflow_models_table;    /* mlflow_models.c: logged models */
+extern const struct ax_route_table ax_mlflow_registry_table;  /* mlflow_registry.c */
+extern const struct ax_route_table ax_mlflow_artifacts_table; /* mlflow_artifacts.c */
+extern const struct ax_route_table ax_mlflow_meta_table;      /* mlflow_meta.c: health, version */
 
 /* Refusals as application/problem+json (RFC 9457): the form of every /api/v1 table. */
 void ax_problem_refuse(struct ax_call *call, int http_status, ax_str words, ax_str code);

@@ -36,6 +36,46 @@ print_table(const struct ax_engine_signature *signature, struct ax_writer *out)
 }
 
 static void
+print_ports(const char *title, const struct ax_engine_port *ports, size_t count,
+            struct ax_writer *out, struct ax_arena *arena)
+{
+    ax_writer_print(out, "\n%-40s %-9s %s\n", title, "type", "shape");
+    for (size_t i = 0; i < count; i++) {
+        ax_str shape = ax_tensor_shape_text(arena, ports[i].shape, ports[i].dim_count);
+        ax_writer_print(out, "%-40.*s %-9s %.*s%s\n", AX_FMT(ports[i].name),
+                        ax_tensor_type_name(ports[i].type), AX_FMT(shape),
+                        ports[i].map ? ", maps" : "");
+    }
+}
+
+static void
+put_ports(const char *key, const struct ax_engine_port *ports, size_t count,
+          struct ax_json_writer *json)
+{
+    ax_json_key(json, key);
+    ax_json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        ax_json_begin_object(json);
+        ax_json_member_text(json, "name", ports[i].name);
+        ax_json_member_text(json, "type", ax_str_of(ax_tensor_type_name(ports[i].type)));
+        ax_json_key(json, "shape");
+        ax_json_begin_array(json);
+        for (size_t d = 0; d < ports[i].dim_count; d++)
+            ax_json_put_i64(json, ports[i].shape[d]);
+        ax_json_end_array(json);
+        if (ports[i].map) {
+            ax_json_key(json, "keys");
+            ax_json_begin_array(json);
+            for (size_t k = 0; k < ports[i].key_count; k++)
+                ax_json_put_text(json, ports[i].keys[k]);
+            ax_json_end_array(json);
+        }
+        ax_json_end_object(json);
+    }
+    ax_json_end_array(json);
+}
+
+static void
 put_feature(const struct ax_engine_feature *feature, struct ax_json_writer *json)
 {
     ax_json_begin_object(json);
@@ -54,8 +94,10 @@ put_feature(const struct ax_engine_feature *feature, struct ax_json_writer *json
 }
 
 static void
-print_json(const struct ax_engine_signature *signature, struct ax_writer *out)
+print_json(const struct ax_engine *engine, struct ax_writer *out)
 {
+    const struct ax_engine_signature *signature = ax_engine_signature(engine);
+    const struct ax_engine_graph *graph = ax_engine_graph(engine);
     struct ax_json_writer json = ax_json_writer_of(out);
     ax_json_begin_object(&json);
     ax_json_member_text(&json, "format", signature->format);
@@ -80,6 +122,10 @@ print_json(const struct ax_engine_signature *signature, struct ax_writer *out)
     for (size_t i = 0; i < signature->feature_count; i++)
         put_feature(&signature->features[i], &json);
     ax_json_end_array(&json);
+    if (graph) {
+        put_ports("inputs", graph->inputs, graph->input_count, &json);
+        put_ports("outputs", graph->outputs, graph->output_count, &json);
+    }
     ax_json_end_object(&json);
     ax_writer_char(out, '\n');
 }
@@ -101,9 +147,14 @@ inspect(struct ax_ctx *ctx, int argument_count, char **arguments)
         return ax_explain(ctx, status, "%.*s", AX_FMT(path));
     ax_writer_auto struct ax_writer out = ax_writer_of(REPORT_BYTES_MAX);
     if (json)
-        print_json(ax_engine_signature(engine), &out);
+        print_json(engine, &out);
     else
         print_table(ax_engine_signature(engine), &out);
+    const struct ax_engine_graph *graph = ax_engine_graph(engine);
+    if (graph && !json) {
+        print_ports("graph's input", graph->inputs, graph->input_count, &out, ctx->arena);
+        print_ports("graph's output", graph->outputs, graph->output_count, &out, ctx->arena);
+    }
     if (out.status != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for the report");
     fwrite(out.at, 1, out.len, stdout);

@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "base/writer.h"
 #include "cli/command.h"
+#include "cli/commands_score_graph.h"
 #include "codec/csv.h"
 #include "engine/engine.h"
 
@@ -207,10 +208,22 @@ score_all(struct ax_ctx *ctx, struct ax_csv *csv, struct job *job)
     return filled ? score_block(ctx, job, filled) : AX_OK;
 }
 
+/* Without --output, a graph prints what it gives. */
+static ax_status
+score_graph(struct ax_ctx *ctx, const struct job *job, ax_str input)
+{
+    const struct ax_score_graph_options options = {.missing_given = job->missing_given,
+                                                   .missing = job->missing};
+    ax_str text;
+    AX_TRY(ax_command_read(ctx, input, &text));
+    ax_status status = ax_score_graph(ctx, job->engine, text, &options);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(input));
+}
+
 static ax_status
 score(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    ax_str model = {}, input = {}, output = AX_STR("response"), missing = {};
+    ax_str model = {}, input = {}, output = {}, missing = {};
     const struct ax_option options[] = {
         {.name = "--model", .out_value = &model},
         {.name = "--input", .out_value = &input},
@@ -236,6 +249,9 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
     if (job.missing_given && !ax_parse_f64(missing, &job.missing))
         return ax_fail(ctx, AX_INVALID, "--missing must be a number, not \"%.*s\"",
                        AX_FMT(missing));
+    if (!output.at && ax_engine_graph(engine))
+        return score_graph(ctx, &job, input);
+    output = output.at ? output : AX_STR("response");
     AX_TRY(choose_output(ctx, output, &job));
     AX_TRY(ax_command_read(ctx, input, &text));
     status = ax_csv_open(ctx, text, NULL, &csv);
@@ -258,7 +274,8 @@ const struct ax_command ax_command_score = {
             "  --model FILE      a model file; its format is found from its content\n"
             "  --input ROWS.csv  a header, then one row a line; an empty cell is missing; columns\n"
             "                    are matched by name when all are there, else by order\n"
-            "  --output OUTPUT   response (default), margin, contributions or leaf\n"
+            "  --output OUTPUT   response (default), margin, contributions or leaf; without it a\n"
+            "                    graph (ONNX) prints all its outputs, elements side by side\n"
             "  --missing VALUE   this number is missing too\n"
             "\n"
             "Prints CSV: a header, then a line a row, numbers in their shortest exact form.\n"

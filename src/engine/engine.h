@@ -88,8 +88,8 @@ enum ax_engine_kernel {
     AX_ENGINE_KERNEL_BEST,       /* by the number of rows of a call, as the costs say */
     AX_ENGINE_KERNEL_WALK,       /* node after node: the reference */
     AX_ENGINE_KERNEL_INTERLEAVE, /* a row at a time, eight trees abreast */
-    AX_ENGINE_KERNEL_MATCH,      /* a row at a time, all nodes at once; AVX-512, else interleave */
-    AX_ENGINE_KERNEL_KNOTS,      /* a row at a time, seven nodes at once; AVX-512, as before */
+    AX_ENGINE_KERNEL_MATCH,      /* a row at a time, two trees' nodes at once; AVX-512 */
+    AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX-512 */
     AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
 };
 

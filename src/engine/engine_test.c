@@ -34,7 +34,7 @@ check_strangers(struct ax_ctx *ctx)
         {AX_STR("\x80\x04"), AX_UNSUPPORTED, "a Python pickle"},
         {AX_STR("<PMML/>"), AX_UNSUPPORTED, "PMML"},
         {AX_STR("[{}]"), AX_UNSUPPORTED, "a model dump"},
-        {AX_STR("\x08\x08"), AX_UNSUPPORTED, "an ONNX graph"},
+        {AX_STR("\x08\x08"), AX_INVALID, "ONNX model: there is no graph"},
         {AX_STR("CBM1"), AX_UNSUPPORTED, "CatBoost"},
         {AX_STR("hello"), AX_INVALID, "begins with the byte 0x68"},
         {AX_STR("{}"), AX_INVALID, "neither `learner` (XGBoost), `features_info`"},

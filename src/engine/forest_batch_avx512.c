@@ -40,7 +40,7 @@ enum {
 };
 
 #define STAGE  __attribute__((noinline)) /* once a block or tree: a profile then names it */
-#define UNROLL __attribute__((always_inline)) static inline
+#define UNROLL __attribute__((always_inline)) inline
 #define DOWN   (_MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 #define OR3    0xFE
 
@@ -57,7 +57,7 @@ struct loader {
     bool f32;
 };
 
-UNROLL __m512
+UNROLL static __m512
 load_two(const struct loader *loader, size_t row, __m512i *bits)
 {
     size_t a = row < loader->last ? row : loader->last;
@@ -80,7 +80,7 @@ load_two(const struct loader *loader, size_t row, __m512i *bits)
 }
 
 /* Four vectors of 4 x 4 floats, a row in a lane, become four of a column in a lane. */
-UNROLL void
+UNROLL static void
 transpose_lanes(const __m512 x[4], __m512 out[4])
 {
     __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(x[0], x[1]));
@@ -93,7 +93,7 @@ transpose_lanes(const __m512 x[4], __m512 out[4])
     out[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
 }
 
-UNROLL uint32_t
+UNROLL static uint32_t
 load_rows(struct loader loader, size_t count, float *out, size_t block_rows)
 {
     __m512i bits = _mm512_setzero_si512();
@@ -140,14 +140,14 @@ struct search {
 };
 
 /* Of 32 cuts. */
-UNROLL __m512
+UNROLL static __m512
 cut_of(const float *table, __m512i j)
 {
     return _mm512_permutex2var_ps(_mm512_load_ps(table), j, _mm512_load_ps(table + 16));
 }
 
 /* The cut that decides level l, of 16 rows whose decisions so far are in j. */
-UNROLL __m512
+UNROLL static __m512
 next_cut(const float *table, __m512i j, const int l, const struct search *search)
 {
     const float *t = table + level_at[l];
@@ -167,7 +167,7 @@ next_cut(const float *table, __m512i j, const int l, const struct search *search
  * Codes of 64 rows: the ranks with their bits in reverse, the first decision in bit 0. Byte 4i+s
  * is row 16s+i. `levels` is a constant of each call, so that the tables stay in registers.
  */
-UNROLL __m512i
+UNROLL static __m512i
 rank_group(const float *x, const float *table, __m512i missing, const int levels)
 {
     __m512i rank[4];
@@ -196,7 +196,7 @@ rank_group(const float *x, const float *table, __m512i missing, const int levels
                                      _mm512_slli_epi32(rank[3], 24), OR3);
 }
 
-UNROLL void
+UNROLL static void
 rank_groups(const struct ax_forest_batch_column *column, const float *table, const float *x,
             __m512i *out, const int levels, size_t groups)
 {
@@ -317,7 +317,7 @@ rank_planes(const __m512i codes[8], __m512i planes[8])
     }
 }
 
-UNROLL void
+UNROLL static void
 widen_part(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out,
            const int table)
 {
@@ -384,7 +384,7 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
         widen(planes, (int)column->levels, (int)column->cut_count, (__m512i *)block->steps, slot);
 }
 
-UNROLL void
+UNROLL static void
 predicates_of(const struct ax_forest_block *block, size_t block_rows)
 {
     const struct ax_forest_batch *batch = block->batch;
@@ -403,7 +403,7 @@ predicates_of(const struct ax_forest_block *block, size_t block_rows)
 /* ---- codes ---- */
 
 /* Code bytes of the planes of a tree; bits above the forest's planes are of no account. */
-UNROLL void
+UNROLL static void
 codes_of(const char *slots, const uint32_t *plane_at, __m512i out[8], const int planes)
 {
     const __m512i diagonal = _mm512_set1_epi64((long long)0x8040201008040201ull);
@@ -431,7 +431,7 @@ codes_of(const char *slots, const uint32_t *plane_at, __m512i out[8], const int 
     }
 }
 
-UNROLL void
+UNROLL static void
 codes_store(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_t *out,
             size_t block_rows)
 {
@@ -467,7 +467,7 @@ union sums {
 };
 
 /* Adds register i of 64 rows' values. */
-UNROLL void
+UNROLL static void
 add(union sums *sums, int i, __m512i value, const bool f32)
 {
     if (f32)
@@ -476,7 +476,7 @@ add(union sums *sums, int i, __m512i value, const bool f32)
         sums->wide[i] = _mm512_add_pd(sums->wide[i], _mm512_castsi512_pd(value));
 }
 
-UNROLL void
+UNROLL static void
 leaves_of_32(union sums *sums, __m512i codes, const __m512i *table, const bool f32)
 {
     for (int s = 0; s < 4; s++) {
@@ -492,7 +492,7 @@ leaves_of_32(union sums *sums, __m512i codes, const __m512i *table, const bool f
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_of_64(union sums *sums, __m512i codes, const __m512i *table, const bool f32)
 {
     for (int s = 0; s < 2; s++) {
@@ -514,7 +514,7 @@ leaves_of_64(union sums *sums, __m512i codes, const __m512i *table, const bool f
 }
 
 /* Byte i of the values of 64 codes. */
-UNROLL __m512i
+UNROLL static __m512i
 byte_of(__m512i codes, const __m512i *table, int i, const int planes)
 {
     if (planes == 7)
@@ -524,7 +524,7 @@ byte_of(__m512i codes, const __m512i *table, int i, const int planes)
         _mm512_permutex2var_epi8(table[4 * i + 2], codes, table[4 * i + 3]));
 }
 
-UNROLL void
+UNROLL static void
 leaves_of_bytes(union sums *sums, __m512i codes, const __m512i *table, const int planes,
                 const bool f32)
 {
@@ -559,7 +559,7 @@ struct leaf_job {
     uint32_t count;
 };
 
-UNROLL void
+UNROLL static void
 leaves_of(const struct leaf_job *job, void *at, const int planes, const bool f32)
 {
     union sums sums;
@@ -578,7 +578,7 @@ leaves_of(const struct leaf_job *job, void *at, const int planes, const bool f32
 }
 
 /* Sums of 64 rows stay in registers over the trees. */
-UNROLL void
+UNROLL static void
 leaves_of_type(const struct leaf_job *job, void *at, uint32_t planes, const bool f32)
 {
     switch (planes) {
@@ -597,7 +597,7 @@ leaves_of_type(const struct leaf_job *job, void *at, uint32_t planes, const bool
     }
 }
 
-UNROLL void
+UNROLL static void
 leaves_add(const struct ax_forest_block *block, struct leaf_job job, void *sums, size_t block_rows)
 {
     const struct ax_forest_batch *batch = block->batch;

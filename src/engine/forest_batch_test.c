@@ -1,102 +1,135 @@
 #include "engine/forest_batch.h"
 
-#include "forest_case.h"
+#include "engine/engine.h"
 #include "harness.h"
+#include "kernel_case.h"
 
-static void
-check_size(struct ax_ctx *ctx, const struct forest_case *about,
-           const struct ax_forest_batch_ops *const *sizes)
+enum { TEST_BYTES_MAX = 1 << 28, ROWS = 1'100 };
+
+struct level {
+    const struct ax_forest_batch_ops *const *sizes;
+    bool here;
+};
+
+static size_t
+levels_of(struct level levels[3])
 {
-    enum { ROWS = 1100 };
-    struct ax_forest *forest = forest_case_make(ctx, about);
-    forest->f32 = about->seed % 2;
-    double *rows = forest_case_rows(ctx, about, ROWS);
-    struct ax_forest_plan plan;
-    CHECK_EQ(ax_forest_compile(ctx, forest, &plan), AX_OK);
-    REQUIRE(plan.fits && ax_forest_batch_fits(&plan));
-    const struct ax_forest_batch *batch = NULL;
-    CHECK_EQ(ax_forest_batch_build(ctx, &plan, sizes, ctx->arena, SIZE_MAX, &batch), AX_OK);
-    REQUIRE(batch);
-    char *scratch = ax_arena_alloc(ctx->arena, 1, batch->scratch_bytes + 64);
-    scratch += -(uintptr_t)scratch & 63;
-    size_t K = forest->output_count, F = forest->feature_count;
-    double *got = AX_NEW_ARRAY(ctx->arena, double, ROWS *K);
-    for (uint32_t w = 0; w < 3 && sizes[w]; w++)
-        for (size_t n = 1; n <= ROWS; n = n < 130 ? n + 1 : n + 485) {
-            struct ax_forest_rows in = {rows, n, F * sizeof(double), false};
-            ax_forest_batch_score(batch, sizes, w, &in, scratch, got);
-            for (size_t i = 0; i < n; i++) {
-                double want[16];
-                ax_forest_margin(forest, rows + i * F, want, NULL);
-                if (memcmp(want, got + i * K, K * sizeof *want) != 0) {
-                    ax_test_failed(__FILE__, __LINE__, "%s seed %d n %zu row %zu: %a, not %a",
-                                   sizes[w]->name, (int)about->seed, n, i, got[i * K], want[0]);
-                    return;
-                }
-            }
-        }
+    size_t count = 0;
+    levels[count++] = (struct level){ax_forest_batch_portable, true};
+#ifdef __x86_64__
+    levels[count++] = (struct level){ax_forest_batch_avx2, __builtin_cpu_supports("avx2")};
+    levels[count++] = (struct level){ax_forest_batch_avx512, __builtin_cpu_supports("avx512vbmi") &&
+                                                                 __builtin_cpu_supports("gfni")};
+#endif
+    return count;
 }
 
+struct expected {
+    struct ax_forest_rows rows;
+    const double *margins;
+    size_t outputs;
+};
+
+/* Each number of rows from 1 to 130, and some around the sizes of a block. */
 static void
-check_all(struct ax_ctx *ctx)
+check_counts(struct ax_ctx *ctx, const struct ax_forest_batch *batch, const struct level *level,
+             uint32_t width, const struct expected *expected)
 {
-    static const struct forest_case cases[] = {
-        {.tree_count = 20,
-         .feature_count = 7,
-         .output_count = 1,
-         .depth = 5,
-         .share = -1,
-         .seed = 1},
-        {.tree_count = 20,
-         .feature_count = 7,
-         .output_count = 1,
-         .depth = 5,
-         .share = -1,
-         .seed = 2},
-        {.tree_count = 20,
-         .feature_count = 70,
-         .output_count = 3,
-         .depth = 6,
-         .share = -1,
-         .seed = 3},
-        {.tree_count = 21,
-         .feature_count = 70,
-         .output_count = 3,
-         .depth = 6,
-         .share = -1,
-         .seed = 4},
-        {.tree_count = 20,
-         .feature_count = 7,
-         .output_count = 1,
-         .depth = 7,
-         .share = -1,
-         .seed = 5,
-         .categorical = 0.5},
-        {.tree_count = 40,
-         .feature_count = 7,
-         .output_count = 1,
-         .depth = 8,
-         .share = -1,
-         .seed = 6,
-         .categorical = 0.5},
-        {.tree_count = 20,
-         .feature_count = 7,
-         .output_count = 4,
-         .depth = 8,
-         .share = -1,
-         .seed = 7,
-         .vectors = true},
-    };
-    (void)ctx;
-    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
-        ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new((size_t)1 << 29);
-        struct ax_ctx inner = ax_ctx_of(arena);
-        check_size(&inner, &cases[i], ax_forest_batch_portable);
-        check_size(&inner, &cases[i], ax_forest_batch_avx512);
+    double *got = AX_NEW_ARRAY(ctx->arena, double, ROWS * expected->outputs);
+    void *scratch = kernel_case_scratch(ctx, batch->scratch_bytes);
+    for (size_t n = 1; n <= ROWS; n += n < 130 ? 1 : 61) {
+        struct ax_forest_rows rows = expected->rows;
+        rows.count = n;
+        memset(got, 0xFF, ROWS * expected->outputs * sizeof *got);
+        ax_forest_batch_score(batch, level->sizes, width, &rows, scratch, got);
+        if (memcmp(got, expected->margins, n * expected->outputs * sizeof *got) != 0)
+            ax_test_failed(__FILE__, __LINE__, "%s: %zu rows", level->sizes[width]->name, n);
+        if (n < ROWS) /* and nothing behind them */
+            CHECK(isnan(got[n * expected->outputs]));
     }
 }
 
-TEST(forest_batch_equals_the_walk)
+static void
+check_forest(const struct kernel_case *about, bool f32)
 {
-    ax_test_with_ctx(check_all);
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    struct ax_forest *forest = kernel_case_make(&ctx, about);
+    struct ax_forest_plan plan;
+    struct level levels[3];
+    struct expected expected = {
+        .rows = {.at = kernel_case_rows(&ctx, forest, about->seed, ROWS, f32),
+                 .stride_bytes = forest->feature_count * (f32 ? sizeof(float) : sizeof(double)),
+                 .f32 = f32},
+        .outputs = forest->output_count,
+    };
+    expected.margins = kernel_case_margins(&ctx, forest, expected.rows.at, ROWS, f32);
+    CHECK_EQ(ax_forest_compile(&ctx, forest, &plan), AX_OK);
+    REQUIRE(ax_forest_batch_fits(&plan));
+    for (size_t l = 0, count = levels_of(levels); l < count; l++) {
+        const struct ax_forest_batch *batch;
+        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, levels[l].sizes, arena, SIZE_MAX, &batch),
+                 AX_OK);
+        REQUIRE(batch);
+        void *copy = kernel_case_scratch(&ctx, batch->bytes); /* no pointer in it: a copy does */
+        memcpy(copy, batch, batch->bytes);
+        for (uint32_t w = 0; levels[l].here && w < AX_FOREST_BATCH_WIDTHS; w++)
+            if (levels[l].sizes[w])
+                check_counts(&ctx, copy, &levels[l], w, &expected);
+            else
+                break;
+    }
+}
+
+TEST(forest_batch_gives_the_walks_bits_for_every_number_of_rows)
+{
+    static const struct kernel_case cases[] = {
+        {.tree_count = 1, .leaves_max = 1, .depth_max = 1},
+        {.tree_count = 16, .leaves_max = 31, .depth_max = 20},
+        {.tree_count = 33, .leaves_max = 31, .depth_max = 20, .f32 = true},
+        {.tree_count = 20, .leaves_max = 64, .depth_max = 20, .output_count = 3},
+        {.tree_count = 20, .leaves_max = 64, .depth_max = 20, .f32 = true},
+        {.tree_count = 20, .leaves_max = 128, .depth_max = 9, .sets = 0.3},
+        {.tree_count = 20, .leaves_max = 128, .depth_max = 9, .f32 = true, .output_count = 2},
+        {.tree_count = 20, .leaves_max = 256, .depth_max = 30},
+        {.tree_count = 20, .leaves_max = 256, .depth_max = 30, .f32 = true, .sets = 0.2},
+        {.tree_count = 20, .leaves_max = 60, .depth_max = 9, .output_count = 3, .vectors = true},
+        {.tree_count = 90, .leaves_max = 60, .depth_max = 9, .threshold_max = 900},
+        {.tree_count = 40, .leaves_max = 60, .depth_max = 9, .feature_count = 90},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct kernel_case about = cases[i];
+        about.seed = i + 1;
+        about.threshold_max = about.threshold_max ? about.threshold_max : 40;
+        about.feature_count = about.feature_count ? about.feature_count : 9;
+        about.output_count = about.output_count ? about.output_count : 1;
+        check_forest(&about, false);
+        check_forest(&about, true);
+    }
+}
+
+TEST(forest_batch_form_is_small_and_knows_its_size)
+{
+    static const struct kernel_case about = {.tree_count = 100,
+                                             .feature_count = 23,
+                                             .output_count = 1,
+                                             .leaves_max = 31,
+                                             .depth_max = 20,
+                                             .threshold_max = 60,
+                                             .seed = 9};
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    struct ax_forest_plan plan;
+    struct level levels[3];
+    CHECK_EQ(ax_forest_compile(&ctx, kernel_case_make(&ctx, &about), &plan), AX_OK);
+    for (size_t l = 0, count = levels_of(levels); l < count; l++) {
+        const struct ax_forest_batch *batch;
+        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, levels[l].sizes, arena, SIZE_MAX, &batch),
+                 AX_OK);
+        CHECK(batch->bytes < 400 * 1024);
+        size_t bytes = batch->bytes;
+        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, levels[l].sizes, arena, bytes - 1, &batch),
+                 AX_OK);
+        CHECK(!batch);
+    }
 }

@@ -7,12 +7,11 @@
 
 enum {
     ABREAST = AX_FOREST_ROW_ABREAST,
-    EXITS = AX_FOREST_ROW_EXITS,
+    STRIP_GROUPS = AX_FOREST_ROW_STRIP / 64,
     SMALL = AX_FOREST_ROW_SMALL,
     PATHS = AX_FOREST_ROW_PATHS,
     FORM_BYTES_MAX = INT32_MAX,
     LANES_MAX = UINT16_MAX,
-    KNOTS_MAX = AX_FOREST_ROW_LEAF - 1,
 };
 
 static ax_status
@@ -33,11 +32,12 @@ struct build {
     uint32_t *rank_of;      /* the rank that its lane must be above */
     uint32_t table_floats;
 
-    struct ax_forest_row_pair *pairs;
-    uint32_t pair_count;
+    struct ax_forest_row_word *words;
+    size_t word_count;
     struct ax_forest_row_paths *paths;
-    struct ax_forest_row_knot *knots;
-    uint32_t knot_count;
+    size_t path_count;
+    uint8_t *numbers; /* [tree][1 << depth]: the leaf in the tree */
+    size_t number_count;
     struct ax_forest_row_tree *trees;
     uint32_t *leaf_number; /* of each node of the forest: place among the leaves */
 
@@ -123,8 +123,9 @@ ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind ki
 {
     if (!plan->fits || kind == AX_FOREST_ROW_INTERLEAVE)
         return plan->fits;
-    return plan->leaves_max <= (kind == AX_FOREST_ROW_MATCH ? PATHS : KNOTS_MAX) &&
-           match_lanes(plan) <= AX_FOREST_ROW_MATCH_LANES;
+    bool shape = kind == AX_FOREST_ROW_MATCH ? plan->leaves_max <= PATHS
+                                             : plan->forest->depth_max <= AX_FOREST_ROW_HEAP_DEPTH;
+    return shape && match_lanes(plan) <= AX_FOREST_ROW_MATCH_LANES;
 }
 
 /* ---- leaves ---- */
@@ -161,7 +162,7 @@ static void
 write_paths(const struct build *build, size_t index, struct reach *reach)
 {
     const struct ax_forest_tree *tree = &build->plan->forest->trees[index];
-    struct ax_forest_row_pair *pair = &build->pairs[index / 2];
+    struct ax_forest_row_word *pair = &build->words[index / 2];
     struct ax_forest_row_paths *paths = &build->paths[index];
     const uint32_t *predicates = build->plan->node_predicate + build->plan->node_first[index];
     uint32_t leaves = 0, tests = 0;
@@ -184,144 +185,80 @@ write_paths(const struct build *build, size_t index, struct reach *reach)
     }
 }
 
+static bool
+words_reserve(struct build *build, size_t count)
+{
+    build->word_count = count;
+    build->words = AX_NEW_ARRAY(build->ctx->arena, struct ax_forest_row_word, count);
+    for (size_t i = 0; build->words && i < count; i++)
+        memset(build->words[i].rank, 255, sizeof build->words[i].rank); /* never decided */
+    return build->words != NULL;
+}
+
 static ax_status
 write_all_paths(struct build *build)
 {
     const struct ax_forest *forest = build->plan->forest;
     struct ax_arena *arena = build->ctx->arena;
     struct reach *reach = AX_NEW_ARRAY(arena, struct reach, forest->tree_nodes_max + 1);
-    build->pair_count = (uint32_t)(forest->tree_count + 1) / 2;
-    build->pairs = AX_NEW_ARRAY(arena, struct ax_forest_row_pair, build->pair_count);
-    build->paths = AX_NEW_ARRAY(arena, struct ax_forest_row_paths, 2 * build->pair_count);
-    if (!reach || !build->pairs || !build->paths)
+    build->path_count = forest->tree_count + forest->tree_count % 2;
+    build->paths = AX_NEW_ARRAY(arena, struct ax_forest_row_paths, build->path_count);
+    if (!reach || !build->paths || !words_reserve(build, build->path_count / 2))
         return out_of_memory(build->ctx);
-    for (uint32_t i = 0; i < build->pair_count; i++)
-        memset(build->pairs[i].rank, 255, sizeof build->pairs[i].rank); /* never decided */
     for (size_t t = 0; t < forest->tree_count; t++)
         write_paths(build, t, reach);
     return AX_OK;
 }
 
-/* ---- knots ---- */
+/* ---- heaps ---- */
 
-struct exit {
-    uint8_t mask, value;
-    int32_t node;
-};
-
-/* A tree being cut into knots: those begun, each with its root. */
-struct cutting {
-    const struct ax_forest_tree *tree;
-    uint32_t node_first, leaf_first;
-    uint32_t *leaves_below; /* of each node */
-    int32_t *roots;         /* of the tree's knots */
-    uint32_t *stage;        /* of them: 1 for the first */
-    uint32_t count;
-};
-
-/* The inner exit with the most leaves below, or SIZE_MAX. */
-static size_t
-largest_exit(const struct cutting *cutting, const struct exit *exits, size_t count)
-{
-    size_t best = SIZE_MAX;
-    for (size_t i = 0; i < count; i++)
-        if (cutting->tree->nodes[exits[i].node].left >= 0 &&
-            (best == SIZE_MAX ||
-             cutting->leaves_below[exits[i].node] > cutting->leaves_below[exits[best].node]))
-            best = i;
-    return best;
-}
-
-/* Opens exits, the largest first, until there are 8 or none is left to open. */
-static size_t
-open_exits(const struct cutting *cutting, int32_t root, struct exit exits[EXITS],
-           int32_t tests[EXITS], uint32_t *out_test_count)
-{
-    size_t count = 1;
-    exits[0] = (struct exit){.node = root};
-    *out_test_count = 0;
-    for (size_t i; count < EXITS && (i = largest_exit(cutting, exits, count)) != SIZE_MAX;) {
-        const struct ax_forest_node *node = &cutting->tree->nodes[exits[i].node];
-        uint8_t bit = (uint8_t)(1u << *out_test_count);
-        tests[(*out_test_count)++] = exits[i].node;
-        exits[i].mask |= bit;
-        exits[count] = exits[i];
-        exits[count].value |= bit;
-        exits[count++].node = node->right;
-        exits[i].node = node->left;
-    }
-    return count;
-}
-
+/* The place of a node in a heap: children of place p are 2 p + 1 and 2 p + 2. */
 static void
-cut_knot(struct build *build, struct cutting *cutting, uint32_t number,
-         struct ax_forest_row_knot *knot)
-{
-    struct exit exits[EXITS];
-    int32_t tests[EXITS];
-    uint32_t test_count;
-    size_t count = open_exits(cutting, cutting->roots[number], exits, tests, &test_count);
-    memset(knot->rank, 255, sizeof knot->rank); /* never decided */
-    for (uint32_t i = 0; i < test_count; i++) {
-        uint32_t predicate = build->plan->node_predicate[cutting->node_first + (uint32_t)tests[i]];
-        knot->lane[i] = (uint8_t)build->lane_of[predicate];
-        knot->rank[i] = (uint8_t)build->rank_of[predicate];
-    }
-    for (size_t i = 0; i < EXITS; i++) {
-        knot->mask[i] = i < count ? exits[i].mask : 0;
-        knot->value[i] = i < count ? exits[i].value : 1;
-        if (i >= count)
-            continue;
-        uint32_t node = (uint32_t)exits[i].node;
-        if (cutting->tree->nodes[node].left < 0) {
-            uint32_t leaf = build->leaf_number[cutting->node_first + node] - cutting->leaf_first;
-            knot->next[i] = (uint16_t)(AX_FOREST_ROW_LEAF | leaf);
-            continue;
-        }
-        cutting->roots[cutting->count] = exits[i].node;
-        cutting->stage[cutting->count] = cutting->stage[number] + 1;
-        knot->next[i] = (uint16_t)cutting->count++;
-    }
-}
-
-static void
-cut_tree(struct build *build, struct cutting *cutting, size_t index)
+write_heap(const struct build *build, size_t index, uint32_t *heap_place)
 {
     const struct ax_forest_tree *tree = &build->plan->forest->trees[index];
-    cutting->tree = tree;
-    cutting->node_first = build->plan->node_first[index];
-    cutting->leaf_first = build->trees[index].leaf;
-    for (uint32_t n = tree->node_count; n-- > 0;)
-        cutting->leaves_below[n] = tree->nodes[n].left < 0
-                                       ? 1
-                                       : cutting->leaves_below[tree->nodes[n].left] +
-                                             cutting->leaves_below[tree->nodes[n].right];
-    cutting->roots[0] = 0;
-    cutting->stage[0] = 1;
-    cutting->count = 1;
-    build->trees[index].knot = build->knot_count;
-    for (uint32_t i = 0; i < cutting->count; i++) {
-        cut_knot(build, cutting, i, &build->knots[build->knot_count++]);
-        if (cutting->stage[i] > build->trees[index].stages)
-            build->trees[index].stages = cutting->stage[i];
+    const uint32_t *predicates = build->plan->node_predicate + build->plan->node_first[index];
+    const uint32_t *numbers = build->leaf_number + build->plan->node_first[index];
+    uint32_t depth = build->head.depth, places = (UINT32_C(1) << depth) - 1;
+    size_t strip = index / AX_FOREST_ROW_STRIP, group = index % AX_FOREST_ROW_STRIP / 64;
+    size_t groups_left = (build->head.tree_count + 63) / 64 - strip * STRIP_GROUPS;
+    size_t groups = groups_left < STRIP_GROUPS ? groups_left : STRIP_GROUPS;
+    struct ax_forest_row_word *words = build->words + strip * places * STRIP_GROUPS;
+    uint8_t *out = build->numbers + (index << depth);
+    heap_place[0] = 0;
+    for (uint32_t n = 0; n < tree->node_count; n++) { /* preorder: parents come first */
+        const struct ax_forest_node *node = &tree->nodes[n];
+        uint32_t place = heap_place[n];
+        if (node->left < 0) { /* all places below it that a row can come to lie to its left */
+            while (place < places)
+                place = 2 * place + 1;
+            out[place - places] = (uint8_t)(numbers[n] - build->trees[index].leaf);
+            continue;
+        }
+        struct ax_forest_row_word *word = &words[place * groups + group];
+        word->lane[index % 64] = (uint8_t)build->lane_of[predicates[n]];
+        word->rank[index % 64] = (uint8_t)build->rank_of[predicates[n]];
+        heap_place[node->left] = 2 * place + 1;
+        heap_place[node->right] = 2 * place + 2;
     }
 }
 
 static ax_status
-cut_all(struct build *build)
+write_all_heaps(struct build *build)
 {
     const struct ax_forest *forest = build->plan->forest;
     struct ax_arena *arena = build->ctx->arena;
-    size_t knots_max = forest->node_count - forest->leaf_count + forest->tree_count;
-    size_t room = forest->tree_nodes_max + 1;
-    struct cutting cutting = {.leaves_below = AX_NEW_ARRAY(arena, uint32_t, room),
-                              .roots = AX_NEW_ARRAY(arena, int32_t, room),
-                              .stage = AX_NEW_ARRAY(arena, uint32_t, room)};
-    build->knots = AX_NEW_ARRAY(arena, struct ax_forest_row_knot, knots_max);
-    if (!cutting.leaves_below || !cutting.roots || !cutting.stage || !build->knots)
+    uint32_t *heap_place = AX_NEW_ARRAY(arena, uint32_t, forest->tree_nodes_max + 1);
+    build->head.tree_count = (uint32_t)forest->tree_count;
+    size_t groups = (forest->tree_count + 63) / 64;
+    build->head.depth = forest->depth_max;
+    build->number_count = forest->tree_count << build->head.depth;
+    build->numbers = AX_NEW_ARRAY(arena, uint8_t, build->number_count);
+    size_t places = ((size_t)1 << build->head.depth) - 1;
+    if (!heap_place || !build->numbers || !words_reserve(build, groups * places))
         return out_of_memory(build->ctx);
     for (size_t t = 0; t < forest->tree_count; t++)
-        cut_tree(build, &cutting, t);
+        write_heap(build, t, heap_place);
     return AX_OK;
 }
 
@@ -400,6 +337,13 @@ pair_all(struct build *build)
 
 /* ---- the form ---- */
 
+static size_t
+decision_bytes(const struct ax_forest_row *head)
+{
+    size_t places = ((size_t)1 << head->depth) - 1;
+    return places * STRIP_GROUPS * sizeof(uint64_t);
+}
+
 static void
 lay_out(struct build *build, enum ax_forest_row_kind kind)
 {
@@ -422,9 +366,9 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->cuts_at = place(build, plan->cut_count * sizeof(double));
     head->sets_at = place(build, plan->set_count * sizeof(struct ax_forest_set));
     head->trees_at = place(build, forest->tree_count * sizeof(struct ax_forest_row_tree));
-    head->pairs_at = place(build, build->pair_count * sizeof(struct ax_forest_row_pair));
-    head->paths_at = place(build, 2 * build->pair_count * sizeof(struct ax_forest_row_paths));
-    head->knots_at = place(build, build->knot_count * sizeof(struct ax_forest_row_knot));
+    head->words_at = place(build, build->word_count * sizeof(struct ax_forest_row_word));
+    head->paths_at = place(build, build->path_count * sizeof(struct ax_forest_row_paths));
+    head->numbers_at = place(build, build->number_count);
     head->nodes_at = place(build, build->node_count * sizeof(struct ax_forest_row_node));
     head->leaves_at = place(build, build->node_count * sizeof(uint32_t));
     head->starts_at = place(build, head->group_count * ABREAST * sizeof(uint32_t));
@@ -434,7 +378,8 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->bytes = (uint32_t)build->bytes;
     head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
                                      aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned(head->tree_count * sizeof(uint32_t)));
+                                     aligned(head->tree_count * sizeof(uint32_t)) +
+                                     decision_bytes(head) + AX_FOREST_ROW_STRIP);
 }
 
 static void
@@ -519,9 +464,9 @@ write_form(struct build *build, char *form)
     write_piece(form, head->cuts_at, plan->cuts, plan->cut_count * sizeof(double));
     write_piece(form, head->sets_at, plan->sets, plan->set_count * sizeof *plan->sets);
     write_piece(form, head->trees_at, build->trees, head->tree_count * sizeof *build->trees);
-    write_piece(form, head->pairs_at, build->pairs, build->pair_count * sizeof *build->pairs);
-    write_piece(form, head->paths_at, build->paths, 2 * build->pair_count * sizeof *build->paths);
-    write_piece(form, head->knots_at, build->knots, build->knot_count * sizeof *build->knots);
+    write_piece(form, head->words_at, build->words, build->word_count * sizeof *build->words);
+    write_piece(form, head->paths_at, build->paths, build->path_count * sizeof *build->paths);
+    write_piece(form, head->numbers_at, build->numbers, build->number_count);
     write_piece(form, head->nodes_at, build->nodes, build->node_count * sizeof *build->nodes);
     write_piece(form, head->leaves_at, build->node_leaf, build->node_count * sizeof(uint32_t));
     write_piece(form, head->starts_at, build->starts, abreast);
@@ -544,8 +489,8 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
     AX_TRY(number_leaves(&build));
     if (kind == AX_FOREST_ROW_MATCH)
         AX_TRY(write_all_paths(&build));
-    else if (kind == AX_FOREST_ROW_KNOTS)
-        AX_TRY(cut_all(&build));
+    else if (kind == AX_FOREST_ROW_HEAP)
+        AX_TRY(write_all_heaps(&build));
     else
         AX_TRY(pair_all(&build));
     lay_out(&build, kind);
@@ -569,7 +514,10 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     struct ax_forest_row_work work = {.lanes = scratch};
     char *at = (char *)scratch + aligned(form->lane_count + AX_FOREST_ROW_MATCH_LANES);
     work.floats = (float *)at;
-    work.leaves = (uint32_t *)(at + aligned((form->feature_count + 16) * sizeof(float)));
+    at += aligned((form->feature_count + 16) * sizeof(float));
+    work.decisions = (uint64_t *)at;
+    work.codes = (uint8_t *)at + decision_bytes(form);
+    work.leaves = (uint32_t *)(work.codes + AX_FOREST_ROW_STRIP);
     return work;
 }
 

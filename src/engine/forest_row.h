@@ -6,9 +6,9 @@
  *   K2d, match   trees of up to 32 leaves: all nodes of two trees are decided by one comparison,
  *                and the leaf is the one whose path agrees with the decisions, 16 leaves at a
  *                time. No branch and no address depends on the row but the leaf's value.
- *   knots        larger trees are cut into knots, connected pieces of up to 7 nodes in a cache
- *                line: a knot is decided and its exit matched as above, and leads to another knot
- *                or a leaf. Three levels and more of a tree for one dependent load.
+ *   K2b, heap    trees of up to 8 levels, filled up to full ones: a comparison decides one place of
+ *                64 trees; then bit l of all trees' leaf numbers, 512 trees at a time, is chosen
+ *                among the decisions of level l by the bits before it.
  *   K3           trees are walked eight abreast without branches, a step of all eight being
  *                "child + (rank > the node's)"; any shape, any machine.
  * Leaf values are added in the order of the file.
@@ -23,16 +23,16 @@
 enum {
     AX_FOREST_ROW_ALIGN = 64,
     AX_FOREST_ROW_ABREAST = 8,
-    AX_FOREST_ROW_EXITS = 8,         /* of a knot */
+    AX_FOREST_ROW_HEAP_DEPTH = 8,    /* of trees that K2b can do */
     AX_FOREST_ROW_PATHS = 32,        /* leaves of a tree that K2d can do */
     AX_FOREST_ROW_MATCH_LANES = 256, /* more than these only K3 can do */
     AX_FOREST_ROW_SMALL = 16,        /* cuts that one comparison of floats tells apart */
-    AX_FOREST_ROW_LEAF = 1 << 15,    /* in a knot's `next`: the rest is the number of a leaf */
+    AX_FOREST_ROW_STRIP = 512,       /* trees whose leaves K2b finds together */
 };
 
 enum ax_forest_row_kind {
     AX_FOREST_ROW_MATCH,
-    AX_FOREST_ROW_KNOTS,
+    AX_FOREST_ROW_HEAP,
     AX_FOREST_ROW_INTERLEAVE,
 };
 
@@ -47,9 +47,12 @@ struct ax_forest_row_column {
     uint32_t set_lane;
 };
 
-/* Of two trees: a node's decision is that the rank in its lane is greater than its own. */
-struct ax_forest_row_pair {
-    uint8_t lane[64], rank[64]; /* the second tree's from 32 on */
+/*
+ * 64 nodes: a node's decision is that the rank in its lane is greater than its own. K2d: of two
+ * trees, the second's from 32 on. K2b: the same place of 64 trees.
+ */
+struct ax_forest_row_word {
+    uint8_t lane[64], rank[64];
 };
 
 /* A leaf is reached when (decisions & mask) == value. */
@@ -57,17 +60,7 @@ struct ax_forest_row_paths {
     uint32_t mask[AX_FOREST_ROW_PATHS], value[AX_FOREST_ROW_PATHS];
 };
 
-/* Exits that are none never agree. */
-struct ax_forest_row_knot {
-    uint8_t lane[AX_FOREST_ROW_EXITS], mask[AX_FOREST_ROW_EXITS];
-    uint8_t rank[AX_FOREST_ROW_EXITS], value[AX_FOREST_ROW_EXITS];
-    uint16_t next[AX_FOREST_ROW_EXITS]; /* knot of the same tree, or a leaf */
-    uint32_t unused[4];
-};
-
 struct ax_forest_row_tree {
-    uint32_t knot;   /* its root's */
-    uint32_t stages; /* knots on the longest path */
     uint32_t leaf;   /* its first leaf */
     uint32_t output; /* of no account where leaves are vectors */
 };
@@ -91,8 +84,9 @@ struct ax_forest_row {
     uint32_t set_count;
     uint32_t correct; /* 1: doubles with few bits, too, may not be floats */
     uint32_t columns_at, cuts_at, tables_at, sets_at, base_at, trees_at, values_at;
-    uint32_t pairs_at, paths_at; /* of K2d */
-    uint32_t knots_at;
+    uint32_t words_at;                                            /* of K2d and K2b */
+    uint32_t paths_at;                                            /* of K2d */
+    uint32_t depth, numbers_at;                                   /* of K2b */
     uint32_t nodes_at, leaves_at, starts_at, places_at, steps_at; /* of K3 */
     uint32_t group_count;
     uint32_t scratch_bytes; /* of a call */
@@ -102,7 +96,9 @@ struct ax_forest_row {
 struct ax_forest_row_work {
     uint8_t *lanes;
     float *floats;
-    uint32_t *leaves; /* of each tree: its place among all leaves */
+    uint64_t *decisions; /* [place][8 groups of 64 trees] */
+    uint8_t *codes;      /* of a strip's trees */
+    uint32_t *leaves;    /* of each tree: its place among all leaves */
 };
 
 /* One level's way to score rows: margins, output_count doubles a row. */

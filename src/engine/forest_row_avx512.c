@@ -9,25 +9,29 @@
  * K2d. The lanes of ranks fill one to four registers; vpermb (vpermi2b) fetches the rank of each of
  * the 64 nodes of two trees and vpcmpub decides them; two comparisons of sixteen paths find a
  * tree's leaf. The model is read front to back.
- * Knots. The same on up to 7 nodes and 8 exits. A tree takes as many steps as it has knots on its
- * longest path, always, so that no branch depends on the row; one that has arrived stays. Trees do
- * not wait for each other.
+ * K2b. Trees are filled up to full ones of at most 8 levels, and one comparison decides the same
+ * place of 64 trees. The bits of the leaf numbers then come out level by level: those of a level's
+ * decisions that count are chosen by the bits above, 512 trees an operation. Source: the idea of
+ * bit-slicing over trees instead of rows is ours.
  *
  * Cost: 13 operations a column of more than 16 cuts, 8 a smaller one. K2d: 2 operations a tree for
- * the decisions, 9 for the match. Knots: 14 operations and 30 cycles of latency a step, which
- * other trees hide. An addition a tree, whose latency is the bound below all of that.
+ * the decisions, 9 for the match. K2b of depth d: 3 (2^d - 1)/64 a tree for the decisions, as many
+ * and 2^d once for 512 trees, 2 d/64 and 4 a tree. An addition a tree, whose latency is the bound
+ * below all of that.
  */
 #include <immintrin.h>
 #include <string.h>
 
 #include "engine/forest_row.h"
 
-#define UNROLL __attribute__((always_inline)) static inline
+enum { GROUPS = AX_FOREST_ROW_STRIP / 64 };
+
+#define UNROLL __attribute__((always_inline)) inline
 #define DOWN   (_MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 
 /* ---- ranks ---- */
 
-UNROLL uint32_t
+UNROLL static uint32_t
 count_below(const float *table, __m512 x)
 {
     return (uint32_t)_mm_popcnt_u32(
@@ -41,7 +45,7 @@ struct found {
 };
 
 /* Doubles, rounded down. */
-UNROLL struct found
+UNROLL static struct found
 narrow_row(const char *row, uint32_t count, float *out)
 {
     __m512i bits = _mm512_setzero_si512();
@@ -58,7 +62,7 @@ narrow_row(const char *row, uint32_t count, float *out)
                           _mm512_test_epi64_mask(bits, _mm512_set1_epi64(0x1FFFFFFF)) != 0};
 }
 
-UNROLL struct found
+UNROLL static struct found
 scan_row(const char *row, uint32_t count)
 {
     __mmask16 missing = 0;
@@ -99,7 +103,7 @@ set_missing(const struct ax_forest_row *form, const char *values, uint8_t *lanes
     }
 }
 
-UNROLL __m512
+UNROLL static __m512
 broadcast(const char *values, uint32_t feature)
 {
     float x;
@@ -107,7 +111,7 @@ broadcast(const char *values, uint32_t feature)
     return _mm512_set1_ps(x);
 }
 
-UNROLL void
+UNROLL static void
 rank_row(const struct ax_forest_row *form, const char *row, bool f32,
          const struct ax_forest_row_work *work)
 {
@@ -142,7 +146,7 @@ struct lanes {
     int registers;
 };
 
-UNROLL __m512i
+UNROLL static __m512i
 ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
 {
     if (registers == 1)
@@ -155,7 +159,7 @@ ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
 }
 
 /* K2d: of 32 paths the one that agrees. */
-UNROLL uint32_t
+UNROLL static uint32_t
 path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
 {
     __m512i d = _mm512_set1_epi32((int)decisions);
@@ -166,41 +170,13 @@ path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
     return _tzcnt_u32(_cvtmask32_u32(_mm512_kunpackw(b, a)));
 }
 
-/* The exit that a knot's decisions lead to. */
-UNROLL uint32_t
-exit_of(const struct ax_forest_row_knot *knot, const struct lanes *lanes, const int registers)
-{
-    /* 16 bytes of each: the second eight are masks and values, whose decisions nobody asks. */
-    __m128i tests = _mm_load_si128((const __m128i *)knot->lane);
-    __m128i limits = _mm_load_si128((const __m128i *)knot->rank);
-    __m512i ranks = ranks_of(lanes, _mm512_castsi128_si512(tests), registers);
-    uint32_t decisions = _cvtmask16_u32(_mm_cmpgt_epu8_mask(_mm512_castsi512_si128(ranks), limits));
-    __m128i path = _mm_and_si128(_mm_set1_epi8((char)decisions), tests);
-    uint32_t agrees = _cvtmask16_u32(_mm_cmpeq_epi8_mask(path, limits));
-    return knot->next[_tzcnt_u32(agrees >> AX_FOREST_ROW_EXITS)];
-}
-
-/* No branch but the count of stages: another would be mispredicted. */
-UNROLL uint32_t
-knots_of(const struct ax_forest_row_knot *first, uint32_t stages, const struct lanes *lanes,
-         const int registers)
-{
-    uint32_t knot = 0, next = exit_of(first, lanes, registers);
-    for (uint32_t s = stages; s > 1; s--) {
-        uint32_t arrived = -(next >> 15); /* all bits: stay, and find the same exit again */
-        knot = (knot & arrived) | (next & ~arrived);
-        next = exit_of(first + knot, lanes, registers);
-    }
-    return next & (AX_FOREST_ROW_LEAF - 1);
-}
-
 /* Where leaves are added as they are found: one output. */
 struct sum {
     double wide;
     float narrow;
 };
 
-UNROLL void
+UNROLL static void
 add_leaf(const struct ax_forest_row *form, struct sum *sum, uint32_t leaf)
 {
     if (form->f32)
@@ -210,12 +186,12 @@ add_leaf(const struct ax_forest_row *form, struct sum *sum, uint32_t leaf)
 }
 
 /* Finds the leaves; sum: NULL when they are kept for later. */
-UNROLL void
+UNROLL static void
 match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
           const int registers)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const struct ax_forest_row_pair *pair = ax_forest_row_at(form, form->pairs_at);
+    const struct ax_forest_row_word *pair = ax_forest_row_at(form, form->words_at);
     const struct ax_forest_row_paths *paths = ax_forest_row_at(form, form->paths_at);
     struct lanes lanes;
     for (int i = 0; i < registers; i++)
@@ -234,41 +210,102 @@ match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wor
     }
 }
 
-UNROLL void
-knots_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
-          const int registers)
+/* K2b: which way the trees of a strip go at each place of theirs. */
+UNROLL static void
+decide_places(const struct ax_forest_row_word *words, uint64_t *decisions, size_t places,
+              size_t groups, const struct lanes *lanes, const int registers)
 {
-    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const struct ax_forest_row_knot *knots = ax_forest_row_at(form, form->knots_at);
-    struct lanes lanes;
-    for (int i = 0; i < registers; i++)
-        lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
-    for (uint32_t t = 0; t < form->tree_count; t++) {
-        uint32_t leaf =
-            trees[t].leaf + knots_of(knots + trees[t].knot, trees[t].stages, &lanes, registers);
-        if (sum)
-            add_leaf(form, sum, leaf);
-        else
-            work->leaves[t] = leaf;
+    for (size_t p = 0; p < places; p++, decisions += GROUPS)
+        for (size_t g = 0; g < groups; g++, words++) {
+            __m512i ranks = ranks_of(lanes, _mm512_load_si512(words->lane), registers);
+            decisions[g] =
+                _cvtmask64_u64(_mm512_cmpgt_epu8_mask(ranks, _mm512_load_si512(words->rank)));
+        }
+}
+
+/*
+ * Bits of the leaf numbers of 512 trees, highest first: bit l is the decision at the place of level
+ * l that the bits before it lead to. The tournament of a level has 1, 2, 4 ... matches.
+ */
+static void
+heap_bits(const uint64_t *decisions, uint32_t depth, __m512i *bits)
+{
+    __m512i match[1 << (AX_FOREST_ROW_HEAP_DEPTH - 1)];
+    for (uint32_t l = 0; l < depth; l++) {
+        uint32_t count = UINT32_C(1) << l;
+        for (uint32_t i = 0; i < count; i++, decisions += GROUPS)
+            match[i] = _mm512_load_si512(decisions);
+        for (uint32_t b = l; b-- > 0;)
+            for (uint32_t i = 0; i < UINT32_C(1) << b; i++)
+                match[i] = _mm512_ternarylogic_epi64(bits[b], match[2 * i + 1], match[2 * i], 0xCA);
+        bits[l] = match[0];
     }
 }
 
-UNROLL void
-leaves_by_lanes(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-                struct sum *sum, bool match)
+/* The leaf numbers themselves, a byte a tree. */
+static void
+heap_codes(const uint64_t *decisions, uint32_t depth, size_t groups, uint8_t *codes)
 {
-    if (form->match_lanes <= 64 && match)
-        match_all(form, work, sum, 1);
-    else if (form->match_lanes <= 64)
-        knots_all(form, work, sum, 1);
-    else if (form->match_lanes <= 128 && match)
-        match_all(form, work, sum, 2);
-    else if (form->match_lanes <= 128)
-        knots_all(form, work, sum, 2);
-    else if (match)
-        match_all(form, work, sum, 4);
+    alignas(64) uint64_t planes[AX_FOREST_ROW_HEAP_DEPTH][GROUPS];
+    heap_bits(decisions, depth, (__m512i *)planes);
+    for (size_t g = 0; g < groups; g++) {
+        __m512i code = _mm512_setzero_si512();
+        for (uint32_t l = 0; l < depth; l++)
+            code = _mm512_or_si512(
+                code, _mm512_maskz_set1_epi8(planes[l][g], (char)(1 << (depth - 1 - l))));
+        _mm512_store_si512(codes + 64 * g, code);
+    }
+}
+
+UNROLL static void
+heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
+         const int registers)
+{
+    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
+    const struct ax_forest_row_word *words = ax_forest_row_at(form, form->words_at);
+    const uint8_t *numbers = ax_forest_row_at(form, form->numbers_at);
+    size_t places = ((size_t)1 << form->depth) - 1;
+    struct lanes lanes;
+    for (int i = 0; i < registers; i++)
+        lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
+    for (uint32_t first = 0, count; first < form->tree_count; first += count) {
+        uint32_t rest = form->tree_count - first;
+        count = rest < AX_FOREST_ROW_STRIP ? rest : AX_FOREST_ROW_STRIP;
+        size_t groups = (count + 63) / 64;
+        decide_places(words, work->decisions, places, groups, &lanes, registers);
+        heap_codes(work->decisions, form->depth, groups, work->codes);
+        words += places * groups;
+        for (uint32_t t = first; t < first + count; t++) {
+            uint32_t at = t << form->depth;
+            uint32_t leaf = trees[t].leaf + numbers[at + work->codes[t - first]];
+            if (sum)
+                add_leaf(form, sum, leaf);
+            else
+                work->leaves[t] = leaf;
+        }
+    }
+}
+
+UNROLL static void
+leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+               struct sum *sum, const int registers)
+{
+    if (form->kind == AX_FOREST_ROW_MATCH)
+        match_all(form, work, sum, registers);
     else
-        knots_all(form, work, sum, 4);
+        heap_all(form, work, sum, registers);
+}
+
+UNROLL static void
+leaves_by_lanes(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                struct sum *sum)
+{
+    if (form->match_lanes <= 64)
+        leaves_by_kind(form, work, sum, 1);
+    else if (form->match_lanes <= 128)
+        leaves_by_kind(form, work, sum, 2);
+    else
+        leaves_by_kind(form, work, sum, 4);
 }
 
 static void
@@ -276,14 +313,13 @@ score_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *
              double *out_margin)
 {
     const double *base = ax_forest_row_at(form, form->base_at);
-    bool match = form->kind == AX_FOREST_ROW_MATCH;
     if (form->output_count > 1) {
-        leaves_by_lanes(form, work, NULL, match);
+        leaves_by_lanes(form, work, NULL);
         ax_forest_row_sum(form, work->leaves, out_margin);
         return;
     }
     struct sum sum = {.wide = base[0], .narrow = (float)base[0]};
-    leaves_by_lanes(form, work, &sum, match);
+    leaves_by_lanes(form, work, &sum);
     out_margin[0] = form->f32 ? (double)sum.narrow : sum.wide;
 }
 

@@ -11,6 +11,12 @@ static const struct ax_forest_level portable = {
 };
 
 #ifdef __x86_64__
+static const struct ax_forest_level avx2 = {
+    .name = "AVX2",
+    .row = ax_forest_row_portable,
+    .sizes = ax_forest_batch_avx2,
+};
+
 static const struct ax_forest_level avx512 = {
     .name = "AVX-512",
     .row = ax_forest_row_avx512,
@@ -19,12 +25,18 @@ static const struct ax_forest_level avx512 = {
 };
 
 static bool
+has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+}
+
+static bool
 has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni") &&
-           __builtin_cpu_supports("bmi2");
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni");
 }
 #endif
 
@@ -35,21 +47,26 @@ level_of(enum ax_engine_level level)
 #ifdef __x86_64__
     if ((level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX512) && has_avx512())
         return &avx512;
+    if ((level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX2) && has_avx2())
+        return &avx2;
 #endif
     return level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_PORTABLE ? &portable : NULL;
 }
 
 /* ---- what things cost, in nanoseconds of a core of 3 GHz ---- */
 
-/* Splits above a leaf, on average over the leaves of all trees, times trees. */
-static double
-path_sum(const struct ax_forest *forest, struct ax_arena *arena)
+/* Splits above a leaf, on average over the leaves of each tree, over all trees. */
+static ax_status
+mean_sum(const struct ax_forest *forest, struct ax_ctx *ctx, double *out_sum)
 {
-    uint32_t *level = AX_NEW_ARRAY(arena, uint32_t, forest->tree_nodes_max + 1);
+    uint32_t *level = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_nodes_max + 1);
+    if (!level)
+        return ax_fail(ctx, AX_LIMIT, "no memory to measure a forest");
     double sum = 0;
-    for (size_t t = 0; level && t < forest->tree_count; t++) {
+    for (size_t t = 0; t < forest->tree_count; t++) {
         const struct ax_forest_tree *tree = &forest->trees[t];
         double paths = 0, leaves = 0;
+        level[0] = 0;
         for (uint32_t n = 0; n < tree->node_count; n++) { /* preorder: parents come first */
             const struct ax_forest_node *node = &tree->nodes[n];
             if (node->left < 0) {
@@ -59,23 +76,34 @@ path_sum(const struct ax_forest *forest, struct ax_arena *arena)
             }
             level[node->left] = level[node->right] = level[n] + 1;
         }
-        level[0] = 0;
         sum += paths / leaves;
     }
+    *out_sum = sum;
+    return AX_OK;
+}
+
+/* Splits on the longest path, over all trees. */
+static double
+deepest_sum(const struct ax_forest *forest)
+{
+    double sum = 0;
+    for (size_t t = 0; t < forest->tree_count; t++)
+        sum += forest->trees[t].depth;
     return sum;
 }
 
+/* Of a row whose forest is compiled to that kind. */
 static double
-row_cost(const struct ax_forest_row *form)
+row_cost(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind, double paths)
 {
-    double ns = 20 + 1.5 * form->column_count + 1.0 * form->set_count;
-    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const uint32_t *steps = ax_forest_row_at(form, form->steps_at);
-    for (uint32_t t = 0; t < form->tree_count; t++)
-        ns += form->kind == AX_FOREST_ROW_MATCH ? 3 : 2.0 * trees[t].stages;
-    for (uint32_t g = 0; g < form->group_count; g++)
-        ns += 8 * (1 + 0.6 * steps[g]);
-    return ns;
+    const struct ax_forest *forest = plan->forest;
+    double trees = (double)forest->tree_count;
+    double ns = 20 + 2 * plan->column_count + plan->set_count;
+    if (kind == AX_FOREST_ROW_MATCH)
+        return ns + 3 * trees;
+    if (kind == AX_FOREST_ROW_HEAP)
+        return ns + 1.8 * trees + ceil(trees / 64) * (double)(1 << forest->depth_max);
+    return ns + trees + paths; /* the deepest of eight sets the steps */
 }
 
 static double
@@ -92,26 +120,37 @@ block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops
 
 /* ---- forms ---- */
 
-static enum ax_forest_row_kind
-row_kind(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan,
-         enum ax_engine_kernel kernel)
-{
-    if (!scorer->level->match || kernel == AX_ENGINE_KERNEL_INTERLEAVE)
-        return AX_FOREST_ROW_INTERLEAVE;
-    if (ax_forest_row_fits(plan, AX_FOREST_ROW_MATCH) && kernel != AX_ENGINE_KERNEL_KNOTS)
-        return AX_FOREST_ROW_MATCH;
-    return ax_forest_row_fits(plan, AX_FOREST_ROW_KNOTS) ? AX_FOREST_ROW_KNOTS
-                                                         : AX_FOREST_ROW_INTERLEAVE;
-}
-
 static ax_status
 make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_kernel kernel,
          struct ax_arena *arena, size_t bytes_max, struct ax_forest_scorer *scorer)
 {
-    enum ax_forest_row_kind kind = row_kind(scorer, plan, kernel);
-    AX_TRY(ax_forest_row_build(ctx, plan, kind, arena, bytes_max, &scorer->row));
+    static const struct {
+        enum ax_engine_kernel kernel;
+        enum ax_forest_row_kind kind;
+    } kinds[] = {
+        {AX_ENGINE_KERNEL_INTERLEAVE, AX_FOREST_ROW_INTERLEAVE},
+        {AX_ENGINE_KERNEL_MATCH, AX_FOREST_ROW_MATCH},
+        {AX_ENGINE_KERNEL_HEAP, AX_FOREST_ROW_HEAP},
+    };
+    double best_ns = INFINITY, paths = deepest_sum(plan->forest);
+    enum ax_forest_row_kind best = AX_FOREST_ROW_INTERLEAVE;
+    for (size_t i = 0; i < AX_COUNT_OF(kinds); i++) {
+        enum ax_forest_row_kind kind = kinds[i].kind;
+        if ((kernel != AX_ENGINE_KERNEL_BEST && kernel != kinds[i].kernel) ||
+            (kind != AX_FOREST_ROW_INTERLEAVE && !scorer->level->match) ||
+            !ax_forest_row_fits(plan, kind))
+            continue;
+        double ns = row_cost(plan, kind, paths);
+        if (ns < best_ns) {
+            best = kind;
+            best_ns = ns;
+        }
+    }
+    if (isinf(best_ns))
+        return AX_OK;
+    AX_TRY(ax_forest_row_build(ctx, plan, best, arena, bytes_max, &scorer->row));
     if (scorer->row)
-        scorer->row_ns = row_cost(scorer->row);
+        scorer->row_ns = best_ns;
     return AX_OK;
 }
 
@@ -145,7 +184,9 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this machine does not have the instructions asked "
                        "for, or this build not the kernels");
-    scorer.row_ns = 5 * (double)forest->tree_count + 3 * path_sum(forest, ctx->arena);
+    double levels;
+    AX_TRY(mean_sum(forest, ctx, &levels));
+    scorer.row_ns = 5 * (double)forest->tree_count + 3 * levels;
     struct ax_forest_plan plan = {};
     if (kernel != AX_ENGINE_KERNEL_WALK)
         AX_TRY(ax_forest_compile(ctx, forest, &plan));

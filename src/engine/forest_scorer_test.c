@@ -1,1 +1,140 @@
 #include "engine/forest_scorer.h"
+
+#include "harness.h"
+#include "kernel_case.h"
+
+enum { TEST_BYTES_MAX = 1 << 29, SEEDS = 120, ROWS = 700 };
+
+static const struct {
+    enum ax_engine_level level;
+    enum ax_engine_kernel kernel;
+} kinds[] = {
+    {AX_ENGINE_LEVEL_BEST, AX_ENGINE_KERNEL_BEST},
+    {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_WALK},
+    {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_BEST},
+    {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_INTERLEAVE},
+    {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_BATCH},
+    {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_BEST},
+    {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_BATCH},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BEST},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_INTERLEAVE},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_MATCH},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_HEAP},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH},
+};
+
+/* Scores rows in calls of `calls` rows each and compares with the walk. */
+static bool
+same(struct ax_ctx *ctx, const struct ax_forest_scorer *scorer, const struct ax_forest_rows *rows,
+     size_t calls, const double *want)
+{
+    size_t outputs = scorer->forest->output_count;
+    double *got = AX_NEW_ARRAY(ctx->arena, double, rows->count *outputs + 1);
+    void *scratch = kernel_case_scratch(ctx, scorer->scratch_bytes);
+    for (size_t from = 0, count; from < rows->count; from += count) {
+        count = rows->count - from < calls ? rows->count - from : calls;
+        struct ax_forest_rows part = *rows;
+        part.at = (const char *)rows->at + from * rows->stride_bytes;
+        part.count = count;
+        ax_forest_scorer_run(scorer, &part, scratch, got + from * outputs);
+    }
+    return memcmp(got, want, rows->count * outputs * sizeof *got) == 0;
+}
+
+static void
+check_seed(uint64_t seed)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    struct kernel_case about = kernel_case_of(seed);
+    struct ax_forest *forest = kernel_case_make(&ctx, &about);
+    static const size_t calls[] = {1, 3, 64, 100, 129, 257, 512, ROWS};
+    for (int f32 = 0; f32 < 2; f32++) {
+        size_t cell = f32 ? sizeof(float) : sizeof(double);
+        struct ax_forest_rows rows = {
+            .at = kernel_case_rows(&ctx, forest, seed, ROWS, f32),
+            .count = ROWS,
+            .stride_bytes = cell * forest->feature_count,
+            .f32 = f32,
+        };
+        double *want = kernel_case_margins(&ctx, forest, rows.at, ROWS, f32);
+        for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
+            struct ax_engine_config config = {.level = kinds[k].level, .kernel = kinds[k].kernel};
+            struct ax_forest_scorer scorer;
+            ax_status status =
+                ax_forest_scorer_init(&ctx, forest, &config, arena, SIZE_MAX, &scorer);
+            if (status == AX_UNSUPPORTED && config.level >= AX_ENGINE_LEVEL_AVX2)
+                continue;
+            CHECK_EQ(status, AX_OK);
+            size_t size = calls[(seed + k) % AX_COUNT_OF(calls)];
+            if (!same(&ctx, &scorer, &rows, size, want))
+                ax_test_failed(__FILE__, __LINE__, "seed %d kind %zu f32 %d, %zu rows a call",
+                               (int)seed, k, f32, size);
+        }
+    }
+}
+
+TEST(forest_scorer_gives_the_walks_bits_with_every_kernel)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++)
+        check_seed(seed);
+}
+
+static void
+check_covers(struct ax_ctx *ctx)
+{
+    static const struct ax_engine_config best = {};
+    size_t row = 0, batch = 0, both = 0;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+        struct ax_ctx inner = ax_ctx_of(arena);
+        struct kernel_case about = kernel_case_of(seed);
+        struct ax_forest *forest = kernel_case_make(&inner, &about);
+        struct ax_forest_scorer scorer;
+        CHECK_EQ(ax_forest_scorer_init(&inner, forest, &best, arena, SIZE_MAX, &scorer), AX_OK);
+        row += scorer.row != NULL;
+        batch += scorer.batch != NULL;
+        both += scorer.row && scorer.batch;
+        CHECK(!scorer.row || scorer.row->bytes % 64 == 0);
+        CHECK_EQ(ax_forest_scorer_init(&inner, forest, &best, arena, 100, &scorer), AX_OK);
+        CHECK(!scorer.row && !scorer.batch); /* no room: the walk */
+    }
+    (void)ctx;
+    CHECK(row > SEEDS * 8 / 10 && batch > SEEDS * 6 / 10 && both > SEEDS / 2);
+}
+
+TEST(forest_scorer_covers_most_forests_and_does_without_room)
+{
+    ax_test_with_ctx(check_covers);
+}
+
+static const struct ax_forest *swept; /* made before the sweep */
+
+static ax_status
+init_swept(struct ax_ctx *ctx)
+{
+    static const struct ax_engine_config best = {};
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    if (!arena)
+        return AX_LIMIT;
+    struct ax_ctx inner = ax_ctx_of(arena);
+    struct ax_forest_scorer scorer;
+    ax_status status = ax_forest_scorer_init(&inner, swept, &best, arena, SIZE_MAX, &scorer);
+    return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", inner.error);
+}
+
+TEST(forest_scorer_survives_every_failed_allocation)
+{
+    static const struct kernel_case about = {.tree_count = 40,
+                                             .feature_count = 5,
+                                             .output_count = 2,
+                                             .leaves_max = 60,
+                                             .depth_max = 9,
+                                             .threshold_max = 40,
+                                             .sets = 0.3,
+                                             .seed = 4};
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    swept = kernel_case_make(&ctx, &about);
+    FAULT_SWEEP(init_swept);
+}

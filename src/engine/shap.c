@@ -288,12 +288,9 @@ add_tree(struct walk *walk, const struct ax_shap_points *points, size_t stride, 
     }
 }
 
-void
-ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points, const double *row,
-            void *scratch, double *out)
+static struct walk
+walk_of(const struct ax_forest *forest, const double *row, void *scratch)
 {
-    AX_ASSERT(forest->covers);
-    size_t stride = forest->feature_count + 1;
     size_t vectors = (size_t)forest->depth_max * padded(points_of(forest->feature_max));
     struct walk walk = {.forest = forest, .row = row};
     walk.states = ax_scratch_take(&scratch, sizeof *walk.states, forest->feature_count);
@@ -303,6 +300,26 @@ ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points,
     walk.takes = ax_scratch_take(&scratch, sizeof(double), vectors);
     for (size_t f = 0; f < forest->feature_count; f++)
         walk.states[f] = (struct feature_state){.ratio = 1, .one = true};
+    return walk;
+}
+
+void
+ax_shap_add_tree(const struct ax_forest *forest, const struct ax_shap_points *points, size_t tree,
+                 const double *row, void *scratch, double *out)
+{
+    AX_ASSERT(forest->covers);
+    struct walk walk = walk_of(forest, row, scratch);
+    walk.tree = &forest->trees[tree];
+    add_tree(&walk, points, forest->feature_count + 1, out);
+}
+
+void
+ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points, const double *row,
+            void *scratch, double *out)
+{
+    AX_ASSERT(forest->covers);
+    size_t stride = forest->feature_count + 1;
+    struct walk walk = walk_of(forest, row, scratch);
     memset(out, 0, forest->output_count * stride * sizeof *out);
     for (size_t t = 0; t < forest->tree_count; t++) {
         walk.tree = &forest->trees[t];

@@ -272,6 +272,8 @@ loop_open(struct ax_loop *loop, struct ax_ctx *ctx)
                    .pipeline_max = (size_t)config->pipeline_max},
         .answer_bytes_max = (size_t)config->answer_bytes_max,
         .arena_bytes_max = (size_t)config->arena_bytes_max,
+        .compress_bytes_min = (size_t)config->compress_bytes_min,
+        .compress_bytes_max = (size_t)config->compress_bytes_max,
         .request_ms = config->request_ms,
     };
     struct ax_exchange_home home = {.loop = loop, .here = loop_is_here, .post = loop_call};
@@ -351,12 +353,23 @@ loops_new(struct ax_ctx *ctx, const struct ax_loop_config *config, size_t listen
                 (struct ax_loop_listener){.loop = loop, .socket = -1, .index = (int)j};
     }
     loops->config = *config;
-    loops->session_config = (struct ax_http1_session_config){
+    loops->http1_config = (struct ax_http1_session_config){
         .header_ms = config->header_ms,
         .body_ms = config->body_ms,
         .idle_ms = config->idle_ms,
         .pipeline_max = (size_t)config->pipeline_max,
         .pending_bytes_max = (size_t)config->pending_bytes_max,
+    };
+    loops->http2_config = (struct ax_http2_session_config){
+        .header_ms = config->header_ms,
+        .body_ms = config->body_ms,
+        .write_ms = config->write_ms,
+        .idle_ms = config->idle_ms,
+        .ping_ms = config->ping_ms,
+        .streams_max = (size_t)config->streams_max,
+        .window_bytes = (size_t)config->window_bytes,
+        .pending_bytes_max = (size_t)config->pending_bytes_max,
+        .bodies_bytes_max = (size_t)config->bodies_bytes_max,
     };
     loops->loop_count = count;
     loops->arena = ax_take(arena);

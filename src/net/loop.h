@@ -31,9 +31,15 @@ struct ax_loop_config {
     int64_t header_count_max;
     int64_t body_bytes_max; /* unless the service's head says otherwise */
     int64_t pipeline_max;
-    int64_t pending_bytes_max; /* unsent answers of a connection; above, it is not read */
-    int64_t answer_bytes_max;  /* body of one answer */
-    int64_t arena_bytes_max;   /* memory of one request */
+    int64_t pending_bytes_max;  /* unsent answers of a connection; above, it is not read */
+    int64_t answer_bytes_max;   /* body of one answer */
+    int64_t arena_bytes_max;    /* memory of one request */
+    int64_t streams_max;        /* of a connection of HTTP/2 at once */
+    int64_t window_bytes;       /* that a stream may send ahead of being read */
+    int64_t bodies_bytes_max;   /* of all streams of a connection */
+    int64_t ping_ms;            /* for a silent client with streams open to answer one */
+    int64_t compress_bytes_min; /* answers from this size on are compressed; 0: none */
+    int64_t compress_bytes_max; /* and up to this one */
 };
 
 /* Section "net": parses, checks, documents and prints the fields above. */

@@ -22,9 +22,13 @@ struct ax_loop_connection {
     struct ax_session *session; /* NULL once closing */
     struct ax_loop_connection *next, **link;
     struct ax_loop_connection *next_ready;
+    struct ax_session_peer peer;
     uint64_t key; /* of admission */
     size_t writing_bytes;
     int64_t write_deadline_ns;
+    char begin[AX_HTTP2_PREFACE_BYTES]; /* the first bytes, while they may be HTTP/2's preface */
+    size_t begin_len;
+    bool begun; /* the session is that of the client's protocol */
     bool is_ready;
     bool reading;
     bool writing; /* the kernel took no more: uv has the rest */
@@ -61,6 +65,58 @@ connection_close(struct ax_loop_connection *connection)
 
 /* ---- reading ---- */
 
+static void connection_ready(void *arg);
+
+static struct ax_session_transport
+transport_of(struct ax_loop_connection *connection)
+{
+    return (struct ax_session_transport){.arg = connection, .ready = connection_ready};
+}
+
+/* The session of HTTP/1 that nobody has spoken to makes room for one of HTTP/2. */
+static void
+become_http2(struct ax_loop_connection *connection, int64_t now_ns)
+{
+    struct ax_loop *loop = connection->loop;
+    ax_session_close(connection->session);
+    connection->session = ax_http2_session_new(&loop->pool, &loop->loops->http2_config,
+                                               &connection->peer, transport_of(connection), now_ns);
+    if (!connection->session)
+        connection_close(connection);
+    else if (loop->draining)
+        ax_session_drain(connection->session, now_ns);
+}
+
+/*
+ * The first bytes tell the protocol. They are kept as long as they may be the preface of HTTP/2.
+ * Whether the session, which has heard what came before, is to hear the bytes now.
+ */
+static bool
+begin(struct ax_loop_connection *connection, ax_str bytes, int64_t now_ns)
+{
+    size_t before = connection->begin_len, room = sizeof connection->begin - before;
+    size_t len = bytes.len < room ? bytes.len : room;
+    memcpy(connection->begin + before, bytes.at, len);
+    connection->begin_len += len;
+    ax_str known = {connection->begin, connection->begin_len};
+    enum ax_http2_preface preface = ax_http2_preface_of(known);
+    if (preface == AX_HTTP2_MAYBE)
+        return false;
+    connection->begun = true;
+    if (preface == AX_HTTP2_YES)
+        become_http2(connection, now_ns);
+    if (!connection->closing && before > 0)
+        ax_session_receive(connection->session, (ax_str){connection->begin, before}, now_ns);
+    return !connection->closing;
+}
+
+static void
+receive(struct ax_loop_connection *connection, ax_str bytes, int64_t now_ns)
+{
+    if (connection->begun || begin(connection, bytes, now_ns))
+        ax_session_receive(connection->session, bytes, now_ns);
+}
+
 static void
 connection_on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
 {
@@ -78,7 +134,7 @@ connection_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         return;
     int64_t now_ns = ax_clock_monotonic_ns();
     if (len > 0 && !connection->lingering)
-        ax_session_receive(connection->session, (ax_str){buffer->base, (size_t)len}, now_ns);
+        receive(connection, (ax_str){buffer->base, (size_t)len}, now_ns);
     else if (len == UV_EOF && !connection->lingering)
         ax_session_end(connection->session);
     else if (len < 0)
@@ -239,12 +295,13 @@ ax_loop_connection_due(void *arg, struct ax_wheel_node *node)
         connection_close(connection);
         return;
     }
-    ax_admission_count_cut(loop->loops->admission);
     if (connection->writing && connection->write_deadline_ns <= now_ns) {
+        ax_admission_count_cut(loop->loops->admission);
         connection_reset(connection);
         return;
     }
-    ax_session_expire(connection->session, now_ns);
+    if (ax_session_expire(connection->session, now_ns))
+        ax_admission_count_cut(loop->loops->admission);
     settle(connection, now_ns);
 }
 
@@ -320,6 +377,7 @@ ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
     }
     connection->loop = loop;
     connection->key = key;
+    connection->peer = *peer;
     int failed = stream_open(connection, socket, key == 0);
     connection->as.handle.data = connection;
     if (failed != 0)
@@ -331,9 +389,8 @@ ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
     loop->connections = connection;
     loop->connection_count++;
     if (failed == 0)
-        connection->session = ax_http1_session_new(
-            &loop->pool, &loops->session_config, peer,
-            (struct ax_session_transport){.arg = connection, .ready = connection_ready}, now_ns);
+        connection->session = ax_http1_session_new(&loop->pool, &loops->http1_config, peer,
+                                                   transport_of(connection), now_ns);
     if (!connection->session) {
         connection_close(connection);
         return;

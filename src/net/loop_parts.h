@@ -10,6 +10,7 @@
 #include "net/admission.h"
 #include "net/exchange_parts.h"
 #include "net/http1_session.h"
+#include "net/http2_session.h"
 #include "net/loop.h"
 #include "net/wheel.h"
 #include "sys/mutex.h"
@@ -58,7 +59,8 @@ struct ax_loop {
 struct ax_loops {
     struct ax_loop_config config;
     struct ax_exchange_service service;
-    struct ax_http1_session_config session_config;
+    struct ax_http1_session_config http1_config;
+    struct ax_http2_session_config http2_config;
     struct ax_admission *admission;
     struct ax_loop *loops;
     size_t loop_count;

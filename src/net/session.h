@@ -1,8 +1,8 @@
 /*
  * What stands between a connection's bytes and its exchanges: one protocol on one connection.
  *
- * The port that http1_session fills today, and HTTP/2 later; TLS is a filter between transport
- * and session and changes neither. A session knows no sockets, so that tests and the fuzzer drive
+ * The port that http1_session and http2_session fill; TLS is a filter between transport and
+ * session and changes neither. A session knows no sockets, so that tests and the fuzzer drive
  * it with bytes in random pieces. Everything happens on the loop's thread.
  */
 #pragma once
@@ -34,13 +34,15 @@ struct ax_session_wants {
 
 struct ax_session_ops {
     const char *name;
+    bool streams; /* exchanges may become streams */
     void (*receive)(struct ax_session *session, ax_str bytes, int64_t now_ns);
     void (*end)(struct ax_session *session);
     void (*finished)(struct ax_session *session, struct ax_exchange *exchange);
+    void (*moved)(struct ax_session *session, struct ax_exchange *exchange);
     int (*output)(struct ax_session *session, struct iovec out[AX_SESSION_IOV_MAX]);
     void (*sent)(struct ax_session *session, size_t bytes, int64_t now_ns);
     struct ax_session_wants (*wants)(const struct ax_session *session);
-    void (*expire)(struct ax_session *session, int64_t now_ns);
+    bool (*expire)(struct ax_session *session, int64_t now_ns);
     void (*drain)(struct ax_session *session, int64_t grace_until_ns);
     void (*close)(struct ax_session *session);
 };
@@ -78,6 +80,13 @@ ax_session_finished(struct ax_session *session, struct ax_exchange *exchange)
     session->ops->finished(session, exchange);
 }
 
+/* A stream of this session has answers to send, or has taken some of what had come. */
+static inline void
+ax_session_moved(struct ax_session *session, struct ax_exchange *exchange)
+{
+    session->ops->moved(session, exchange);
+}
+
 /* What is to be sent, in order; borrowed until ax_session_sent. Returns the count of pieces. */
 static inline int
 ax_session_output(struct ax_session *session, struct iovec out[AX_SESSION_IOV_MAX])
@@ -98,11 +107,11 @@ ax_session_wants(const struct ax_session *session)
     return session->ops->wants(session);
 }
 
-/* The deadline of wants has passed. */
-static inline void
+/* The deadline of wants has passed. Whether the connection ends by it. */
+static inline bool
 ax_session_expire(struct ax_session *session, int64_t now_ns)
 {
-    session->ops->expire(session, now_ns);
+    return session->ops->expire(session, now_ns);
 }
 
 /* The server is stopping: requests that arrive until grace_until_ns are the last. */

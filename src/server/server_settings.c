@@ -52,7 +52,27 @@ static const struct ax_setting database_rows[] = {
 static const struct ax_settings database_settings = {
     .section = "store", .rows = database_rows, .row_count = AX_COUNT_OF(database_rows)};
 
-enum { SECTION_COUNT = 7 };
+#define TRACKING(name) offsetof(struct ax_tracking_config, name)
+
+static const struct ax_setting tracking_rows[] = {
+    {"artifact_root", "where the artifacts of new experiments are, as a URI", AX_SETTING_TEXT,
+     TRACKING(artifact_root), 0, 0, 0, "mlflow-artifacts:"},
+    {"artifact_folder", "folder of uploaded artifacts; empty: DIR/artifacts", AX_SETTING_TEXT,
+     TRACKING(artifact_folder), 0, 0, 0, ""},
+    {"promotion",
+     "what happens when a version that is not approved is put into production: advise notes it, "
+     "enforce refuses it",
+     AX_SETTING_TEXT, TRACKING(promotion), 0, 0, 0, "advise"},
+    {"production_alias", "aliases that mean production, separated by spaces", AX_SETTING_TEXT,
+     TRACKING(production_alias), 0, 0, 0, "production prod champion"},
+    {"artifact_bytes_max", "all artifacts together; 0: as much as the disk has", AX_SETTING_BYTES,
+     TRACKING(artifact_bytes_max), 0, 0, (double)(1LL << 50)},
+};
+
+static const struct ax_settings tracking_settings = {
+    .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
+
+enum { SECTION_COUNT = 8 };
 
 struct section {
     const struct ax_settings *settings;
@@ -69,6 +89,7 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[4] = (struct section){&ax_sqlite_settings, &settings->store};
     out[5] = (struct section){&ax_postgres_settings, &settings->postgres};
     out[6] = (struct section){&scoring_settings, &settings->scoring};
+    out[7] = (struct section){&tracking_settings, &settings->tracking};
 }
 
 void
@@ -104,10 +125,11 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
             found = &sections[i];
     if (found)
         return ax_settings_set(ctx, found->settings, found->config, name, value);
-    return ax_fail(ctx, AX_NOT_FOUND,
-                   "no settings section \"%.*s\"; server, net, ledger, store, postgres and scoring "
-                   "are known",
-                   AX_FMT(section));
+    return ax_fail(
+        ctx, AX_NOT_FOUND,
+        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring and tracking "
+        "are known",
+        AX_FMT(section));
 }
 
 ax_status
