@@ -1,0 +1,179 @@
+#include "store/postgres_parts.h"
+
+/* Types by their number in every PostgreSQL (pg_type.dat). */
+enum {
+    OF_BOOL = 16,
+    OF_BYTEA = 17,
+    OF_CHAR = 18,
+    OF_NAME = 19,
+    OF_INT8 = 20,
+    OF_INT2 = 21,
+    OF_INT4 = 23,
+    OF_TEXT = 25,
+    OF_OID = 26,
+    OF_FLOAT4 = 700,
+    OF_FLOAT8 = 701,
+    OF_UNKNOWN = 705,
+    OF_BPCHAR = 1042,
+    OF_VARCHAR = 1043,
+    OF_NUMERIC = 1700,
+};
+
+/* ---- to the server ---- */
+
+char
+ax_postgres_letter(enum ax_store_kind kind)
+{
+    switch (kind) {
+    case AX_STORE_I64:
+        return 'i';
+    case AX_STORE_F64:
+        return 'f';
+    case AX_STORE_TEXT:
+        return 't';
+    case AX_STORE_BLOB:
+        return 'b';
+    case AX_STORE_NULL:
+        break;
+    }
+    return 'n';
+}
+
+Oid
+ax_postgres_type(char letter)
+{
+    switch (letter) {
+    case 'i':
+        return OF_INT8;
+    case 'f':
+        return OF_FLOAT8;
+    case 't':
+        return OF_TEXT;
+    case 'b':
+        return OF_BYTEA;
+    default:
+        return 0; /* of NULL: the server finds out by the place */
+    }
+}
+
+static uint64_t
+swapped(uint64_t value)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(value >> (56 - 8 * i));
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+void
+ax_postgres_bind(ax_store_params params, struct ax_postgres_binding *out)
+{
+    for (size_t i = 0; i < params.count; i++) {
+        const ax_store_value *value = &params.items[i];
+        bool number = value->kind == AX_STORE_I64 || value->kind == AX_STORE_F64;
+        uint64_t bits = (uint64_t)value->i64;
+        if (value->kind == AX_STORE_F64)
+            memcpy(&bits, &value->f64, sizeof bits);
+        out->numbers[i] = number ? swapped(bits) : 0;
+        out->formats[i] = 1;
+        out->lengths[i] = number ? 8 : (int)value->bytes.len;
+        out->values[i] = number ? (const char *)&out->numbers[i] : value->bytes.at;
+        if (value->kind == AX_STORE_NULL) {
+            out->values[i] = NULL;
+            out->lengths[i] = 0;
+        } else if (!out->values[i]) {
+            out->values[i] = ""; /* empty, and not NULL */
+        }
+    }
+}
+
+/* ---- from the server ---- */
+
+static uint64_t
+read_bits(const char *at, int len)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < len; i++)
+        bits = bits << 8 | (uint8_t)at[i];
+    return bits;
+}
+
+static double
+read_float(const char *at, int len)
+{
+    uint64_t bits = read_bits(at, len);
+    double value;
+    if (len == 4) {
+        uint32_t half = (uint32_t)bits;
+        float small;
+        memcpy(&small, &half, sizeof small);
+        return (double)small;
+    }
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/*
+ * What sum() of integers gives: digits of 10,000, the first of weight 10,000^weight. An integer
+ * where it is one and fits, else the nearest number there is.
+ */
+static ax_store_value
+read_numeric(const char *at, int len)
+{
+    int count = len >= 8 ? (int16_t)read_bits(at, 2) : 0;
+    int weight = len >= 8 ? (int16_t)read_bits(at + 2, 2) : 0;
+    bool negative = len >= 8 && read_bits(at + 4, 2) == 0x4000;
+    bool whole = count <= weight + 1;
+    int64_t exact = 0;
+    double near = 0;
+    if (len < 8 || len < 8 + 2 * count || (len >= 8 && read_bits(at + 4, 2) > 0x4000))
+        return ax_store_null(); /* not a number: none of ours */
+    for (int i = 0; i < count || i <= weight; i++) {
+        int digit = i < count ? (int)read_bits(at + 8 + 2 * i, 2) : 0;
+        near = near * 10'000 + digit;
+        whole = whole && !__builtin_mul_overflow(exact, 10'000, &exact) &&
+                !__builtin_sub_overflow(exact, digit, &exact); /* below 0, where there is more */
+    }
+    for (int i = weight + 1; i < count; i++)
+        near /= 10'000;
+    if (!negative)
+        whole = whole && !__builtin_sub_overflow(0, exact, &exact);
+    return whole ? ax_store_i64(exact) : ax_store_f64(negative ? -near : near);
+}
+
+ax_store_value
+ax_postgres_column(struct ax_store_rows *base, int column)
+{
+    const PGresult *row = ((struct ax_postgres_rows *)base)->row;
+    if (!row || column >= PQnfields(row) || PQgetisnull(row, 0, column))
+        return ax_store_null();
+    const char *at = PQgetvalue(row, 0, column);
+    int len = PQgetlength(row, 0, column);
+    ax_str bytes = {at, (size_t)len};
+    switch (PQftype(row, column)) {
+    case OF_BOOL:
+        return ax_store_i64(at[0] != 0);
+    case OF_INT2:
+        return ax_store_i64((int16_t)read_bits(at, len));
+    case OF_INT4:
+        return ax_store_i64((int32_t)read_bits(at, len));
+    case OF_INT8:
+    case OF_OID:
+        return ax_store_i64((int64_t)read_bits(at, len));
+    case OF_FLOAT4:
+    case OF_FLOAT8:
+        return ax_store_f64(read_float(at, len));
+    case OF_NUMERIC:
+        return read_numeric(at, len);
+    case OF_CHAR:
+    case OF_NAME:
+    case OF_TEXT:
+    case OF_UNKNOWN:
+    case OF_BPCHAR:
+    case OF_VARCHAR:
+        return ax_store_text(bytes);
+    default:
+        return ax_store_blob(bytes); /* bytea, and what the port has no word for */
+    }
+}
