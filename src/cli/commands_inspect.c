@@ -76,6 +76,19 @@ print_feature(struct ax_ctx *ctx, const struct inspected *model, size_t index,
     return AX_OK;
 }
 
+static void
+print_ports(const char *title, const struct ax_engine_port *ports, size_t count,
+            struct ax_writer *out, struct ax_arena *arena)
+{
+    ax_writer_print(out, "\n%-40s %-9s %s\n", title, "type", "shape");
+    for (size_t i = 0; i < count; i++) {
+        ax_str shape = ax_tensor_shape_text(arena, ports[i].shape, ports[i].dim_count);
+        ax_writer_print(out, "%-40.*s %-9s %.*s%s\n", AX_FMT(ports[i].name),
+                        ax_tensor_type_name(ports[i].type), AX_FMT(shape),
+                        ports[i].map ? ", maps" : "");
+    }
+}
+
 static ax_status
 print_table(struct ax_ctx *ctx, const struct inspected *model, struct ax_writer *out)
 {
@@ -89,19 +102,6 @@ print_table(struct ax_ctx *ctx, const struct inspected *model, struct ax_writer 
         print_ports("graph's output", graph->outputs, graph->output_count, out, ctx->arena);
     }
     return AX_OK;
-}
-
-static void
-print_ports(const char *title, const struct ax_engine_port *ports, size_t count,
-            struct ax_writer *out, struct ax_arena *arena)
-{
-    ax_writer_print(out, "\n%-40s %-9s %s\n", title, "type", "shape");
-    for (size_t i = 0; i < count; i++) {
-        ax_str shape = ax_tensor_shape_text(arena, ports[i].shape, ports[i].dim_count);
-        ax_writer_print(out, "%-40.*s %-9s %.*s%s\n", AX_FMT(ports[i].name),
-                        ax_tensor_type_name(ports[i].type), AX_FMT(shape),
-                        ports[i].map ? ", maps" : "");
-    }
 }
 
 static void
