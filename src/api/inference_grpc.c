@@ -499,6 +499,7 @@ model_infer(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
 struct ax_streamed {
     struct ax_arena *room;
     struct ax_arena *outer; /* the exchange's */
+    size_t begun;           /* of the message out: where this message's answer begins */
 };
 
 static void
@@ -517,7 +518,8 @@ end_streamed(struct ax_call *call, ax_status status)
     const struct body *body = call->body_read;
     if (status != AX_OK) {
         struct ax_writer *out = ax_grpc_reply(call->grpc);
-        ax_writer_clear(out);
+        out->len = call->streamed->begun; /* what was written of an answer is forgotten */
+        out->status = AX_OK;
         ax_protobuf_put_bytes(out, 1, ax_str_of(ctx->error));
         size_t begun = ax_protobuf_begin(out, 2);
         if (body)
@@ -553,6 +555,7 @@ model_stream_infer(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     if (!call->streamed)
         AX_TRY(stream_begin(call, ctx));
     ax_arena_reset(call->streamed->room);
+    call->streamed->begun = ax_grpc_reply(grpc)->len;
     ctx->arena = call->streamed->room;
     return ax_rpc_run(grpc, ctx, infer);
 }
