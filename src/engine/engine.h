@@ -68,6 +68,7 @@ struct ax_engine_signature {
     size_t leaf_count;
     size_t depth_max; /* splits on the longest path */
     size_t memory_bytes;
+    ax_str kernels;      /* of forests: what evaluates them here, for people */
     const ax_str *notes; /* what is unusual, a sentence each */
     size_t note_count;
 };

@@ -337,6 +337,21 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
     return prepare_explanations(engine, ctx);
 }
 
+static ax_status
+describe_kernels(struct ax_forest_engine *engine, struct ax_ctx *ctx)
+{
+    struct ax_engine *base = &engine->engine;
+    const struct ax_forest_scorer *scorer = &engine->scorer;
+    const char *row = ax_forest_scorer_row_name(scorer);
+    size_t rows = ax_forest_scorer_batch_rows(scorer);
+    base->signature.kernels =
+        rows == SIZE_MAX ? ax_str_printf(base->arena, "%s: rows by %s", scorer->level->name, row)
+                         : ax_str_printf(base->arena, "%s: rows by %s, from %zu on in blocks%s",
+                                         scorer->level->name, row, rows,
+                                         scorer->batch.code ? " by machine code" : "");
+    return base->signature.kernels.at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for words");
+}
+
 ax_status
 ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
                          const struct ax_engine_config *config, size_t bytes_max)
@@ -354,7 +369,8 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     ax_status status = ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
                                              &engine->scorer);
     ctx->arena = callers;
-    if (status == AX_OK && engine->scorer.batch.code) /* it lies outside the arena */
+    AX_TRY(status);
+    if (engine->scorer.batch.code) /* it lies outside the arena */
         base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
-    return status;
+    return describe_kernels(engine, ctx);
 }

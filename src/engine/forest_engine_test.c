@@ -163,3 +163,31 @@ TEST(forest_engine_counts_the_kernels_forms_as_memory)
 {
     ax_test_with_ctx(check_memory);
 }
+
+static void
+check_words(struct ax_ctx *ctx)
+{
+    static const struct {
+        struct ax_engine_config config;
+        const char *words;
+    } cases[] = {
+        {{.level = AX_ENGINE_LEVEL_PORTABLE, .kernel = AX_ENGINE_KERNEL_WALK},
+         "portable: rows by walk"},
+        {{.level = AX_ENGINE_LEVEL_PORTABLE, .kernel = AX_ENGINE_KERNEL_INTERLEAVE},
+         "portable: rows by interleave"},
+        {{.level = AX_ENGINE_LEVEL_PORTABLE, .kernel = AX_ENGINE_KERNEL_BATCH},
+         "portable: rows by walk, from 1 on in blocks"},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        ax_status status;
+        ax_auto(ax_engine_close) struct ax_engine *engine =
+            open_with(ctx, "tests/model/small/xgboost.json", &cases[i].config, &status);
+        CHECK_EQ(status, AX_OK);
+        CHECK_STR(ax_engine_signature(engine)->kernels, cases[i].words);
+    }
+}
+
+TEST(forest_engine_says_what_evaluates_a_model)
+{
+    ax_test_with_ctx(check_words);
+}

@@ -270,6 +270,28 @@ width_for(const struct ax_forest_scorer *scorer, size_t rows)
     return best;
 }
 
+const char *
+ax_forest_scorer_row_name(const struct ax_forest_scorer *scorer)
+{
+    static const char *const names[] = {
+        [AX_FOREST_ROW_MATCH] = "match",
+        [AX_FOREST_ROW_HEAP] = "heap",
+        [AX_FOREST_ROW_GATHER] = "gather",
+        [AX_FOREST_ROW_INTERLEAVE] = "interleave",
+    };
+    return scorer->row ? names[scorer->row->kind] : "walk";
+}
+
+size_t
+ax_forest_scorer_batch_rows(const struct ax_forest_scorer *scorer)
+{
+    size_t most = scorer->batch.form ? scorer->level->sizes[0]->rows : 0;
+    for (size_t rows = 1; rows <= most; rows++)
+        if (width_for(scorer, rows) < WIDTHS)
+            return rows;
+    return SIZE_MAX;
+}
+
 void
 ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *rows,
                      void *scratch, double *out_margin)

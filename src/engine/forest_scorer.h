@@ -43,6 +43,12 @@ ax_status ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *fore
                                 const struct ax_engine_config *config, struct ax_arena *arena,
                                 size_t bytes_max, struct ax_forest_scorer *out_scorer);
 
+/* What scores single rows: "walk", "interleave", "match", "heap", "gather". */
+const char *ax_forest_scorer_row_name(const struct ax_forest_scorer *scorer);
+
+/* The least number of rows in a call that are scored in blocks; SIZE_MAX: none. */
+size_t ax_forest_scorer_batch_rows(const struct ax_forest_scorer *scorer);
+
 /*
  * Margins of rows, output_count doubles each.
  *
