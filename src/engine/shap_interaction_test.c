@@ -4,7 +4,7 @@
 #include "forest_case.h"
 #include "harness.h"
 
-enum { TEST_BYTES_MAX = 1 << 28, ROWS = 3 };
+enum { TEST_BYTES_MAX = 1 << 28, ROWS = 3, ENUMERATED_MAX = 12 };
 
 static const struct {
     const char *name;
@@ -70,6 +70,7 @@ static void
 check_pairs(const char *name, const struct ax_forest *forest, const double *row, const double *got)
 {
     size_t features = forest->feature_count, stride = features + 1;
+    REQUIRE(features <= ENUMERATED_MAX);
     double *values = ax_alloc(sizeof *values, (size_t)1 << features);
     for (size_t k = 0; k < forest->output_count; k++, got += stride * stride) {
         for (uint32_t subset = 0; subset < UINT32_C(1) << features; subset++)

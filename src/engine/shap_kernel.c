@@ -57,16 +57,6 @@ budget_of(const struct ax_shap_kernel_config *config, size_t value, size_t other
     return budget < most ? budget : most;
 }
 
-/* Nodes take up at most so much for an inner node: entries of 5 bits, both ways. */
-static size_t
-node_bytes(const struct ax_forest *forest, const struct ax_shap_shape *shape)
-{
-    size_t points = (shape->tree->feature_max + 1) / 2, outputs = 1;
-    if (shape->tree->output < 0)
-        outputs = forest->output_count;
-    return shape->inner_count * outputs * (points + AX_SHAP_NODE_LANES) * 4 * 8 * sizeof(double);
-}
-
 static void
 choose_forms(const struct ax_forest *forest, const struct ax_shap_kernel_config *config,
              const struct ax_shap_shape *shapes, const struct forms *forms)
@@ -76,8 +66,8 @@ choose_forms(const struct ax_forest *forest, const struct ax_shap_kernel_config 
     size_t tables = budget_of(config, config->table_bytes_max,
                               population ? population_bytes_default : table_bytes_default);
     for (size_t t = 0; t < forest->tree_count; t++) {
-        size_t bytes = node_bytes(forest, &shapes[t]);
-        forms->node[t] = !population && bytes <= nodes && ax_shap_node_fits(&shapes[t]);
+        size_t bytes = population ? SIZE_MAX : ax_shap_node_measure(forest, &shapes[t]);
+        forms->node[t] = bytes <= nodes;
         nodes -= forms->node[t] ? bytes : 0;
     }
     choose_tables(forest, shapes, tables, forms);
@@ -344,6 +334,7 @@ ax_shap_kernel_rows(const struct ax_shap_kernel *kernel, const double *rows, siz
                     void *scratch, double *out)
 {
     AX_ASSERT(count <= AX_SHAP_BLOCK);
+    AX_ASSERT(scratch);
     const struct ax_forest *forest = kernel->forest;
     size_t stride = forest->feature_count + 1, width = forest->output_count * stride;
     struct cursor cursor = {.at = ax_scratch_wide(scratch)};

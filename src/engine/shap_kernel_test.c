@@ -43,8 +43,8 @@ static const struct {
 };
 
 static const enum ax_engine_level levels[] = {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_LEVEL_AVX2,
-                                              AX_ENGINE_LEVEL_AVX512, AX_ENGINE_LEVEL_BEST};
-static const size_t batches[] = {64, 1, 5, 8, 13};
+                                              AX_ENGINE_LEVEL_AVX512};
+static const size_t batches[] = {64, 1, 13};
 
 /* All kinds of numeric splits that files have, in turn. */
 static void

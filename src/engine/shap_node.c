@@ -315,11 +315,14 @@ add_subtree(struct build *build, const struct job *job, struct ax_shap_node_bloc
     }
     uint32_t at = block->top_count++;
     make_top(build, job, chunk, child, at);
-    tops[child] = (int32_t)tree->top_count++;
-    if (build->values && shape->inner[child].same >= 0)
-        build->tops[at].same = tops[shape->inner[child].same];
-    if (build->values && place.owner > 0)
-        set_child(build, place.owner, at, (uint32_t)tops[child]);
+    uint32_t own = tree->top_count++;
+    if (build->values) {
+        tops[child] = (int32_t)own;
+        if (shape->inner[child].same >= 0)
+            build->tops[at].same = tops[shape->inner[child].same];
+        if (place.owner > 0)
+            set_child(build, place.owner, at, own);
+    }
     for (uint8_t edge = 0; edge < 2; edge++)
         add_subtree(build, job, block, (struct place){child, edge, 2 * (at + 1) + edge}, tops);
 }
@@ -448,6 +451,19 @@ add_block(struct build *build, const struct job *jobs, uint32_t count, int32_t *
     return keep_units(build, block);
 }
 
+static uint32_t
+points_of(const struct ax_shap_shape *shape)
+{
+    return (shape->tree->feature_max + 1) / 2;
+}
+
+static void
+set_points(struct build *build, uint32_t points)
+{
+    build->points = points;
+    build->lanes = (points + AX_SHAP_NODE_LANES - 1) / AX_SHAP_NODE_LANES * AX_SHAP_NODE_LANES;
+}
+
 /* Constants of a first visit, and the weights behind them. */
 static void
 share_points(struct build *build)
@@ -476,8 +492,7 @@ add_trees(struct build *build, int32_t *tops)
         share_points(build);
         for (size_t t = 0; t < forest->tree_count; t++) {
             const struct ax_shap_shape *shape = &source->shapes[t];
-            if (!source->wanted[t] || shape->inner_count == 0 ||
-                (shape->tree->feature_max + 1) / 2 != build->points)
+            if (!source->wanted[t] || shape->inner_count == 0 || points_of(shape) != build->points)
                 continue;
             uint32_t from = shape->tree->output < 0 ? 0 : (uint32_t)shape->tree->output;
             uint32_t to = shape->tree->output < 0 ? (uint32_t)forest->output_count : from + 1;
@@ -525,11 +540,9 @@ make_room(struct build *build, size_t blocks)
 
 /* ---- exported ---- */
 
-bool
-ax_shap_node_fits(const struct ax_shap_shape *shape)
+static bool
+is_within(const struct ax_shap_shape *shape)
 {
-    if (shape->inner_count == 0)
-        return true;
     if (shape->chunk_count == 0 || shape->tree->feature_max > AX_SHAP_NODE_FEATURES_MAX)
         return false;
     for (uint32_t i = 0; i < shape->inner_count; i++) {
@@ -540,6 +553,26 @@ ax_shap_node_fits(const struct ax_shap_shape *shape)
             return false;
     }
     return true;
+}
+
+size_t
+ax_shap_node_measure(const struct ax_forest *forest, const struct ax_shap_shape *shape)
+{
+    if (shape->inner_count == 0)
+        return 0;
+    if (!is_within(shape))
+        return SIZE_MAX;
+    const struct ax_shap_node_source source = {.forest = forest};
+    const struct job job = {.shape = shape};
+    struct ax_shap_node_block block = {};
+    struct build build = {.source = &source};
+    set_points(&build, points_of(shape));
+    add_subtree(&build, &job, &block, (struct place){-1, 0, 0}, NULL);
+    size_t bytes = build.value_count * sizeof(double);
+    bytes += block.top_count * (sizeof(struct ax_shap_top) + sizeof(struct ax_shap_row_top));
+    for (uint32_t class = 0; class < AX_SHAP_NODE_CLASSES; class ++)
+        bytes += block.unit_count[class] * sizeof(struct ax_shap_node_unit);
+    return shape->tree->output < 0 ? bytes * forest->output_count : bytes;
 }
 
 /* Once to count, once to fill. */

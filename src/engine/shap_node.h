@@ -106,13 +106,15 @@ struct ax_shap_nodes {
     size_t bytes;
 };
 
-/* Whether a tree is within the limits: chunks, features on a path, visits of one feature. */
-bool ax_shap_node_fits(const struct ax_shap_shape *shape);
+/* Bytes that a tree takes up, all outputs together; SIZE_MAX when it is beyond the limits: chunks,
+ * features on a path, visits of one feature. */
+size_t ax_shap_node_measure(const struct ax_forest *forest, const struct ax_shap_shape *shape);
 
 /*
  * Programs of the trees wanted.
  *
- * shapes: with slots placed by ax_shap_decide_build. wanted: one a tree; those fit.
+ * shapes: with slots placed by ax_shap_decide_build. wanted: one a tree; those have a
+ * measure.
  * Fails: LIMIT.
  */
 struct ax_shap_node_source {
