@@ -194,14 +194,19 @@ is_float(enum ax_tensor_type type)
     return type == AX_TENSOR_FP32 || type == AX_TENSOR_FP64;
 }
 
+/* offsets: of the elements of a group, from its first. */
 static void
 reduce_floats(const struct ax_tensor *in, const struct reduction *plan,
-              const struct reducer *reducer, double *line, void *out)
+              const struct reducer *reducer, const size_t *offsets, double *line, void *out)
 {
     for (size_t k = 0; k < plan->kept.count; k++) {
         size_t at = group_at(&plan->kept, k);
-        for (size_t i = 0; i < plan->reduced.count; i++)
-            line[i] = ax_tensor_f64(in, at + group_at(&plan->reduced, i));
+        if (in->type == AX_TENSOR_FP32)
+            for (size_t i = 0; i < plan->reduced.count; i++)
+                line[i] = (double)((const float *)in->data)[at + offsets[i]];
+        else
+            for (size_t i = 0; i < plan->reduced.count; i++)
+                line[i] = ((const double *)in->data)[at + offsets[i]];
         store_float(out, in->type, k, reducer->f64(line, plan->reduced.count));
     }
 }
@@ -244,7 +249,7 @@ op_reduce(struct ax_onnx_call *call)
     struct ax_onnx_ints axes;
     struct reduction plan;
     bool given, marked[AX_TENSOR_DIMS_MAX] = {};
-    void *line, *data;
+    void *line, *offsets, *data;
     if (in->type == AX_TENSOR_BYTES)
         return ax_onnx_fail_type(call, 0);
     AX_TRY(ax_onnx_input_or_ints(call, 1, "axes", &axes, &given));
@@ -260,10 +265,13 @@ op_reduce(struct ax_onnx_call *call)
     }
     plan_reduction(in, marked, ax_onnx_attribute_i64(call->node, "keepdims", 1) != 0, &plan);
     AX_TRY(ax_onnx_memory_take(call, sizeof(double), plan.reduced.count, &line));
+    AX_TRY(ax_onnx_memory_take(call, sizeof(size_t), plan.reduced.count, &offsets));
+    for (size_t i = 0; i < plan.reduced.count; i++)
+        ((size_t *)offsets)[i] = group_at(&plan.reduced, i);
     AX_TRY(ax_onnx_output(call, 0, in->type, &plan.shape, &data));
     AX_TRY(ax_onnx_memory_spend(call, plan.kept.count, plan.reduced.count));
     if (is_float(in->type))
-        reduce_floats(in, &plan, reducer_of(call->node), line, data);
+        reduce_floats(in, &plan, reducer_of(call->node), offsets, line, data);
     else
         reduce_whole(in, &plan, reducer_of(call->node), line, data);
     return AX_OK;
