@@ -219,25 +219,33 @@ whole_at(const struct ax_tensor *in, size_t index)
                : (int64_t)ax_tensor_f64(in, index);
 }
 
+/* Means and norms are cut to whole numbers. */
+static int64_t
+whole_of(double value)
+{
+    return fabs(value) < 0x1p63 ? (int64_t)value : INT64_MIN;
+}
+
+/* room: for the elements of a group, as whole numbers or as doubles. */
 static void
 reduce_whole(const struct ax_tensor *in, const struct reduction *plan,
-             const struct reducer *reducer, int64_t *line, void *out)
+             const struct reducer *reducer, void *room, void *out)
 {
-    size_t bytes = ax_tensor_element_bytes(in->type);
+    size_t bytes = ax_tensor_element_bytes(in->type), count = plan->reduced.count;
+    int64_t *wholes = room;
+    double *doubles = room;
     for (size_t k = 0; k < plan->kept.count; k++) {
         size_t at = group_at(&plan->kept, k);
-        double wide = 0;
-        for (size_t i = 0; i < plan->reduced.count; i++)
-            line[i] = whole_at(in, at + group_at(&plan->reduced, i));
-        int64_t value = 0;
-        if (reducer->whole) {
-            value = whole(reducer->whole, line, plan->reduced.count);
-        } else { /* means and norms are cut to whole numbers */
-            for (size_t i = 0; i < plan->reduced.count; i++)
-                ((double *)line)[i] = (double)line[i];
-            wide = reducer->f64((const double *)line, plan->reduced.count);
-            value = fabs(wide) < 0x1p63 ? (int64_t)wide : INT64_MIN;
+        int64_t value;
+        for (size_t i = 0; i < count; i++) {
+            int64_t x = whole_at(in, at + group_at(&plan->reduced, i));
+            if (reducer->whole)
+                wholes[i] = x;
+            else
+                doubles[i] = (double)x;
         }
+        value = reducer->whole ? whole(reducer->whole, wholes, count)
+                               : whole_of(reducer->f64(doubles, count));
         memcpy((char *)out + k * bytes, &value, bytes);
     }
 }
