@@ -63,7 +63,8 @@ define(struct building *building, struct scope *scope, ax_str name, int32_t node
     if (building->constants.count >= SLOTS_MAX)
         return ax_fail(ctx, AX_LIMIT, "more than %d named values", (int)SLOTS_MAX);
     struct binding *binding = AX_NEW(ctx->arena, struct binding);
-    if (!binding || !AX_ARRAY_PUSH(ctx->arena, &building->constants))
+    const struct ax_onnx_value **constant = AX_ARRAY_PUSH(ctx->arena, &building->constants);
+    if (!binding || !constant)
         return out_of_memory(building, "names");
     *binding = (struct binding){.slot = (int32_t)building->constants.count - 1, .node = node};
     if (!ax_map_put(scope->names, name, binding))

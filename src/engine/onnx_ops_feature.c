@@ -31,6 +31,33 @@ check_width(struct ax_onnx_call *call, const char *name, size_t count, size_t wi
     return ax_fail(call->ctx, AX_INVALID, "`%s` has %zu items for %zu columns", name, count, width);
 }
 
+/* In float32, whatever the width of offset and scale: one number, or one a column. */
+static void
+scale_floats(const struct ax_tensor *in, const struct ax_onnx_floats *offset,
+             const struct ax_onnx_floats *scale, float *out)
+{
+    const float *x = in->data;
+    size_t width = width_of(in), o_step = offset->count > 1, s_step = scale->count > 1;
+    for (size_t from = 0; from < in->count; from += width)
+        for (size_t i = 0; i < width; i++)
+            out[from + i] = (x[from + i] - offset->items[i * o_step]) * scale->items[i * s_step];
+}
+
+/* Doubles in float64; whole numbers as float32. */
+static void
+scale_others(const struct ax_tensor *in, const struct ax_onnx_floats *offset,
+             const struct ax_onnx_floats *scale, float *out)
+{
+    size_t width = width_of(in);
+    for (size_t i = 0; i < in->count; i++) {
+        float o = offset->items[offset->count > 1 ? i % width : 0];
+        float s = scale->items[scale->count > 1 ? i % width : 0];
+        out[i] = in->type == AX_TENSOR_FP64
+                     ? (float)((ax_tensor_f64(in, i) - (double)o) * (double)s)
+                     : (ax_tensor_f32(in, i) - o) * s;
+    }
+}
+
 static ax_status
 op_scaler(struct ax_onnx_call *call)
 {
@@ -44,13 +71,10 @@ op_scaler(struct ax_onnx_call *call)
     AX_TRY(check_width(call, "offset", offset.count, width));
     AX_TRY(check_width(call, "scale", scale.count, width));
     AX_TRY(ax_onnx_output_like(call, 0, AX_TENSOR_FP32, in, &data));
-    for (size_t i = 0; i < in->count; i++) {
-        float o = offset.items[offset.count == 1 ? 0 : i % width];
-        float s = scale.items[scale.count == 1 ? 0 : i % width];
-        ((float *)data)[i] = in->type == AX_TENSOR_FP64
-                                 ? (float)((ax_tensor_f64(in, i) - (double)o) * (double)s)
-                                 : (ax_tensor_f32(in, i) - o) * s;
-    }
+    if (in->type == AX_TENSOR_FP32)
+        scale_floats(in, &offset, &scale, data);
+    else
+        scale_others(in, &offset, &scale, data);
     return AX_OK;
 }
 

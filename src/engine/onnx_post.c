@@ -151,6 +151,12 @@ ax_onnx_matrix_row(const struct ax_onnx_matrix *matrix, size_t row, double *out)
         memcpy(out, (const double *)in->data + from, matrix->columns * sizeof *out);
         return;
     }
+    if (in->type == AX_TENSOR_FP32) {
+        const float *row_at = (const float *)in->data + from;
+        for (size_t i = 0; i < matrix->columns; i++)
+            out[i] = (double)row_at[i];
+        return;
+    }
     for (size_t i = 0; i < matrix->columns; i++)
         out[i] = (double)ax_tensor_f32(in, from + i);
 }

@@ -126,11 +126,12 @@ add_words(struct ax_ctx *ctx, struct ax_arena *arena, const ax_str *from, size_t
         bool known = false;
         for (size_t w = 0; w < words->count && !known; w++)
             known = ax_str_eq(words->items[w], from[i]);
-        ax_str *slot = known ? NULL : AX_ARRAY_PUSH(arena, words);
-        if (!known && !slot)
+        if (known)
+            continue;
+        ax_str *slot = AX_ARRAY_PUSH(arena, words);
+        if (!slot)
             return out_of_memory(ctx);
-        if (slot)
-            *slot = from[i]; /* the encoder's, which lives as long */
+        *slot = from[i]; /* the encoder's, which lives as long */
     }
     return AX_OK;
 }

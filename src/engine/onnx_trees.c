@@ -358,9 +358,11 @@ score_one_by_one(const struct ax_onnx_trees *trees, const struct ax_onnx_ensembl
                  const struct ax_forest_rows *rows, double *row, double *out)
 {
     for (size_t i = 0; i < rows->count; i++) {
-        const char *at = (const char *)rows->at + i * rows->stride_bytes;
+        const void *at = (const char *)rows->at + i * rows->stride_bytes;
+        const float *floats = at;
+        const double *doubles = at;
         for (size_t f = 0; f < trees->feature_count; f++)
-            row[f] = rows->f32 ? (double)((const float *)at)[f] : ((const double *)at)[f];
+            row[f] = rows->f32 ? (double)floats[f] : doubles[f];
         score_by_weights(trees, ensemble, row, out + i * trees->target_count);
     }
 }
