@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "codec/json.h"
 #include "net/exchange_parts.h"
+#include "net/http2_session.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 
@@ -95,6 +96,8 @@ ax_exchange_pool_done(struct ax_exchange_pool *pool)
     for (int i = 0; i < AX_COMPRESS_CODING_COUNT; i++)
         if (pool->deflaters[i])
             ax_deflater_free(pool->deflaters[i]);
+    if (pool->http2_memory)
+        ax_http2_session_memory_free(pool->http2_memory);
 }
 
 static struct ax_exchange *

@@ -4,8 +4,9 @@
  * The handler is called on the loop thread with a complete request. It builds the answer and
  * calls ax_exchange_finish, either before it returns or later from any one thread: the exchange
  * then belongs to whoever holds it until that call, also when the client has long gone. Answers
- * leave in the order of their requests. Buffers and arena are used again: a steady load
- * allocates nothing. An exchange knows nothing of sockets or of the protocol's framing.
+ * leave in the order of their requests, over HTTP/2 as they are finished. Buffers and arena are
+ * used again: a steady load allocates nothing. An exchange knows nothing of sockets or of the
+ * protocol's framing.
  */
 #pragma once
 

@@ -25,36 +25,6 @@ of(struct ax_session *session)
     return (struct ax_http2_session *)session;
 }
 
-/* ---- nghttp2's memory ---- */
-
-static void *
-http2_alloc(size_t bytes, void *arg)
-{
-    (void)arg;
-    return ax_alloc(bytes, 1);
-}
-
-static void
-http2_free(void *block, void *arg)
-{
-    (void)arg;
-    ax_free(block);
-}
-
-static void *
-http2_calloc(size_t count, size_t bytes, void *arg)
-{
-    (void)arg;
-    return ax_alloc(bytes, count);
-}
-
-static void *
-http2_realloc(void *block, size_t bytes, void *arg)
-{
-    (void)arg;
-    return ax_realloc(block, bytes);
-}
-
 /* ---- streams ---- */
 
 static void
@@ -474,12 +444,14 @@ static const struct ax_session_ops ops = {
 static int
 open_nghttp2(struct ax_http2_session *session)
 {
-    nghttp2_mem memory = {.malloc = http2_alloc,
-                          .free = http2_free,
-                          .calloc = http2_calloc,
-                          .realloc = http2_realloc};
+    struct ax_exchange_pool *pool = session->pool;
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
+    if (!pool->http2_memory)
+        pool->http2_memory = ax_http2_session_memory_new();
+    if (!pool->http2_memory)
+        return NGHTTP2_ERR_NOMEM;
+    nghttp2_mem memory = ax_http2_session_memory_of(pool->http2_memory);
     int failed = ax_fault_here() ? NGHTTP2_ERR_NOMEM : nghttp2_session_callbacks_new(&callbacks);
     if (failed == 0)
         failed = nghttp2_option_new(&option);

@@ -28,6 +28,9 @@ struct ax_session *ax_http2_session_new(struct ax_exchange_pool *pool,
                                         const struct ax_session_peer *peer,
                                         struct ax_session_transport transport, int64_t now_ns);
 
+/* What the sessions of a pool have left for the next ones; by the pool, when they are gone. */
+void ax_http2_session_memory_free(struct ax_http2_memory *memory);
+
 enum { AX_HTTP2_PREFACE_BYTES = 24 };
 
 enum ax_http2_preface { AX_HTTP2_NO, AX_HTTP2_MAYBE, AX_HTTP2_YES };

@@ -1,7 +1,7 @@
 /*
  * A session of HTTP/2 seen from inside: http2_session.c (the session's operations, deadlines),
  * http2_session_request.c (what nghttp2 tells of requests), http2_session_answer.c (answers), and
- * http2_session_flood.c (what a client may not do too often).
+ * http2_session_flood.c (what a client may not do too often), http2_session_memory.c.
  */
 #pragma once
 
@@ -125,6 +125,11 @@ size_t ax_http2_session_unsent(const struct ax_http2_stream *stream);
 
 /* What nghttp2 has to send goes to the session's output. */
 void ax_http2_session_fill(struct ax_http2_session *session);
+
+/* ---- http2_session_memory.c ---- */
+
+struct ax_http2_memory *ax_http2_session_memory_new(void); /* NULL when memory is short */
+nghttp2_mem ax_http2_session_memory_of(struct ax_http2_memory *memory);
 
 /* ---- http2_session_flood.c ---- */
 

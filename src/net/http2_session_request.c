@@ -228,20 +228,17 @@ body_begins(struct ax_http2_stream *stream, size_t body_bytes_max)
     struct ax_http2_session *session = stream->session;
     struct ax_exchange *exchange = stream->exchange;
     const struct ax_http_request *request = &exchange->message.request;
-    exchange->message.body.len_max = body_bytes_max;
-    if (exchange->stream) { /* untaken, and a window more */
-        exchange->message.body.len_max = body_bytes_max + session->config->window_bytes;
-        ax_http2_session_arm(stream, exchange->ctx.deadline_ns);
-        return;
-    }
-    if (request->body_length != UINT64_MAX && request->body_length > body_bytes_max) {
+    bool whole = !exchange->stream; /* else: what is untaken, and a window more */
+    exchange->message.body.len_max = body_bytes_max + (whole ? 0 : session->config->window_bytes);
+    if (whole && request->body_length != UINT64_MAX && request->body_length > body_bytes_max) {
         char text[96];
         int len = snprintf(text, sizeof text, "the body has %llu bytes, at most %zu are taken",
                            (unsigned long long)request->body_length, body_bytes_max);
         request_refuse(stream, 413, (ax_str){text, (size_t)len});
         return;
     }
-    ax_http2_session_arm(stream, session->now_ns + session->config->body_ms * NS_PER_MS);
+    if (whole)
+        ax_http2_session_arm(stream, session->now_ns + session->config->body_ms * NS_PER_MS);
     if (ax_http_header_lists(request, AX_STR("expect"), AX_STR("100-continue")))
         ax_http2_session_interim(stream);
 }
@@ -266,6 +263,8 @@ head_done(struct ax_http2_stream *stream, bool ends)
     struct ax_http_limits limits = exchange->pool->config.limits;
     ax_exchange_head_done(exchange, &limits);
     stream->request_done = exchange->finished;
+    if (exchange->stream && !exchange->finished)
+        ax_http2_session_arm(stream, exchange->ctx.deadline_ns);
     if (!ends && !exchange->finished)
         body_begins(stream, limits.body_bytes_max);
     if (ends)

@@ -2,9 +2,9 @@
  * The event loops: listeners, connections, timers, posts from other threads. libuv ends here.
  *
  * One loop a core, each a thread with its own listening sockets (SO_REUSEPORT), connections and
- * exchanges; loops share nothing but the count of connections. Bytes go to the connection's
- * session (http1_session now; HTTP/2 and TLS have their place between the two). Absolute
- * deadlines are kept by one coarse tick a loop, not by a timer a request.
+ * exchanges; loops share nothing but the count of connections. Bytes go, through TLS where a
+ * listener has it, to the connection's session, whose protocol its first bytes or ALPN have told.
+ * Absolute deadlines are kept by one coarse tick a loop, not by a timer a request.
  */
 #pragma once
 
