@@ -1,3 +1,4 @@
+#include "base/alloc.h"
 #include "store/postgres_parts.h"
 
 /* Types by their number in every PostgreSQL (pg_type.dat). */
@@ -21,39 +22,53 @@ enum {
 
 /* ---- to the server ---- */
 
-char
-ax_postgres_letter(enum ax_store_kind kind)
+ax_status
+ax_postgres_binding_init(struct ax_ctx *ctx, size_t count, struct ax_postgres_binding *out)
 {
-    switch (kind) {
-    case AX_STORE_I64:
-        return 'i';
-    case AX_STORE_F64:
-        return 'f';
-    case AX_STORE_TEXT:
-        return 't';
-    case AX_STORE_BLOB:
-        return 'b';
-    case AX_STORE_NULL:
-        break;
-    }
-    return 'n';
+    const size_t each =
+        sizeof *out->values + sizeof *out->numbers + 2 * sizeof(int) + sizeof *out->types + 1;
+    if (count > AX_POSTGRES_PARAMS_MAX)
+        return ax_fail(ctx, AX_INTERNAL, "database: %zu parameters, and at most %d are possible",
+                       count, AX_POSTGRES_PARAMS_MAX);
+    uint64_t *block = ax_alloc(each * count + 1, 1);
+    if (!block)
+        return ax_fail(ctx, AX_LIMIT, "no memory for parameters");
+    *out = (struct ax_postgres_binding){.block = block, .numbers = block};
+    out->values = (const char **)(out->numbers + count); /* the widest first: all are aligned */
+    out->lengths = (int *)(out->values + count);
+    out->formats = out->lengths + count;
+    out->types = (Oid *)(out->formats + count);
+    out->kinds = (char *)(out->types + count);
+    return AX_OK;
 }
 
-Oid
-ax_postgres_type(char letter)
+void
+ax_postgres_binding_done(struct ax_postgres_binding *binding)
 {
-    switch (letter) {
-    case 'i':
-        return OF_INT8;
-    case 'f':
-        return OF_FLOAT8;
-    case 't':
-        return OF_TEXT;
-    case 'b':
-        return OF_BYTEA;
-    default:
-        return 0; /* of NULL: the server finds out by the place */
+    ax_free(binding->block);
+}
+
+ax_status
+ax_postgres_binding_type(struct ax_ctx *ctx, ax_store_params params,
+                         struct ax_postgres_binding *binding)
+{
+    static const struct {
+        char letter;
+        Oid type;
+    } kinds[] = {
+        [AX_STORE_NULL] = {'n', 0}, /* the server finds out by the place */
+        [AX_STORE_I64] = {'i', OF_INT8},  [AX_STORE_F64] = {'f', OF_FLOAT8},
+        [AX_STORE_TEXT] = {'t', OF_TEXT}, [AX_STORE_BLOB] = {'b', OF_BYTEA},
+    };
+    for (size_t i = 0; i < params.count; i++) {
+        const ax_store_value *value = &params.items[i];
+        bool bytes = value->kind == AX_STORE_TEXT || value->kind == AX_STORE_BLOB;
+        if (bytes && value->bytes.len > INT32_MAX)
+            return ax_fail(ctx, AX_INVALID, "parameter %zu is too large for a column", i + 1);
+        binding->kinds[i] = kinds[value->kind].letter;
+        binding->types[i] = kinds[value->kind].type;
     }
+    return AX_OK;
 }
 
 static uint64_t
@@ -67,7 +82,7 @@ swapped(uint64_t value)
 }
 
 void
-ax_postgres_bind(ax_store_params params, struct ax_postgres_binding *out)
+ax_postgres_binding_fill(ax_store_params params, struct ax_postgres_binding *out)
 {
     for (size_t i = 0; i < params.count; i++) {
         const ax_store_value *value = &params.items[i];
