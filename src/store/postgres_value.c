@@ -129,32 +129,47 @@ read_float(const char *at, int len)
     return value;
 }
 
-/*
- * What sum() of integers gives: digits of 10,000, the first of weight 10,000^weight. An integer
- * where it is one and fits, else the nearest number there is.
- */
+/* A number of the type numeric: digits of 10,000, the first of weight 10,000^weight. */
+struct numeric {
+    const char *digits;
+    int count, weight;
+    bool negative;
+};
+
+static bool
+parse_numeric(const char *at, int len, struct numeric *out)
+{
+    enum { HEAD = 8, NEGATIVE = 0x4000 }; /* greater signs: not a number, infinite */
+    if (len < HEAD || read_bits(at + 4, 2) > NEGATIVE)
+        return false;
+    *out = (struct numeric){.digits = at + HEAD,
+                            .count = (int16_t)read_bits(at, 2),
+                            .weight = (int16_t)read_bits(at + 2, 2),
+                            .negative = read_bits(at + 4, 2) == NEGATIVE};
+    return len >= HEAD + 2 * out->count;
+}
+
+/* What sum() of integers gives: an integer where it is one and fits, else the nearest number. */
 static ax_store_value
 read_numeric(const char *at, int len)
 {
-    int count = len >= 8 ? (int16_t)read_bits(at, 2) : 0;
-    int weight = len >= 8 ? (int16_t)read_bits(at + 2, 2) : 0;
-    bool negative = len >= 8 && read_bits(at + 4, 2) == 0x4000;
-    bool whole = count <= weight + 1;
+    struct numeric numeric;
     int64_t exact = 0;
     double near = 0;
-    if (len < 8 || len < 8 + 2 * count || (len >= 8 && read_bits(at + 4, 2) > 0x4000))
-        return ax_store_null(); /* not a number: none of ours */
-    for (int i = 0; i < count || i <= weight; i++) {
-        int digit = i < count ? (int)read_bits(at + 8 + 2 * i, 2) : 0;
+    if (!parse_numeric(at, len, &numeric))
+        return ax_store_null(); /* none of ours */
+    bool whole = numeric.count <= numeric.weight + 1;
+    for (int i = 0; i < numeric.count || i <= numeric.weight; i++) {
+        int digit = i < numeric.count ? (int)read_bits(numeric.digits + 2 * i, 2) : 0;
         near = near * 10'000 + digit;
         whole = whole && !__builtin_mul_overflow(exact, 10'000, &exact) &&
                 !__builtin_sub_overflow(exact, digit, &exact); /* below 0, where there is more */
     }
-    for (int i = weight + 1; i < count; i++)
+    for (int i = numeric.weight + 1; i < numeric.count; i++)
         near /= 10'000;
-    if (!negative)
+    if (!numeric.negative)
         whole = whole && !__builtin_sub_overflow(0, exact, &exact);
-    return whole ? ax_store_i64(exact) : ax_store_f64(negative ? -near : near);
+    return whole ? ax_store_i64(exact) : ax_store_f64(numeric.negative ? -near : near);
 }
 
 ax_store_value

@@ -241,7 +241,7 @@ def test_mlflow_answers_as_recorded():
     with Postgres() as server:
         url = server.database()
         mlflow_oracle.replay(mlflow_oracle.EXCHANGES.read_text().splitlines(), "--store.url", url)
-        check(int(server.sql(url, "select count(*) from runs")) > 5, "the runs are not in the database")
+        check(int(server.sql(url, "select count(*) from runs")) > 0, "the runs are not in the database")
 
 
 def mlflow(name):
