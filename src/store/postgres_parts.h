@@ -14,8 +14,8 @@
 enum {
     AX_POSTGRES_READERS_MAX = 32,
     AX_POSTGRES_STATEMENTS = 128,
-    AX_POSTGRES_PARAMS_MAX = 256,
-    AX_POSTGRES_GRACE_MS = 1'000, /* the server's own timeout is given this time to be heard */
+    AX_POSTGRES_PARAMS_MAX = 32'766, /* as many as SQLite takes */
+    AX_POSTGRES_GRACE_MS = 1'000,    /* the server's own timeout is given this time to be heard */
 };
 
 /* A statement that the server has prepared, under the name "ax<number>". */
@@ -121,17 +121,24 @@ void ax_postgres_close_rows(struct ax_postgres_tx *tx, struct ax_ctx *ctx);
 
 /* What the server is told of a parameter list; the values point into params and numbers. */
 struct ax_postgres_binding {
-    const char *values[AX_POSTGRES_PARAMS_MAX];
-    int lengths[AX_POSTGRES_PARAMS_MAX];
-    int formats[AX_POSTGRES_PARAMS_MAX];
-    uint64_t numbers[AX_POSTGRES_PARAMS_MAX]; /* big-endian */
+    const char **values;
+    uint64_t *numbers; /* big-endian */
+    int *lengths, *formats;
+    Oid *types;
+    char *kinds; /* a letter each, terminated */
+    void *block; /* owned: all of the above */
 };
 
-void ax_postgres_bind(ax_store_params params, struct ax_postgres_binding *out);
+/* Room for count parameters. Fails: INTERNAL (more than can be), LIMIT. */
+ax_status ax_postgres_binding_init(struct ax_ctx *ctx, size_t count,
+                                   struct ax_postgres_binding *out);
+void ax_postgres_binding_done(struct ax_postgres_binding *binding);
+#define ax_postgres_binding_auto [[gnu::cleanup(ax_postgres_binding_done)]]
 
-/* The letter and the type of a kind. */
-char ax_postgres_letter(enum ax_store_kind kind);
-Oid ax_postgres_type(char letter);
+/* Kinds and types. Fails: INVALID when a value is too large for a column. */
+ax_status ax_postgres_binding_type(struct ax_ctx *ctx, ax_store_params params,
+                                   struct ax_postgres_binding *binding);
+void ax_postgres_binding_fill(ax_store_params params, struct ax_postgres_binding *binding);
 
 /* A column of the row; borrowed from it. */
 ax_store_value ax_postgres_column(struct ax_store_rows *rows, int column);

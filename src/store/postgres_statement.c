@@ -131,11 +131,11 @@ make_room(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
 
 /* Lets the server parse it, once in the life of the connection. */
 static ax_status
-prepare_new(struct ax_ctx *ctx, struct ax_postgres_connection *connection, ax_str sql, ax_str kinds,
-            struct ax_postgres_statement **out)
+prepare_new(struct ax_ctx *ctx, struct ax_postgres_connection *connection, ax_str sql,
+            const struct ax_postgres_binding *binding, struct ax_postgres_statement **out)
 {
+    ax_str kinds = ax_str_of(binding->kinds);
     struct ax_postgres_statement *place;
-    Oid types[AX_POSTGRES_PARAMS_MAX];
     char name[NAME_BYTES];
     int64_t until_ns = ax_postgres_until(ctx);
     AX_TRY(make_room(ctx, connection, &place));
@@ -145,12 +145,11 @@ prepare_new(struct ax_ctx *ctx, struct ax_postgres_connection *connection, ax_st
         return ax_fail(ctx, AX_LIMIT, "no memory for a statement");
     memcpy(text, sql.at, sql.len);
     memcpy(text + sql.len + 1, kinds.at, kinds.len);
-    for (size_t i = 0; i < kinds.len; i++)
-        types[i] = ax_postgres_type(kinds.at[i]);
     struct ax_postgres_statement made = {.len = sql.len, .number = ++connection->number};
     write_name(&made, name);
-    AX_TRY(ax_postgres_flush(ctx, connection, until_ns,
-                             PQsendPrepare(connection->pg, name, text, (int)kinds.len, types)));
+    AX_TRY(ax_postgres_flush(
+        ctx, connection, until_ns,
+        PQsendPrepare(connection->pg, name, text, (int)kinds.len, binding->types)));
     AX_TRY(ax_postgres_discard(ctx, connection, until_ns, "prepare"));
     made.kinds = text + sql.len + 1;
     made.sql = ax_take(block);
@@ -183,8 +182,8 @@ set_timeout(struct ax_ctx *ctx, struct ax_postgres_connection *connection)
 
 /* The connection is free, the server knows the deadline and the statement. */
 static ax_status
-ready(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_str kinds,
-      char out_name[NAME_BYTES])
+ready(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
+      const struct ax_postgres_binding *binding, char out_name[NAME_BYTES])
 {
     struct ax_postgres_connection *connection = connection_of(tx);
     struct ax_postgres_statement *statement;
@@ -192,37 +191,21 @@ ready(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_str kinds,
         return ax_fail(ctx, AX_UNAVAILABLE, "database: the connection is lost");
     AX_TRY(hold_stream(tx, ctx));
     AX_TRY(set_timeout(ctx, connection));
-    statement = find_statement(connection, sql, kinds);
+    statement = find_statement(connection, sql, ax_str_of(binding->kinds));
     if (!statement)
-        AX_TRY(prepare_new(ctx, connection, sql, kinds, &statement));
+        AX_TRY(prepare_new(ctx, connection, sql, binding, &statement));
     statement->used = ++connection->clock;
     write_name(statement, out_name);
     return AX_OK;
 }
 
-/* One letter for each parameter. */
-static ax_status
-letters_of(struct ax_ctx *ctx, ax_store_params params, char out[AX_POSTGRES_PARAMS_MAX + 1])
-{
-    if (params.count > AX_POSTGRES_PARAMS_MAX)
-        return ax_fail(ctx, AX_INTERNAL, "database: %zu parameters, and at most %d are possible",
-                       params.count, AX_POSTGRES_PARAMS_MAX);
-    for (size_t i = 0; i < params.count; i++) {
-        if (params.items[i].kind >= AX_STORE_TEXT && params.items[i].bytes.len > INT32_MAX)
-            return ax_fail(ctx, AX_INVALID, "parameter %zu is too large for a column", i + 1);
-        out[i] = ax_postgres_letter(params.items[i].kind);
-    }
-    out[params.count] = '\0';
-    return AX_OK;
-}
-
 static int
-send_prepared(struct ax_postgres_connection *connection, const char *name, ax_store_params params)
+send_prepared(struct ax_postgres_connection *connection, const char *name, ax_store_params params,
+              struct ax_postgres_binding *binding)
 {
-    struct ax_postgres_binding binding;
-    ax_postgres_bind(params, &binding);
-    return PQsendQueryPrepared(connection->pg, name, (int)params.count, binding.values,
-                               binding.lengths, binding.formats, 1);
+    ax_postgres_binding_fill(params, binding);
+    return PQsendQueryPrepared(connection->pg, name, (int)params.count, binding->values,
+                               binding->lengths, binding->formats, 1);
 }
 
 /* Prepared if need be, and sent. */
@@ -230,10 +213,12 @@ static ax_status
 send(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params params)
 {
     struct ax_postgres_connection *connection = connection_of(tx);
-    char kinds[AX_POSTGRES_PARAMS_MAX + 1], name[NAME_BYTES];
-    AX_TRY(letters_of(ctx, params, kinds));
-    AX_TRY(ready(tx, ctx, sql, ax_str_of(kinds), name));
-    int sent = send_prepared(connection, name, params);
+    ax_postgres_binding_auto struct ax_postgres_binding binding = {};
+    char name[NAME_BYTES];
+    AX_TRY(ax_postgres_binding_init(ctx, params.count, &binding));
+    AX_TRY(ax_postgres_binding_type(ctx, params, &binding));
+    AX_TRY(ready(tx, ctx, sql, &binding, name));
+    int sent = send_prepared(connection, name, params, &binding);
     sent = sent && PQsetSingleRowMode(connection->pg);
     return ax_postgres_flush(ctx, connection, ax_postgres_until(ctx), sent);
 }
@@ -285,22 +270,25 @@ ax_postgres_run(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store
 
 /* ---- the same statement many times, in one go ---- */
 
-/* The type of each column of parameters: that of the first value that is not NULL. */
+/* The type of each place: that of the first value there that is not NULL. */
 static ax_status
-letters_of_all(struct ax_ctx *ctx, const ax_store_params *params, size_t count,
-               char out[AX_POSTGRES_PARAMS_MAX + 1])
+type_all(struct ax_ctx *ctx, const ax_store_params *params, size_t count,
+         struct ax_postgres_binding *binding)
 {
-    AX_TRY(letters_of(ctx, params[0], out));
+    ax_postgres_binding_auto struct ax_postgres_binding row = {};
+    AX_TRY(ax_postgres_binding_init(ctx, params[0].count, &row));
+    AX_TRY(ax_postgres_binding_type(ctx, params[0], binding));
     for (size_t i = 1; i < count; i++) {
-        char row[AX_POSTGRES_PARAMS_MAX + 1];
-        AX_TRY(letters_of(ctx, params[i], row));
         if (params[i].count != params[0].count)
             return ax_fail(ctx, AX_INTERNAL, "database: rows of %zu and of %zu parameters",
                            params[0].count, params[i].count);
+        AX_TRY(ax_postgres_binding_type(ctx, params[i], &row));
         for (size_t j = 0; j < params[0].count; j++) {
-            if (out[j] == 'n')
-                out[j] = row[j];
-            if (row[j] != 'n' && row[j] != out[j])
+            if (binding->kinds[j] == 'n') {
+                binding->kinds[j] = row.kinds[j];
+                binding->types[j] = row.types[j];
+            }
+            if (row.kinds[j] != 'n' && row.kinds[j] != binding->kinds[j])
                 return ax_fail(ctx, AX_INVALID, "parameter %zu of row %zu is of another kind",
                                j + 1, i + 1);
         }
@@ -338,14 +326,21 @@ collect_pipeline(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
     return first;
 }
 
+/* What is run again and again: a statement, and room for one row of its parameters. */
+struct repeated {
+    char name[NAME_BYTES];
+    struct ax_postgres_binding binding;
+};
+
 static ax_status
-run_pipeline(struct ax_ctx *ctx, struct ax_postgres_connection *connection, const char *name,
-             const ax_store_params *params, size_t count, int64_t *out_changed)
+run_pipeline(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
+             struct repeated *repeated, const ax_store_params *params, size_t count,
+             int64_t *out_changed)
 {
     int64_t until_ns = ax_postgres_until(ctx);
     int sent = PQenterPipelineMode(connection->pg);
     for (size_t i = 0; i < count; i++) {
-        sent = sent && send_prepared(connection, name, params[i]);
+        sent = sent && send_prepared(connection, repeated->name, params[i], &repeated->binding);
         AX_TRY(ax_postgres_flush(ctx, connection, until_ns, sent));
     }
     sent = sent && PQpipelineSync(connection->pg);
@@ -356,24 +351,36 @@ run_pipeline(struct ax_ctx *ctx, struct ax_postgres_connection *connection, cons
     return status;
 }
 
-ax_status
-ax_postgres_run_each(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
-                     const ax_store_params *params, size_t count, int64_t *out_changed)
+static ax_status
+run_repeated(struct ax_store_tx *tx, struct ax_ctx *ctx, struct repeated *repeated,
+             const ax_store_params *params, size_t count, int64_t *out_changed)
 {
-    char kinds[AX_POSTGRES_PARAMS_MAX + 1], name[NAME_BYTES];
+    struct ax_postgres_connection *connection = connection_of(tx);
     int64_t changed = 0;
-    AX_TRY(letters_of_all(ctx, params, count, kinds));
-    AX_TRY(ready(tx, ctx, sql, ax_str_of(kinds), name));
     for (size_t at = 0; at < count; at += EACH_AT_ONCE) {
         size_t some = count - at < EACH_AT_ONCE ? count - at : EACH_AT_ONCE;
-        struct ax_postgres_connection *connection = connection_of(tx);
-        ax_status status = run_pipeline(ctx, connection, name, params + at, some, &changed);
+        ax_status status = run_pipeline(ctx, connection, repeated, params + at, some, &changed);
         if (status != AX_OK && PQpipelineStatus(connection->pg) != PQ_PIPELINE_OFF)
             connection->broken = true;
         AX_TRY(status);
     }
     *out_changed = changed;
     return AX_OK;
+}
+
+ax_status
+ax_postgres_run_each(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
+                     const ax_store_params *params, size_t count, int64_t *out_changed)
+{
+    struct repeated repeated = {};
+    AX_TRY(ax_postgres_binding_init(ctx, params[0].count, &repeated.binding));
+    ax_status status = type_all(ctx, params, count, &repeated.binding);
+    if (status == AX_OK)
+        status = ready(tx, ctx, sql, &repeated.binding, repeated.name);
+    if (status == AX_OK)
+        status = run_repeated(tx, ctx, &repeated, params, count, out_changed);
+    ax_postgres_binding_done(&repeated.binding);
+    return status;
 }
 
 /* ---- reading ---- */

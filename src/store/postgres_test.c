@@ -2,7 +2,11 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "harness.h"
 #include "postgres_case.h"
 #include "store/migrate.h"
 #include "sys/clock.h"
@@ -94,7 +98,7 @@ refused(struct ax_ctx *ctx, struct ax_postgres_config *config)
         {AX_STR("postgresql:///x?host=/nowhere"), AX_UNAVAILABLE, "No such file"},
         {AX_STR("postgresql://127.0.0.1:1/x"), AX_UNAVAILABLE, "refused"},
         {ax_str_printf(ctx->arena, "%.*s0", AX_FMT(config->url)), AX_UNAVAILABLE, "No such file"},
-        {ax_str_printf(ctx->arena, "postgresql://postgres@/none?host=%s", postgres_case.folder),
+        {ax_str_printf(ctx->arena, "postgresql://postgres@/none?host=%s", postgres_case_folder()),
          AX_UNAVAILABLE, "\"none\" does not exist"},
         {ax_str_printf(ctx->arena, "%.*s&options=-csearch_path%%3Dnone", AX_FMT(config->url)),
          AX_UNAVAILABLE, "search_path"},
@@ -113,7 +117,7 @@ refused(struct ax_ctx *ctx, struct ax_postgres_config *config)
         "made"));
     struct ax_store *store = NULL;
     config->url =
-        ax_str_printf(ctx->arena, "postgresql://postgres@/old?host=%s", postgres_case.folder);
+        ax_str_printf(ctx->arena, "postgresql://postgres@/old?host=%s", postgres_case_folder());
     CHECK_EQ(ax_postgres_open(ctx, config, &store), AX_UNSUPPORTED);
     CHECK(ax_test_said(ctx, "its encoding is SQL_ASCII"));
 }

@@ -1,3 +1,4 @@
+#include "base/alloc.h"
 #include "store/postgres_parts.h"
 
 /* Types by their number in every PostgreSQL (pg_type.dat). */
@@ -21,39 +22,53 @@ enum {
 
 /* ---- to the server ---- */
 
-char
-ax_postgres_letter(enum ax_store_kind kind)
+ax_status
+ax_postgres_binding_init(struct ax_ctx *ctx, size_t count, struct ax_postgres_binding *out)
 {
-    switch (kind) {
-    case AX_STORE_I64:
-        return 'i';
-    case AX_STORE_F64:
-        return 'f';
-    case AX_STORE_TEXT:
-        return 't';
-    case AX_STORE_BLOB:
-        return 'b';
-    case AX_STORE_NULL:
-        break;
-    }
-    return 'n';
+    const size_t each =
+        sizeof *out->values + sizeof *out->numbers + 2 * sizeof(int) + sizeof *out->types + 1;
+    if (count > AX_POSTGRES_PARAMS_MAX)
+        return ax_fail(ctx, AX_INTERNAL, "database: %zu parameters, and at most %d are possible",
+                       count, AX_POSTGRES_PARAMS_MAX);
+    uint64_t *block = ax_alloc(each * count + 1, 1);
+    if (!block)
+        return ax_fail(ctx, AX_LIMIT, "no memory for parameters");
+    *out = (struct ax_postgres_binding){.block = block, .numbers = block};
+    out->values = (const char **)(out->numbers + count); /* the widest first: all are aligned */
+    out->lengths = (int *)(out->values + count);
+    out->formats = out->lengths + count;
+    out->types = (Oid *)(out->formats + count);
+    out->kinds = (char *)(out->types + count);
+    return AX_OK;
 }
 
-Oid
-ax_postgres_type(char letter)
+void
+ax_postgres_binding_done(struct ax_postgres_binding *binding)
 {
-    switch (letter) {
-    case 'i':
-        return OF_INT8;
-    case 'f':
-        return OF_FLOAT8;
-    case 't':
-        return OF_TEXT;
-    case 'b':
-        return OF_BYTEA;
-    default:
-        return 0; /* of NULL: the server finds out by the place */
+    ax_free(binding->block);
+}
+
+ax_status
+ax_postgres_binding_type(struct ax_ctx *ctx, ax_store_params params,
+                         struct ax_postgres_binding *binding)
+{
+    static const struct {
+        char letter;
+        Oid type;
+    } kinds[] = {
+        [AX_STORE_NULL] = {'n', 0}, /* the server finds out by the place */
+        [AX_STORE_I64] = {'i', OF_INT8},  [AX_STORE_F64] = {'f', OF_FLOAT8},
+        [AX_STORE_TEXT] = {'t', OF_TEXT}, [AX_STORE_BLOB] = {'b', OF_BYTEA},
+    };
+    for (size_t i = 0; i < params.count; i++) {
+        const ax_store_value *value = &params.items[i];
+        bool bytes = value->kind == AX_STORE_TEXT || value->kind == AX_STORE_BLOB;
+        if (bytes && value->bytes.len > INT32_MAX)
+            return ax_fail(ctx, AX_INVALID, "parameter %zu is too large for a column", i + 1);
+        binding->kinds[i] = kinds[value->kind].letter;
+        binding->types[i] = kinds[value->kind].type;
     }
+    return AX_OK;
 }
 
 static uint64_t
@@ -67,7 +82,7 @@ swapped(uint64_t value)
 }
 
 void
-ax_postgres_bind(ax_store_params params, struct ax_postgres_binding *out)
+ax_postgres_binding_fill(ax_store_params params, struct ax_postgres_binding *out)
 {
     for (size_t i = 0; i < params.count; i++) {
         const ax_store_value *value = &params.items[i];
@@ -114,32 +129,47 @@ read_float(const char *at, int len)
     return value;
 }
 
-/*
- * What sum() of integers gives: digits of 10,000, the first of weight 10,000^weight. An integer
- * where it is one and fits, else the nearest number there is.
- */
+/* A number of the type numeric: digits of 10,000, the first of weight 10,000^weight. */
+struct numeric {
+    const char *digits;
+    int count, weight;
+    bool negative;
+};
+
+static bool
+parse_numeric(const char *at, int len, struct numeric *out)
+{
+    enum { HEAD = 8, NEGATIVE = 0x4000 }; /* greater signs: not a number, infinite */
+    if (len < HEAD || read_bits(at + 4, 2) > NEGATIVE)
+        return false;
+    *out = (struct numeric){.digits = at + HEAD,
+                            .count = (int16_t)read_bits(at, 2),
+                            .weight = (int16_t)read_bits(at + 2, 2),
+                            .negative = read_bits(at + 4, 2) == NEGATIVE};
+    return len >= HEAD + 2 * out->count;
+}
+
+/* What sum() of integers gives: an integer where it is one and fits, else the nearest number. */
 static ax_store_value
 read_numeric(const char *at, int len)
 {
-    int count = len >= 8 ? (int16_t)read_bits(at, 2) : 0;
-    int weight = len >= 8 ? (int16_t)read_bits(at + 2, 2) : 0;
-    bool negative = len >= 8 && read_bits(at + 4, 2) == 0x4000;
-    bool whole = count <= weight + 1;
+    struct numeric numeric;
     int64_t exact = 0;
     double near = 0;
-    if (len < 8 || len < 8 + 2 * count || (len >= 8 && read_bits(at + 4, 2) > 0x4000))
-        return ax_store_null(); /* not a number: none of ours */
-    for (int i = 0; i < count || i <= weight; i++) {
-        int digit = i < count ? (int)read_bits(at + 8 + 2 * i, 2) : 0;
+    if (!parse_numeric(at, len, &numeric))
+        return ax_store_null(); /* none of ours */
+    bool whole = numeric.count <= numeric.weight + 1;
+    for (int i = 0; i < numeric.count || i <= numeric.weight; i++) {
+        int digit = i < numeric.count ? (int)read_bits(numeric.digits + 2 * i, 2) : 0;
         near = near * 10'000 + digit;
         whole = whole && !__builtin_mul_overflow(exact, 10'000, &exact) &&
                 !__builtin_sub_overflow(exact, digit, &exact); /* below 0, where there is more */
     }
-    for (int i = weight + 1; i < count; i++)
+    for (int i = numeric.weight + 1; i < numeric.count; i++)
         near /= 10'000;
-    if (!negative)
+    if (!numeric.negative)
         whole = whole && !__builtin_sub_overflow(0, exact, &exact);
-    return whole ? ax_store_i64(exact) : ax_store_f64(negative ? -near : near);
+    return whole ? ax_store_i64(exact) : ax_store_f64(numeric.negative ? -near : near);
 }
 
 ax_store_value
