@@ -86,7 +86,7 @@ table(struct ax_ctx *ctx)
     ax_str path = table_file(ctx, "a,b\n1,2\n"), empty = table_file(ctx, "");
     ax_writer_auto struct ax_writer room = ax_writer_of(1 << 20);
     struct ax_csv_part part;
-    struct ax_command_table table;
+    struct ax_command_table table = {};
     CHECK_EQ(ax_command_table_open(ctx, path, &table), AX_OK);
     CHECK_EQ(table.bytes, 8);
     CHECK_STR(ax_csv_stream_header(table.stream)->fields[1], "b");

@@ -70,8 +70,8 @@ read_parts(struct ax_ctx *ctx, struct pieces *pieces, size_t part_bytes, struct 
 
 static const char *const tables[] = {
     "a,b\n1,2\n3,4\n5,6\n",
-    "\xef\xbb\xbf"
-    "name,\"say \"\"hi\"\"\",n\r\n\"a,b\",\"two\nlines\",1\r\n,\"\",2",
+    ("\xef\xbb\xbf"
+     "name,\"say \"\"hi\"\"\",n\r\n\"a,b\",\"two\nlines\",1\r\n,\"\",2"),
     "a\n\n\n\"\n\n\"\n\"\"\n",
     "only,a,header",
     "a,b\n1,2\n3\n4,5\n",

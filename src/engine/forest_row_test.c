@@ -8,7 +8,7 @@ enum { TEST_BYTES_MAX = 1 << 28, ROWS = 300 };
 static const enum ax_forest_row_kind kinds[] = {AX_FOREST_ROW_INTERLEAVE, AX_FOREST_ROW_MATCH,
                                                 AX_FOREST_ROW_HEAP, AX_FOREST_ROW_GATHER};
 
-static bool
+[[maybe_unused]] static bool
 has_avx512(void)
 {
 #ifdef __x86_64__
