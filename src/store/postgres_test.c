@@ -227,8 +227,9 @@ sqlstates(struct ax_ctx *ctx, struct ax_postgres_config *config)
         {"53100", AX_LIMIT},       {"53200", AX_LIMIT},       {"53300", AX_UNAVAILABLE},
         {"54000", AX_INVALID},     {"55P03", AX_UNAVAILABLE}, {"57014", AX_TIMEOUT},
         {"57P01", AX_UNAVAILABLE}, {"58030", AX_UNAVAILABLE}, {"XX000", AX_INTERNAL},
-        {"XX001", AX_CORRUPT},     {"23P01", AX_CONFLICT},    {"42501", AX_UNAVAILABLE},
-        {"08006", AX_UNAVAILABLE}, {"26000", AX_UNAVAILABLE}, {"28P01", AX_UNAVAILABLE},
+        {"0A000", AX_UNSUPPORTED}, {"XX001", AX_CORRUPT},     {"23P01", AX_CONFLICT},
+        {"42501", AX_UNAVAILABLE}, {"08006", AX_UNAVAILABLE}, {"26000", AX_UNAVAILABLE},
+        {"28P01", AX_UNAVAILABLE},
     };
     ax_auto(ax_store_close) struct ax_store *store = open_store(ctx, config);
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
