@@ -5,6 +5,10 @@ drop table artifacts;
 drop table run_params;
 drop table run_tags;
 drop table run_inputs;
+drop index runs_by_experiment;
+
+-- What a search looks through, newest first, without the rows themselves.
+create index runs_newest on runs (experiment_id, lifecycle_stage, start_ns desc, id);
 
 create table run_params (
     run_id text not null references runs (id),
@@ -38,16 +42,16 @@ create table run_inputs (
 -- One row a run and key: the series and its summary, the greatest by step, time and value. Not a
 -- number has no place in a column: value is 0 then and is_nan says so.
 create table metric_series (
-    id           integer primary key,
     run_id       text not null references runs (id),
     key          text not null,
+    id           integer not null unique,
     step         integer not null,
     timestamp_ms integer not null,
     value        real not null,
     is_nan       integer not null,
-    unique (run_id, key)
-);
-create index metric_series_by_key on metric_series (key, value, run_id, is_nan);
+    primary key (run_id, key)
+) without rowid;
+create index metric_series_by_key on metric_series (key, value, run_id);
 
 create table metric_points (
     series_id    integer not null references metric_series (id),

@@ -54,7 +54,8 @@ HOMES = {
     "libyaml": (["codec/yaml"], "use codec/yaml.h", "yaml_parser_* yaml_event_* yaml_token_*"),
     "zlib and zstd": (["codec/compress"], "use codec/compress.h",
                       "deflate deflateInit* deflateEnd inflate inflateInit* inflateEnd ZSTD_*"),
-    "OpenSSL, libsodium, argon2": (["sys/crypto"], "use sys/crypto.h",
+    "OpenSSL's TLS": (["net/tls"], "use net/tls.h", "SSL_* BIO_* X509_* SSL TLS_server_method"),
+    "OpenSSL, libsodium, argon2": (["sys/crypto", "net/tls"], "use sys/crypto.h",
                                    "EVP_* OPENSSL_* CRYPTO_* RAND_* ERR_* OSSL_* SHA256_* HMAC_* "
                                    "sodium_* crypto_sign_* crypto_aead_* crypto_pwhash_* "
                                    "crypto_hash_* randombytes_* argon2_* argon2id_* argon2i_*"),

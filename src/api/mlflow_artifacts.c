@@ -77,28 +77,34 @@ struct range {
     bool partial;
 };
 
-/* "bytes=a-b", "bytes=a-" or "bytes=-n"; anything else is passed over, as RFC 9110 says. */
+/* "a-b", "a-" or "-n" as first and last byte of a file; false when it is none of these. */
+static bool
+read_bounds(ax_str text, uint64_t bytes, uint64_t *out_from, uint64_t *out_to)
+{
+    ax_str rest = text, first;
+    uint64_t from = 0, to = 0;
+    if (!ax_str_cut(&rest, '-', &first) || !rest.at || (first.len == 0 && rest.len == 0))
+        return false;
+    if ((first.len > 0 && !ax_parse_u64(first, &from)) ||
+        (rest.len > 0 && !ax_parse_u64(rest, &to)))
+        return false;
+    uint64_t last = bytes ? bytes - 1 : 0;
+    bool suffix = first.len == 0;
+    *out_from = suffix ? (to < bytes ? bytes - to : 0) : from;
+    *out_to = suffix || rest.len == 0 || to > last ? last : to;
+    return true;
+}
+
+/* What is asked for; false when there are no such bytes. Anything but one range counts as none. */
 static bool
 read_range(struct ax_call *call, uint64_t bytes, struct range *out)
 {
-    ax_str header = ax_http_header_find(call->request, AX_STR("range")), first;
-    uint64_t from = 0, to = bytes ? bytes - 1 : 0;
+    ax_str header = ax_http_header_find(call->request, AX_STR("range"));
+    uint64_t from, to;
     *out = (struct range){.len = bytes};
-    if (!ax_str_starts(header, AX_STR("bytes=")) || memchr(header.at, ',', header.len))
+    if (!ax_str_starts(header, AX_STR("bytes=")) ||
+        !read_bounds(ax_str_from(header, 6), bytes, &from, &to))
         return true;
-    ax_str rest = ax_str_from(header, 6);
-    if (!ax_str_cut(&rest, '-', &first) || !rest.at)
-        return true;
-    bool suffix = first.len == 0;
-    uint64_t second = 0;
-    bool has_second = rest.len > 0;
-    if ((!suffix && !ax_parse_u64(first, &from)) || (has_second && !ax_parse_u64(rest, &second)) ||
-        (suffix && !has_second))
-        return true;
-    if (suffix)
-        from = second < bytes ? bytes - second : 0;
-    else if (has_second && second < to)
-        to = second;
     if (bytes == 0 || from > to)
         return false;
     *out = (struct range){.from = from, .len = to - from + 1, .partial = true};
@@ -482,9 +488,9 @@ static const struct ax_route routes[] = {
 const struct ax_route_table ax_mlflow_artifacts_table = {
     .routes = routes,
     .count = AX_COUNT_OF(routes),
+    .dialect = AX_DIALECT_MLFLOW,
     .tracked = true,
     .stored = true,
     .refuse = ax_mlflow_refuse,
-    .dialect = AX_DIALECT_MLFLOW,
     .guard = ax_mlflow_guard,
 };

@@ -2,26 +2,6 @@
 #include "api/mlflow_wire.h"
 
 static ax_status
-plain_text(struct ax_call *call, ax_str text)
-{
-    ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("text/html; charset=utf-8"));
-    ax_writer_bytes(ax_exchange_body(call->exchange), text);
-    return AX_OK;
-}
-
-static ax_status
-health(struct ax_call *call, struct ax_ctx *)
-{
-    return plain_text(call, AX_STR("OK"));
-}
-
-static ax_status
-version(struct ax_call *call, struct ax_ctx *)
-{
-    return plain_text(call, AX_STR(AX_MLFLOW_VERSION));
-}
-
-static ax_status
 server_info(struct ax_call *call, struct ax_ctx *)
 {
     struct ax_json_writer *json = ax_mlflow_json(call);
@@ -49,7 +29,7 @@ not_offered(struct ax_call *call, struct ax_ctx *ctx)
     }
 #define NONE(method, path)                                                                         \
     {                                                                                              \
-        AX_HTTP_##method, path, AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_BYTES, 0,            \
+        AX_HTTP_##method, path, AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_MLFLOW_TAKES_##method,     \
             not_offered, "MLflow: not offered (generative models)"                                 \
     }
 #define FAMILY(prefix)                                                                             \
@@ -59,8 +39,6 @@ not_offered(struct ax_call *call, struct ax_ctx *ctx)
         NONE(DELETE, prefix "/{rest*}")
 
 static const struct ax_route routes[] = {
-    OPEN("/health", health, "MLflow: whether the server runs"),
-    OPEN("/version", version, "MLflow: the version of its API that is spoken"),
     OPEN("/api/3.0/mlflow/server-info", server_info, "MLflow: what kind of server this is"),
     FAMILY("/api/2.0/mlflow/traces"),
     FAMILY("/api/3.0/mlflow/traces"),
@@ -80,7 +58,7 @@ static const struct ax_route routes[] = {
 const struct ax_route_table ax_mlflow_meta_table = {
     .routes = routes,
     .count = AX_COUNT_OF(routes),
+    .dialect = AX_DIALECT_MLFLOW,
     .tracked = true,
     .refuse = ax_mlflow_refuse,
-    .dialect = AX_DIALECT_MLFLOW,
 };

@@ -405,9 +405,9 @@ static const struct ax_route routes[] = {
 const struct ax_route_table ax_mlflow_registry_table = {
     .routes = routes,
     .count = AX_COUNT_OF(routes),
+    .dialect = AX_DIALECT_MLFLOW,
     .tracked = true,
     .stored = true,
     .refuse = ax_mlflow_refuse,
-    .dialect = AX_DIALECT_MLFLOW,
     .guard = ax_mlflow_guard,
 };

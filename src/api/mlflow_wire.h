@@ -100,15 +100,20 @@ ax_status ax_mlflow_code(struct ax_call *call, ax_status status, const char *cod
 int ax_mlflow_guard(const struct ax_call *call, ax_str *out_words);
 
 /* Rows of the tables. */
-#define AX_MLFLOW            "/api/2.0/mlflow/"
-#define AX_MLFLOW_BODY_BYTES ((size_t)AX_ROUTE_LARGE_BODY)
+#define AX_MLFLOW              "/api/2.0/mlflow/"
+#define AX_MLFLOW_BODY_BYTES   ((size_t)AX_ROUTE_LARGE_BODY)
+#define AX_MLFLOW_TAKES_GET    AX_ROUTE_NO_BODY, 0
+#define AX_MLFLOW_TAKES_POST   AX_ROUTE_BYTES, AX_MLFLOW_BODY_BYTES
+#define AX_MLFLOW_TAKES_PUT    AX_ROUTE_BYTES, AX_MLFLOW_BODY_BYTES
+#define AX_MLFLOW_TAKES_PATCH  AX_ROUTE_BYTES, AX_MLFLOW_BODY_BYTES
+#define AX_MLFLOW_TAKES_DELETE AX_ROUTE_BYTES, AX_MLFLOW_BODY_BYTES
 #define AX_MLFLOW_READ(method, path, fn, summary)                                                  \
     {                                                                                              \
-        AX_HTTP_##method, path, AX_PERMISSION_READ, AX_ROUTE_WORKER, AX_ROUTE_BYTES,               \
-            AX_MLFLOW_BODY_BYTES, fn, summary                                                      \
+        AX_HTTP_##method, path, AX_PERMISSION_READ, AX_ROUTE_WORKER, AX_MLFLOW_TAKES_##method, fn, \
+            summary                                                                                \
     }
 #define AX_MLFLOW_WRITE(method, path, fn, summary)                                                 \
     {                                                                                              \
-        AX_HTTP_##method, path, AX_PERMISSION_DEVELOP, AX_ROUTE_WORKER, AX_ROUTE_BYTES,            \
-            AX_MLFLOW_BODY_BYTES, fn, summary                                                      \
+        AX_HTTP_##method, path, AX_PERMISSION_DEVELOP, AX_ROUTE_WORKER, AX_MLFLOW_TAKES_##method,  \
+            fn, summary                                                                            \
     }

@@ -1,5 +1,6 @@
 #include "blob/blob.h"
 
+#include "base/fault.h"
 #include "sys/file.h"
 
 enum { STREAM_BYTES = 64 << 10 };
@@ -167,7 +168,9 @@ ax_blob_link(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest, ax_str 
 {
     struct copy copy = {.file = {-1}};
     if (blob->ops->link) {
+        ax_fault_benign_begin(); /* where a link fails, a copy does */
         ax_status status = blob->ops->link(blob, ctx, digest, path);
+        ax_fault_benign_end();
         if (status == AX_OK || status == AX_NOT_FOUND || status == AX_CONFLICT)
             return status;
     }

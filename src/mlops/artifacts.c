@@ -41,30 +41,39 @@ undo_escapes(struct ax_ctx *ctx, ax_str *path)
     return invalid_path(ctx);
 }
 
+static bool
+has_forbidden(ax_str path)
+{
+    bool found = path.len > PATH_BYTES_MAX || ax_str_starts(path, AX_STR("/"));
+    for (size_t i = 0; !found && i < path.len; i++)
+        found = path.at[i] == '#' || path.at[i] == '\0' || path.at[i] == '\\';
+    return found;
+}
+
 ax_status
 ax_artifacts_check_path(struct ax_ctx *ctx, ax_str path, ax_str *out_path)
 {
     AX_TRY(undo_escapes(ctx, &path));
-    bool good = path.len <= PATH_BYTES_MAX && !(path.len > 0 && path.at[0] == '/');
-    for (size_t i = 0; good && i < path.len; i++)
-        good = path.at[i] != '#' && path.at[i] != '\0' && path.at[i] != '\\';
     char *room = ax_arena_alloc(ctx->arena, 1, path.len + 1);
     ax_str rest = path, part;
     size_t len = 0;
     if (!room)
         return no_memory(ctx);
-    while (good && ax_str_cut(&rest, '/', &part)) {
+    if (has_forbidden(path))
+        return invalid_path(ctx);
+    while (ax_str_cut(&rest, '/', &part)) {
+        bool blobs = len == 0 && ax_str_eq(part, AX_STR(AX_ARTIFACTS_BLOBS));
+        if (blobs || ax_str_eq(part, AX_STR("..")))
+            return invalid_path(ctx);
         if (part.len == 0 || ax_str_eq(part, AX_STR(".")))
             continue;
-        good = !ax_str_eq(part, AX_STR("..")) &&
-               !(len == 0 && ax_str_eq(part, AX_STR(AX_ARTIFACTS_BLOBS)));
         if (len > 0)
             room[len++] = '/';
         memcpy(room + len, part.at, part.len);
         len += part.len;
     }
     *out_path = (ax_str){room, len};
-    return good ? AX_OK : invalid_path(ctx);
+    return AX_OK;
 }
 
 /* "file:///tmp/x" and "/tmp/x" as "/tmp/x"; at is NULL for another URI. */

@@ -102,36 +102,53 @@ may_stand_in_key(char c)
            (c & 0x80) || (c != '\0' && strchr("_/.- :", c));
 }
 
+/* A path while it is put together again. */
+struct path {
+    char *at;
+    size_t len;
+};
+
+static void
+push_part(struct path *path, ax_str part)
+{
+    if (path->len > 0)
+        path->at[path->len++] = '/';
+    memcpy(path->at + path->len, part.at, part.len);
+    path->len += part.len;
+}
+
+/* Takes the last part off; false when there is none, or it leads up itself. */
+static bool
+pop_part(struct path *path)
+{
+    const char *slash = path->len > 0 ? memrchr(path->at, '/', path->len) : NULL;
+    size_t from = slash ? (size_t)(slash - path->at) + 1 : 0;
+    if (path->len == 0 || ax_str_eq((ax_str){path->at + from, path->len - from}, AX_STR("..")))
+        return false;
+    path->len = slash ? from - 1 : 0;
+    return true;
+}
+
 /* The path with "." and ".." carried out, as POSIX says; in the arena. */
 static ax_status
-normalise(struct ax_ctx *ctx, ax_str path, ax_str *out)
+normalise(struct ax_ctx *ctx, ax_str name, ax_str *out)
 {
-    char *room = ax_arena_alloc(ctx->arena, 1, path.len + 3);
-    ax_str rest = path, part;
-    size_t len = 0;
-    if (!room)
+    struct path path = {.at = ax_arena_alloc(ctx->arena, 1, name.len + 3)};
+    ax_str rest = name, part;
+    bool absolute = ax_str_starts(name, AX_STR("/"));
+    if (!path.at)
         return no_memory(ctx);
-    bool absolute = path.len > 0 && path.at[0] == '/';
     while (ax_str_cut(&rest, '/', &part)) {
-        if (part.len == 0 || ax_str_eq(part, AX_STR(".")))
+        bool up = ax_str_eq(part, AX_STR(".."));
+        if (part.len == 0 || ax_str_eq(part, AX_STR(".")) || (up && pop_part(&path)))
             continue;
-        ax_str done = {room, len}, last = done;
-        const char *slash = len ? memrchr(room, '/', len) : NULL;
-        if (slash)
-            last = ax_str_from(done, (size_t)(slash - room) + 1);
-        if (ax_str_eq(part, AX_STR("..")) && len > 0 && !ax_str_eq(last, AX_STR(".."))) {
-            len = slash ? (size_t)(slash - room) : 0;
-            continue;
-        }
-        if (ax_str_eq(part, AX_STR("..")) && absolute)
-            continue;
-        if (len > 0)
-            room[len++] = '/';
-        memcpy(room + len, part.at, part.len);
-        len += part.len;
+        if (!up || !absolute)
+            push_part(&path, part);
     }
-    *out = absolute ? ax_str_printf(ctx->arena, "/%.*s", (int)len, room) : (ax_str){room, len};
-    if (!absolute && len == 0)
+    *out = (ax_str){path.at, path.len};
+    if (absolute)
+        *out = ax_str_printf(ctx->arena, "/%.*s", (int)path.len, path.at);
+    else if (path.len == 0)
         *out = AX_STR(".");
     return out->at ? AX_OK : no_memory(ctx);
 }

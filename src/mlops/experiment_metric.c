@@ -201,10 +201,14 @@ put_series(struct putting *putting, ax_str key, const struct ax_metric *summary,
                             AX_STR("update metric_series set step = $2, timestamp_ms = $3, "
                                    "value = $4, is_nan = $5 where id = $1"),
                             AX_STORE_PARAMS(ax_store_i64(*id), step, time, value, is_nan), NULL);
+    bool sqlite = ax_store_dialect(ax_store_of(putting->tx)) == AX_STORE_SQLITE;
     return ax_store_get_i64(
         putting->tx, putting->ctx,
-        AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, is_nan) "
-               "values ($1, $2, $3, $4, $5, $6) returning id"),
+        sqlite ? AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, "
+                        "is_nan, id) values ($1, $2, $3, $4, $5, $6, (select coalesce(max(id), 0) "
+                        "+ 1 from metric_series)) returning id")
+               : AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, "
+                        "is_nan) values ($1, $2, $3, $4, $5, $6) returning id"),
         AX_STORE_PARAMS(ax_store_text(putting->run_id), ax_store_text(key), step, time, value,
                         is_nan),
         id);

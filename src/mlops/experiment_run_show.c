@@ -312,7 +312,7 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
     for (size_t i = 0; i < search->order_count; i++)
         AX_TRY(ax_search_order_parse(ctx, AX_SEARCH_RUNS, search->order_by[i], &orders));
     AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
-    ax_search_sql_add(sql, "select " AX_RUN_COLUMNS " from runs r");
+    ax_search_sql_add(sql, "select r.id from runs r"); /* the rest is read of those shown */
     ax_search_sql_joins(sql, AX_SEARCH_RUNS, &orders);
     ax_search_sql_add(sql, " where r.experiment_id in (");
     ax_search_sql_bind_texts(sql, search->experiment_ids, search->experiment_count);
@@ -322,40 +322,68 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
     ax_search_sql_add(sql, " order by ");
     ax_search_sql_order(sql, &orders);
     if (!ax_search_orders_by(&orders, "start_time"))
-        ax_search_sql_add(sql, "r.start_ns / 1000000 desc, ");
+        ax_search_sql_add(sql, "r.start_ns desc, ");
     ax_search_sql_add(sql, "r.id");
     ax_search_sql_page(sql, search->results_max + 1, offset);
     return AX_OK;
 }
 
+/* The rows of these ids, in their order. One that is gone meanwhile is none: a reader sees one
+ * state. */
+static ax_status
+read_runs(struct ax_store_tx *tx, struct ax_ctx *ctx, const ax_str *ids, size_t count,
+          struct ax_run_row *out_runs)
+{
+    ax_search_sql_auto struct ax_search_sql sql =
+        ax_search_sql_of(ctx, ax_store_dialect(ax_store_of(tx)));
+    struct ax_store_rows *rows;
+    ax_search_sql_add(&sql, "select " AX_RUN_COLUMNS " from runs r where r.id in (");
+    for (size_t i = 0; i < AX_RUNS_AT_ONCE; i++) { /* one text, prepared once */
+        ax_search_sql_add(&sql, i ? ", " : "");
+        ax_search_sql_bind(&sql, ax_store_text(ids[i < count ? i : 0]));
+    }
+    ax_search_sql_add(&sql, ")");
+    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
+    while (ax_store_next(rows)) {
+        struct ax_run_row run = ax_run_read(rows);
+        for (size_t i = 0; i < count; i++)
+            if (ax_str_eq(ids[i], run.id))
+                out_runs[i] = run;
+    }
+    return ax_store_finish(rows);
+}
+
 /* Some runs in memory of their own, given back when they are written. */
 static ax_status
-show_some(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_run_row *runs, size_t count,
+show_some(struct ax_store_tx *tx, struct ax_ctx *ctx, const ax_str *ids, size_t count,
           struct ax_json_writer *out)
 {
     ax_auto(ax_arena_free) struct ax_arena *room = ax_arena_new(ROOM_BYTES_MAX);
-    if (!room)
+    struct ax_run_row *runs = room ? AX_NEW_ARRAY(room, struct ax_run_row, AX_RUNS_AT_ONCE) : NULL;
+    if (!runs)
         return no_memory(ctx);
     struct ax_arena *outer = ctx->arena;
     ctx->arena = room;
-    ax_status status = ax_runs_show(tx, ctx, runs, count, out);
+    ax_status status = count > 0 ? read_runs(tx, ctx, ids, count, runs) : AX_OK;
+    if (status == AX_OK)
+        status = ax_runs_show(tx, ctx, runs, count, out);
     ctx->arena = outer;
     return status;
 }
 
 static ax_status
-show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows,
-          int64_t results_max, struct ax_json_writer *out)
+show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows, int64_t *left,
+          struct ax_json_writer *out)
 {
-    struct ax_run_row *runs = AX_NEW_ARRAY(ctx->arena, struct ax_run_row, AX_RUNS_AT_ONCE);
+    ax_str *ids = AX_NEW_ARRAY(ctx->arena, ax_str, AX_RUNS_AT_ONCE);
     size_t count = AX_RUNS_AT_ONCE;
-    ax_status status = runs ? AX_OK : no_memory(ctx);
+    ax_status status = ids ? AX_OK : no_memory(ctx);
     while (status == AX_OK && count == AX_RUNS_AT_ONCE) {
-        for (count = 0; count < AX_RUNS_AT_ONCE && results_max > 0 && ax_store_next(rows);) {
-            runs[count++] = ax_run_read(rows);
-            results_max--;
+        for (count = 0; count<AX_RUNS_AT_ONCE && * left> 0 && ax_store_next(rows);) {
+            ids[count++] = ax_store_read_text(rows, 0);
+            (*left)--;
         }
-        status = show_some(tx, ctx, runs, count, out);
+        status = show_some(tx, ctx, ids, count, out);
     }
     return status;
 }
@@ -368,6 +396,7 @@ ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
     struct ax_store *store = ax_experiments_store(experiments);
     ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
     struct ax_store_rows *rows;
+    int64_t left = search->results_max;
     AX_TRY(check_experiment_ids(ctx, search->experiment_ids, search->experiment_count));
     AX_TRY(put_search(&sql, search));
     if (search->experiment_count == 0)
@@ -376,9 +405,9 @@ ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
     AX_TRY(ax_search_sql_query(&sql, tx, &rows));
     ax_json_key(out, "runs");
     ax_json_begin_array(out);
-    ax_status status = show_rows(tx, ctx, rows, search->results_max, out);
+    ax_status status = show_rows(tx, ctx, rows, &left, out);
     ax_json_end_array(out);
-    bool more = status == AX_OK && ax_store_next(rows);
+    bool more = status == AX_OK && left == 0 && ax_store_next(rows);
     ax_status end = ax_store_finish(rows);
     AX_TRY(status == AX_OK ? end : status);
     return ax_experiment_show_next(ctx, search, more, out);

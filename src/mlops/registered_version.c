@@ -168,10 +168,12 @@ undo_escapes(struct ax_ctx *ctx, ax_str *source)
 {
     for (int i = 0; i < DECODE_TIMES_MAX; i++) {
         ax_str plain;
-        if (ax_percent_decode(ctx, *source, &plain) != AX_OK || ax_str_eq(plain, *source)) {
+        ax_status status = ax_percent_decode(ctx, *source, &plain);
+        if (status == AX_INVALID || (status == AX_OK && ax_str_eq(plain, *source))) {
             ctx->error[0] = '\0';
             return AX_OK;
         }
+        AX_TRY(status);
         *source = plain;
     }
     return ax_fail(ctx, AX_INVALID, "Invalid model version source: escaped too often.");

@@ -141,11 +141,12 @@ bool
 ax_store_next(struct ax_store_rows *rows)
 {
     rows->on_row = false;
-    if (rows->status != AX_OK)
+    if (rows->status != AX_OK || rows->ended)
         return false;
     bool row = false;
     rows->status = note(rows->tx, rows->tx->store->ops->next(rows, &row));
     rows->on_row = rows->status == AX_OK && row;
+    rows->ended = !rows->on_row;
     return rows->on_row;
 }
 

@@ -261,4 +261,5 @@ struct ax_store_rows {
     struct ax_ctx *ctx;
     ax_status status; /* sticky */
     bool on_row;
+    bool ended; /* a further step stays at the end */
 };
