@@ -28,13 +28,16 @@ static const struct {
     const char *name;
     enum ax_engine_kernel kernel;
     enum ax_engine_level level;
+    bool code;
 } kinds[] = {
     {"walk", AX_ENGINE_KERNEL_WALK, AX_ENGINE_LEVEL_BEST},
     {"as chosen", AX_ENGINE_KERNEL_BEST, AX_ENGINE_LEVEL_BEST},
     {"interleave", AX_ENGINE_KERNEL_INTERLEAVE, AX_ENGINE_LEVEL_BEST},
     {"match", AX_ENGINE_KERNEL_MATCH, AX_ENGINE_LEVEL_BEST},
     {"heap", AX_ENGINE_KERNEL_HEAP, AX_ENGINE_LEVEL_BEST},
+    {"gather", AX_ENGINE_KERNEL_GATHER, AX_ENGINE_LEVEL_BEST},
     {"batch", AX_ENGINE_KERNEL_BATCH, AX_ENGINE_LEVEL_BEST},
+    {"batch, code", AX_ENGINE_KERNEL_BATCH, AX_ENGINE_LEVEL_BEST, true},
     {"AVX2 as chosen", AX_ENGINE_KERNEL_BEST, AX_ENGINE_LEVEL_AVX2},
     {"AVX2 batch", AX_ENGINE_KERNEL_BATCH, AX_ENGINE_LEVEL_AVX2},
     {"portable as chosen", AX_ENGINE_KERNEL_BEST, AX_ENGINE_LEVEL_PORTABLE},
@@ -169,7 +172,8 @@ open_all(struct ax_ctx *ctx, ax_str bytes, const char *part, struct subject *sub
     for (size_t k = 0; k < KINDS; k++) {
         if (k != WALK && !strstr(kinds[k].name, part))
             continue;
-        struct ax_engine_config config = {.kernel = kinds[k].kernel, .level = kinds[k].level};
+        struct ax_engine_config config = {
+            .kernel = kinds[k].kernel, .level = kinds[k].level, .forest_code = kinds[k].code};
         struct subject *subject = &subjects[k];
         ax_status status = ax_engine_open(ctx, bytes, &config, &subject->engine);
         if (status == AX_UNSUPPORTED && kinds[k].level != AX_ENGINE_LEVEL_BEST)

@@ -113,7 +113,7 @@ static void
 measure(const struct bench *bench, const char *name, const struct ax_engine_background *background)
 {
     static const size_t batches[] = {1, 8, 16, 64, ROUND_ROWS};
-    double each_us[ROUNDS_MAX];
+    double each_us[ROUNDS_MAX] = {};
     void *scratch =
         ax_arena_alloc(bench->ctx->arena, 1,
                        ax_engine_scratch_bytes(bench->engine, AX_ENGINE_CONTRIBUTIONS, background));
@@ -149,7 +149,7 @@ measure_plain(const struct bench *bench)
 {
     const struct ax_forest *forest = &((struct ax_forest_engine *)bench->engine)->forest;
     struct ax_shap_points points;
-    double each_us[ROUNDS_MAX];
+    double each_us[ROUNDS_MAX] = {};
     double *row = AX_NEW_ARRAY(bench->ctx->arena, double, bench->columns);
     void *scratch = ax_arena_alloc(bench->ctx->arena, 1, ax_shap_scratch_bytes(forest));
     struct ax_engine_rows rows = {.at = bench->cells};

@@ -52,6 +52,12 @@ class Server:
             time.sleep(0.005)
         stop("the server did not become ready in 20 s")
 
+    def ports(self):
+        """Of the listeners, in the order they were named."""
+        self.log.seek(0)
+        events = [json.loads(line) for line in self.log]
+        return [int(event["port"]) for event in events if event["event"] == "ready"]
+
     def stop(self):
         self.process.terminate()
         if self.process.wait(timeout=20) != 0:
@@ -99,10 +105,10 @@ class Person:
 class Bank:
     """A data directory, its server and its people."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
-        made = json.loads(run(AXIOM, "init", self.data, "--json"))
+        made = json.loads(run(AXIOM, "init", self.data, "--json", *options))
         self.keys = pathlib.Path(made["keys"])
         self.vkey = self.keys / "ledger.vkey"
         self.people = {}

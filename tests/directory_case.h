@@ -9,7 +9,9 @@
 #include "auth/keystore.h"
 #include "auth/token.h"
 #include "harness.h"
+#include "postgres_case.h"
 #include "store/migrate.h"
+#include "store/postgres.h"
 #include "store/sqlite.h"
 #include "sys/file.h"
 
@@ -20,21 +22,36 @@ struct directory_case {
     struct ax_directory *directory;
 };
 
+/* With AX_TEST_STORE=postgres the same tests run on PostgreSQL, a new database each time. */
+static inline ax_status
+directory_case_open_store(struct ax_ctx *ctx, struct directory_case *made)
+{
+    const char *wanted = getenv("AX_TEST_STORE");
+    struct ax_sqlite_config config;
+    struct ax_postgres_config outside;
+    if (wanted && strcmp(wanted, "postgres") == 0 && postgres_case_there()) {
+        ax_settings_defaults(&ax_postgres_settings, &outside);
+        outside.url = postgres_case_database(ctx);
+        outside.busy_ms_max = 200;
+        return ax_postgres_open(ctx, &outside, &made->store);
+    }
+    ax_settings_defaults(&ax_sqlite_settings, &config);
+    config.reader_count = 1;
+    config.busy_ms_max = 200;
+    config.path = ax_str_printf(ctx->arena, "%s/store.db", made->folder);
+    return config.path.at ? ax_sqlite_open(ctx, &config, &made->store) : AX_LIMIT;
+}
+
 /* The store alone. Faults are for what is tested, not for this. */
 static inline void
 directory_case_make(struct ax_ctx *ctx, struct directory_case *made)
 {
     int version;
-    struct ax_sqlite_config config;
-    ax_settings_defaults(&ax_sqlite_settings, &config);
-    config.reader_count = 1;
-    config.busy_ms_max = 200;
     snprintf(made->folder, sizeof made->folder, "%s/axiom-auth-XXXXXX",
              ax_file_exists(AX_STR("/dev/shm")) ? "/dev/shm" : "/tmp");
     CHECK(mkdtemp(made->folder) != NULL);
     snprintf(made->cache, sizeof made->cache, "%s/directory.json", made->folder);
-    config.path = ax_str_printf(ctx->arena, "%s/store.db", made->folder);
-    CHECK_EQ(ax_sqlite_open(ctx, &config, &made->store), AX_OK);
+    CHECK_EQ(directory_case_open_store(ctx, made), AX_OK);
     CHECK_EQ(ax_migrate(made->store, ctx, &version), AX_OK);
 }
 
@@ -75,26 +92,37 @@ directory_case_script(struct ax_ctx *ctx, struct directory_case *made, const cha
     CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
 }
 
-/* As FAULT_SWEEP, and after each run, when no step fails any more, after(ctx, status of body). */
+/*
+ * As FAULT_SWEEP over every stride-th step, and after each run, when no step fails any more,
+ * after(ctx, status of body).
+ */
 static inline void
-directory_case_sweep(ax_status (*body)(struct ax_ctx *ctx),
-                     void (*after)(struct ax_ctx *ctx, ax_status status))
+directory_case_sweep_every(int stride, ax_status (*body)(struct ax_ctx *ctx),
+                           void (*after)(struct ax_ctx *ctx, ax_status status))
 {
     bool fired = true;
     for (int run = 0; fired || run % 2; run++) {
+        int step = run / 2 * stride;
         ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 20);
         ax_auto(ax_arena_free) struct ax_arena *second = ax_arena_new(1 << 20);
         struct ax_ctx ctx = ax_ctx_of(arena), after_ctx = ax_ctx_of(second);
-        ax_fault_arm(run / 2, run % 2);
+        ax_fault_arm(step, run % 2);
         ax_status status = body(&ctx);
         fired = ax_fault_disarm();
         if (fired && ax_fault_must_be_noticed() && status == AX_OK)
-            ax_test_failed(__FILE__, __LINE__, "step %d failed and nobody noticed", run / 2);
+            ax_test_failed(__FILE__, __LINE__, "step %d failed and nobody noticed", step);
         if (!fired && status != AX_OK)
             ax_test_failed(__FILE__, __LINE__, "unbroken run ends %s: %s", ax_status_name(status),
                            ctx.error);
         after(&after_ctx, status);
     }
+}
+
+static inline void
+directory_case_sweep(ax_status (*body)(struct ax_ctx *ctx),
+                     void (*after)(struct ax_ctx *ctx, ax_status status))
+{
+    directory_case_sweep_every(1, body, after);
 }
 
 /* Makes a user, and gives them roles without asking anybody. */

@@ -4,7 +4,11 @@
 
 #include "harness.h"
 
-typedef __float128 quad;
+#ifdef __x86_64__
+typedef __float128 quad; /* clang's word for it, and gcc's here alone */
+#else
+typedef _Float128 quad;
+#endif
 
 enum { NODES_MAX = 4096, CODES = 40, PATH_MAX_FEATURES = 128, FEATURES_ENUMERATED_MAX = 12 };
 

@@ -73,6 +73,14 @@ ax_fault_sweep(const char *file, int line, ax_status (*body)(struct ax_ctx *ctx)
     ax_test_failed(file, line, "more than %d steps", SWEEP_STEPS_MAX);
 }
 
+/* AX_TEST_SLOW: how many times slower than a build of its own a test is: sanitized, emulated. */
+static unsigned
+seconds_max(void)
+{
+    const char *slow = getenv("AX_TEST_SLOW");
+    return TEST_SECONDS_MAX * (slow ? (unsigned)strtoul(slow, NULL, 10) : 1);
+}
+
 /* A test runs in a child, so that a crash or a hang fails one test and not the rest. */
 static bool
 run_one(const struct ax_test *test)
@@ -80,7 +88,7 @@ run_one(const struct ax_test *test)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        alarm(TEST_SECONDS_MAX);
+        alarm(seconds_max());
         test->run();
         exit(failed ? EXIT_FAILURE : EXIT_SUCCESS);
     }

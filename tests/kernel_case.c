@@ -2,6 +2,7 @@
 
 #include <float.h>
 
+#include "base/assert.h"
 #include "harness.h"
 
 enum { POOL_MAX = 1024, SET_WORDS_MAX = 4 };
@@ -18,7 +19,16 @@ next(uint64_t *state)
 static size_t
 below(uint64_t *state, size_t limit)
 {
-    return limit == 0 ? 0 : next(state) % limit;
+    AX_ASSERT(limit > 0);
+    return next(state) % limit;
+}
+
+/* A quarter of 32. */
+static uint32_t
+some_bits(uint64_t *state)
+{
+    uint64_t half = next(state);
+    return (uint32_t)(half & next(state));
 }
 
 static bool
@@ -55,10 +65,12 @@ kernel_case_of(uint64_t seed)
 static double
 threshold(const struct kernel_case *about, uint64_t *state)
 {
-    static const double odd[] = {0.0,        -0.0,    0x1p-1074, -0x1p-1074, 0x1p-149,  0x1p-140,
-                                 0x1p-200,   0x1p300, -0x1p300,  DBL_MAX,    -DBL_MAX,  INFINITY,
-                                 -INFINITY,  FLT_MAX, -FLT_MAX,  1e-35,      -1e-35,    1e-35f,
-                                 16777216.0, 0.1,     0.1f,      1e-40,      -0x1p-1045};
+    static const double odd[] = {
+        0.0,          -0.0,     0x1p-1074,      -0x1p-1074,      0x1p-149,
+        0x1p-140,     0x1p-200, 0x1p300,        -0x1p300,        DBL_MAX,
+        -DBL_MAX,     HUGE_VAL, -HUGE_VAL,      (double)FLT_MAX, -(double)FLT_MAX,
+        1e-35,        -1e-35,   AX_FOREST_ZERO, 16777216.0,      0.1,
+        (double)0.1f, 1e-40,    -0x1p-1045};
     if (chance(state, 0.03))
         return odd[below(state, AX_COUNT_OF(odd))];
     double x = (double)below(state, about->threshold_max) * 0.37 - 5;
@@ -85,7 +97,7 @@ make_split(const struct kernel_case *about, struct ax_forest *forest, uint64_t *
         node->set.at = (uint32_t)forest->set_words;
         node->set.words = 1 + (uint32_t)below(state, SET_WORDS_MAX);
         for (uint32_t w = 0; w < node->set.words; w++)
-            forest->sets[forest->set_words++] = (uint32_t)(next(state) & next(state));
+            forest->sets[forest->set_words++] = some_bits(state);
     }
 }
 
@@ -169,9 +181,9 @@ boundary(const struct ax_forest *forest, int32_t feature, uint64_t *state)
         double t = node->threshold;
         switch (below(state, 6)) {
         case 0:
-            return nextafter(t, INFINITY);
+            return nextafter(t, HUGE_VAL);
         case 1:
-            return nextafter(t, -INFINITY);
+            return nextafter(t, -HUGE_VAL);
         case 2:
             return (double)nextafterf((float)t, INFINITY);
         case 3:
@@ -186,11 +198,38 @@ boundary(const struct ax_forest *forest, int32_t feature, uint64_t *state)
 static double
 cell(const struct ax_forest *forest, int32_t feature, uint64_t *state)
 {
-    static const double odd[] = {
-        0.0,       -0.0,      0x1p-1074, -0x1p-1074, 0x1p-149, -0x1p-149, 0x1p-140, 0x1p-200,
-        -0x1p-200, 0x1p-1040, 0x1p1000,  -0x1p1000,  DBL_MAX,  -DBL_MAX,  FLT_MAX,  -FLT_MAX,
-        INFINITY,  -INFINITY, 1e-35,     -1e-35,     1e-35f,   -1e-35f,   1.1e-35,  -1,
-        0.5,       31,        32,        16777215,   16777216, 1e9,       -0.5,     4294967296.0};
+    static const double odd[] = {0.0,
+                                 -0.0,
+                                 0x1p-1074,
+                                 -0x1p-1074,
+                                 0x1p-149,
+                                 -0x1p-149,
+                                 0x1p-140,
+                                 0x1p-200,
+                                 -0x1p-200,
+                                 0x1p-1040,
+                                 0x1p1000,
+                                 -0x1p1000,
+                                 DBL_MAX,
+                                 -DBL_MAX,
+                                 (double)FLT_MAX,
+                                 -(double)FLT_MAX,
+                                 HUGE_VAL,
+                                 -HUGE_VAL,
+                                 1e-35,
+                                 -1e-35,
+                                 AX_FOREST_ZERO,
+                                 -AX_FOREST_ZERO,
+                                 1.1e-35,
+                                 -1,
+                                 0.5,
+                                 31,
+                                 32,
+                                 16777215,
+                                 16777216,
+                                 1e9,
+                                 -0.5,
+                                 4294967296.0};
     double x;
     switch (below(state, 8)) {
     case 0:
@@ -214,7 +253,7 @@ kernel_case_rows(struct ax_ctx *ctx, const struct ax_forest *forest, uint64_t se
     uint64_t state = seed * 31 + 77;
     size_t cells = count * forest->feature_count;
     double *wide = AX_NEW_ARRAY(ctx->arena, double, cells + 1);
-    float *narrow = (float *)wide;
+    float *narrow = (void *)wide;
     for (size_t i = 0; i < cells; i++) {
         double x = cell(forest, (int32_t)(i % forest->feature_count), &state);
         if (f32)

@@ -47,12 +47,15 @@ HOMES = {
     "nghttp2": (["net/http2_session"], "use net/http2_session.h", "nghttp2_* NGHTTP2_*"),
     "libcurl": (["net/client"], "use net/client.h", "curl_* CURL*"),
     "SQLite": (["store/sqlite"], "use store/store.h", "sqlite3_* sqlite3"),
+    "libpq": (["store/postgres"], "use store/store.h",
+              "PQ* PGconn PGresult PGRES_* PG_DIAG_* Oid CONNECTION_OK CONNECTION_BAD"),
     "LMDB": (["kv/lmdb"], "use kv/kv.h", "mdb_* MDB_*"),
     "yyjson": (["codec/json"], "use codec/json.h", "yyjson_*"),
     "libyaml": (["codec/yaml"], "use codec/yaml.h", "yaml_parser_* yaml_event_* yaml_token_*"),
     "zlib and zstd": (["codec/compress"], "use codec/compress.h",
                       "deflate deflateInit* deflateEnd inflate inflateInit* inflateEnd ZSTD_*"),
-    "OpenSSL, libsodium, argon2": (["sys/crypto"], "use sys/crypto.h",
+    "OpenSSL's TLS": (["net/tls"], "use net/tls.h", "SSL_* BIO_* X509_* SSL TLS_server_method"),
+    "OpenSSL, libsodium, argon2": (["sys/crypto", "net/tls"], "use sys/crypto.h",
                                    "EVP_* OPENSSL_* CRYPTO_* RAND_* ERR_* OSSL_* SHA256_* HMAC_* "
                                    "sodium_* crypto_sign_* crypto_aead_* crypto_pwhash_* "
                                    "crypto_hash_* randombytes_* argon2_* argon2id_* argon2i_*"),
@@ -77,7 +80,7 @@ BANNED = {word: why for words, why in (
 ) for word in words.split()}
 HEADER_HOMES = {
     "errno.h": "errno", "stdatomic.h": "atomics", "uv.h": "libuv", "llhttp.h": "llhttp",
-    "nghttp2/nghttp2.h": "nghttp2",
+    "nghttp2/nghttp2.h": "nghttp2", "libpq-fe.h": "libpq",
     "curl/curl.h": "libcurl", "sqlite3.h": "SQLite", "lmdb.h": "LMDB", "yyjson.h": "yyjson",
     "yaml.h": "libyaml", "zlib.h": "zlib and zstd", "zstd.h": "zlib and zstd",
     "sodium.h": "OpenSSL, libsodium, argon2", "argon2.h": "OpenSSL, libsodium, argon2",

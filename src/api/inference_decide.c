@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "net/grpc.h"
 #include "sys/clock.h"
 #include "sys/mutex.h"
 
@@ -145,7 +146,9 @@ name_decisions(const struct deciding *deciding)
             ax_writer_char(&text, ',');
         ax_writer_bytes(&text, deciding->rows[i].id);
     }
-    if (text.status == AX_OK)
+    if (text.status == AX_OK && deciding->call->grpc)
+        ax_grpc_header(deciding->call->grpc, id_header, ax_writer_str(&text));
+    else if (text.status == AX_OK)
         ax_exchange_header(deciding->call->exchange, id_header, ax_writer_str(&text));
 }
 

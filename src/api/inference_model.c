@@ -102,6 +102,17 @@ ax_inference_ports(struct ax_ctx *ctx, const struct ax_loaded_model *model,
     return AX_OK;
 }
 
+bool
+ax_inference_batched(const struct ax_engine_graph *ports)
+{
+    bool batched = ports->input_count > 0;
+    for (size_t i = 0; i < ports->input_count; i++)
+        batched &= ports->inputs[i].dim_count > 0 && ports->inputs[i].shape[0] < 0;
+    for (size_t i = 0; i < ports->output_count; i++)
+        batched &= ports->outputs[i].dim_count > 0 && ports->outputs[i].shape[0] < 0;
+    return batched;
+}
+
 /* ---- metadata ---- */
 
 static void

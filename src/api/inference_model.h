@@ -44,6 +44,9 @@ ax_str ax_inference_output_name(enum ax_inference_output output);
 ax_status ax_inference_ports(struct ax_ctx *ctx, const struct ax_loaded_model *model,
                              struct ax_engine_graph *out_ports);
 
+/* Whether rows of one call are the first dimension: every tensor leaves that open. */
+bool ax_inference_batched(const struct ax_engine_graph *ports);
+
 /* The model's metadata as the protocol has it: name, versions, platform, inputs, outputs. */
 ax_status ax_inference_show(struct ax_ctx *ctx, const struct ax_loaded_model *model,
                             const struct ax_plan *plan, struct ax_json_writer *out);

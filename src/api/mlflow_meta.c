@@ -2,26 +2,6 @@
 #include "api/mlflow_wire.h"
 
 static ax_status
-plain_text(struct ax_call *call, ax_str text)
-{
-    ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("text/html; charset=utf-8"));
-    ax_writer_bytes(ax_exchange_body(call->exchange), text);
-    return AX_OK;
-}
-
-static ax_status
-health(struct ax_call *call, struct ax_ctx *)
-{
-    return plain_text(call, AX_STR("OK"));
-}
-
-static ax_status
-version(struct ax_call *call, struct ax_ctx *)
-{
-    return plain_text(call, AX_STR(AX_MLFLOW_VERSION));
-}
-
-static ax_status
 server_info(struct ax_call *call, struct ax_ctx *)
 {
     struct ax_json_writer *json = ax_mlflow_json(call);
@@ -59,8 +39,6 @@ not_offered(struct ax_call *call, struct ax_ctx *ctx)
         NONE(DELETE, prefix "/{rest*}")
 
 static const struct ax_route routes[] = {
-    OPEN("/health", health, "MLflow: whether the server runs"),
-    OPEN("/version", version, "MLflow: the version of its API that is spoken"),
     OPEN("/api/3.0/mlflow/server-info", server_info, "MLflow: what kind of server this is"),
     FAMILY("/api/2.0/mlflow/traces"),
     FAMILY("/api/3.0/mlflow/traces"),

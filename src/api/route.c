@@ -1,6 +1,7 @@
 #include "api/route.h"
 
 #include "api/path_tree.h"
+#include "api/rpc.h"
 #include "auth/token.h"
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -18,6 +19,7 @@ struct ax_api {
     struct ax_metric *requests[6]; /* by hundreds of the status: [2] is 2xx */
     struct ax_metric *refused;     /* before a route was known */
     struct ax_metric *seconds;
+    struct ax_grpc grpc;
 };
 
 /* What a row of a table is found as: the tables know nothing of each other. */
@@ -42,6 +44,8 @@ const struct ax_route_table *const ax_route_tables[] = {
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
+
+static ax_status admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx);
 
 /* ---- opening ---- */
 
@@ -120,6 +124,10 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
         if (is_offered(config, ax_route_tables[i]))
             AX_TRY(add_table(ctx, api, ax_route_tables[i]));
     make_metrics(api);
+    api->grpc = (struct ax_grpc){.arg = api,
+                                 .services = ax_rpc_services,
+                                 .service_count = ax_rpc_service_count,
+                                 .admit = admit};
     *out_api = ax_take(api);
     return AX_OK;
 }
@@ -232,6 +240,10 @@ ax_call_defer(struct ax_call *call)
 void
 ax_call_end(struct ax_call *call, ax_status status)
 {
+    if (call->end) {
+        call->end(call, status);
+        return;
+    }
     if (status != AX_OK)
         refuse_status(call, status);
     ax_exchange_finish(call->exchange);
@@ -366,6 +378,10 @@ ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
 static void
 handle(void *arg, struct ax_exchange *exchange)
 {
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_handle(exchange);
+        return;
+    }
     struct ax_api *api = arg;
     struct ax_call *call = *ax_exchange_slot(exchange);
     AX_ASSERT(call != NULL && call->route != NULL);
@@ -459,26 +475,57 @@ take_basic(struct ax_ctx *ctx, ax_str *header, ax_str *out_name)
 
 /* Who asks: the bearer of a token, or in development mode whoever reaches the loopback address. */
 static ax_status
-authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
+authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx,
+             enum ax_permission permission)
 {
     if (!api->config.governed) {
         call->actor = (struct ax_actor){.id = AX_STR("developer"),
                                         .kind = AX_ACTOR_PERSON,
                                         .authenticated_by = AX_STR("development")};
-    } else if (call->route->permission != AX_PERMISSION_PUBLIC) {
+    } else if (permission != AX_PERMISSION_PUBLIC) {
         ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
         ax_str peer = ax_exchange_peer(call->exchange);
         ax_str name = AX_STR("");
-        if (call->table->tracked)
+        if (call->table && call->table->tracked)
             AX_TRY(take_basic(ctx, &header, &name));
         AX_TRY(ax_token_authenticate(api->config.directory, ctx, header, peer, &call->actor));
         if (name.len > 0 && !ax_str_eq(name, call->actor.id))
             return ax_fail(ctx, AX_UNAUTHENTICATED, "the token is not of the user who was named");
         ctx->actor = &call->actor;
-        return ax_policy_check(ctx, &call->actor, call->route->permission);
+        return ax_policy_check(ctx, &call->actor, permission);
     }
     ctx->actor = &call->actor;
     return AX_OK;
+}
+
+static struct ax_call *
+new_call(struct ax_api *api, struct ax_exchange *exchange)
+{
+    struct loop_data *data = ax_exchange_loop_data(exchange);
+    struct ax_call *call = AX_NEW(ax_exchange_ctx(exchange)->arena, struct ax_call);
+    if (call)
+        *call = (struct ax_call){.api = api,
+                                 .services = &api->config,
+                                 .exchange = exchange,
+                                 .request = ax_exchange_request(exchange),
+                                 .lane = data->lane};
+    return call;
+}
+
+/* The head of a gRPC call: what its method asks of the caller. */
+static ax_status
+admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx)
+{
+    struct ax_api *api = arg;
+    const struct ax_rpc *rpc = ax_grpc_method(grpc)->more;
+    struct ax_call *call = new_call(api, ax_grpc_exchange(grpc));
+    if (!call)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a call");
+    call->grpc = grpc;
+    *ax_grpc_slot(grpc) = call;
+    if (!(dialects_of(call) >> AX_DIALECT_INFERENCE & 1))
+        return ax_fail(ctx, AX_UNSUPPORTED, "this listener does not speak gRPC");
+    return authenticate(api, call, ctx, rpc->permission);
 }
 
 static void
@@ -486,17 +533,15 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 {
     struct ax_api *api = arg;
     struct ax_ctx *ctx = ax_exchange_ctx(exchange);
-    struct loop_data *data = ax_exchange_loop_data(exchange);
-    struct ax_call *call = AX_NEW(ctx->arena, struct ax_call);
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_head(&api->grpc, exchange, limits);
+        return;
+    }
+    struct ax_call *call = new_call(api, exchange);
     if (!call) {
         ax_exchange_answer(exchange, 503, AX_STR("text/plain"), AX_STR("no memory"));
         return;
     }
-    *call = (struct ax_call){.api = api,
-                             .services = &api->config,
-                             .exchange = exchange,
-                             .request = ax_exchange_request(exchange),
-                             .lane = data->lane};
     *ax_exchange_slot(exchange) = call;
     int status = find_route(api, call);
     if (status == 404)
@@ -515,7 +560,7 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         ax_exchange_finish(exchange);
         return;
     }
-    ax_status known = authenticate(api, call, ctx);
+    ax_status known = authenticate(api, call, ctx, call->route->permission);
     if (known != AX_OK) {
         ax_call_end(call, known);
         return;
@@ -529,6 +574,10 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 static void
 refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
 {
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_refused(exchange, status, reason);
+        return;
+    }
     struct ax_api *api = arg;
     struct ax_ctx *ctx = ax_exchange_ctx(exchange);
     struct ax_call *call = *ax_exchange_slot(exchange);
@@ -549,6 +598,8 @@ refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
 static void
 answered(void *arg, struct ax_exchange *exchange)
 {
+    if (ax_grpc_is(ax_exchange_request(exchange)))
+        ax_grpc_answered(exchange);
     struct ax_api *api = arg;
     const struct ax_exchange_times *times = ax_exchange_times(exchange);
     int class = ax_exchange_status(exchange) / 100;

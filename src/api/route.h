@@ -12,6 +12,8 @@
 #include "auth/policy.h"
 
 struct ax_call;
+struct ax_grpc_call;
+struct ax_streamed;
 
 enum ax_route_thread { AX_ROUTE_LOOP, AX_ROUTE_WORKER };
 enum ax_route_body { AX_ROUTE_NO_BODY, AX_ROUTE_JSON, AX_ROUTE_BYTES };
@@ -58,9 +60,13 @@ struct ax_call {
     ax_str parameters[AX_ROUTE_PARAMETERS_MAX]; /* decoded, in the order of the pattern */
     const struct ax_json *body;                 /* of JSON routes */
     struct ax_actor actor;
-    struct ax_lane *lane; /* the loop's; NULL on a worker */
-    const void *data;     /* the protocol's own, between its steps */
-    ax_str code;          /* of a refusal, for programs: "four_eyes", "changed", ... */
+    struct ax_lane *lane;         /* the loop's; NULL on a worker */
+    struct ax_grpc_call *grpc;    /* NULL over REST */
+    struct ax_streamed *streamed; /* of inference_grpc.c: one of several messages */
+    const void *body_read;        /* of a dialect that had to read its body to find the model */
+    void (*end)(struct ax_call *call, ax_status status); /* NULL: as the route's table answers */
+    const void *data;                                    /* the protocol's own, between its steps */
+    ax_str code; /* of a refusal, for programs: "four_eyes", "changed", ... */
     struct ax_json_writer json;
     bool *deferred; /* outlives the call, which may be gone when its handler returns */
 };

@@ -1,6 +1,5 @@
 #include "base/decimal.h"
 
-#include <endian.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -97,7 +96,8 @@ take_eight(ax_str text, size_t at, uint64_t *digits)
     if (text.len - at < sizeof word)
         return false;
     memcpy(&word, text.at + at, sizeof word);
-    word = le64toh(word);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        word = __builtin_bswap64(word);
     const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), zeros = UINT64_C(0x3030303030303030);
     if ((word & high) != zeros || ((word + UINT64_C(0x0606060606060606)) & high) != zeros)
         return false;

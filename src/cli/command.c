@@ -1,6 +1,8 @@
 #include "cli/command.h"
 
-#include "sys/file.h"
+#include <unistd.h>
+
+#include "engine/engine.h"
 
 enum { INPUT_BYTES_MAX = 1 << 30 };
 
@@ -45,4 +47,40 @@ ax_status
 ax_command_read(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes)
 {
     return ax_file_read_all(ctx, path, INPUT_BYTES_MAX, out_bytes);
+}
+
+ax_status
+ax_command_model(struct ax_ctx *ctx, ax_str path, struct ax_engine **out_engine)
+{
+    ax_str bytes;
+    AX_TRY(ax_command_read(ctx, path, &bytes));
+    ax_status status = ax_engine_open(ctx, bytes, NULL, out_engine);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(path));
+}
+
+static ax_status
+table_read(void *arg, struct ax_ctx *ctx, char *out, size_t room, size_t *out_len)
+{
+    struct ax_command_table *table = arg;
+    return ax_file_read_next(ctx, table->file, out, room, out_len);
+}
+
+ax_status
+ax_command_table_open(struct ax_ctx *ctx, ax_str path, struct ax_command_table *out_table)
+{
+    struct ax_csv_source source = {table_read, out_table};
+    *out_table = (struct ax_command_table){.file = {STDIN_FILENO}};
+    if (!ax_str_eq(path, AX_STR("-")))
+        AX_TRY(ax_file_open(ctx, path, AX_FILE_READ, &out_table->file));
+    ax_status status = ax_file_size(ctx, out_table->file, &out_table->bytes);
+    if (status == AX_OK)
+        status = ax_csv_stream_open(ctx, source, NULL, 0, &out_table->stream);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(path));
+}
+
+void
+ax_command_table_close(struct ax_command_table *table)
+{
+    if (table->file.fd > STDIN_FILENO)
+        ax_file_close(&table->file);
 }

@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include "base/ctx.h"
+#include "codec/csv_stream.h"
+#include "sys/file.h"
 
 struct ax_command {
     const char *name;    /* "score", "model inspect" */
@@ -17,6 +18,7 @@ struct ax_command {
 
 extern const struct ax_command ax_command_score;
 extern const struct ax_command ax_command_inspect;
+extern const struct ax_command ax_command_compare;
 extern const struct ax_command ax_command_init;
 extern const struct ax_command ax_command_serve;
 extern const struct ax_command ax_command_restore;
@@ -45,3 +47,26 @@ ax_status ax_command_options(struct ax_ctx *ctx, int argument_count, char **argu
 
 /* The whole of a model file, in ctx->arena. Fails: as ax_file_read_all. */
 ax_status ax_command_read(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes);
+
+struct ax_engine;
+
+/* Opens the model in a file. Fails: as the file, as the engine, with the path in front. */
+ax_status ax_command_model(struct ax_ctx *ctx, ax_str path, struct ax_engine **out_engine);
+
+/* A table that is read from front to back, from a file or, as "-", from standard input. */
+struct ax_command_table {
+    ax_file file;
+    uint64_t bytes; /* 0: not known */
+    struct ax_csv_stream *stream;
+};
+
+/*
+ * Reads a table's header. out_table: stays where it is until it is closed.
+ * Fails: as the file, as the stream, with the path in front.
+ */
+ax_status ax_command_table_open(struct ax_ctx *ctx, ax_str path,
+                                struct ax_command_table *out_table);
+void ax_command_table_close(struct ax_command_table *table);
+
+/* Guards a table on the stack. */
+#define ax_command_table_auto [[gnu::cleanup(ax_command_table_close)]]

@@ -34,7 +34,7 @@ check_ports(struct ax_ctx *ctx, struct graph_job *job)
 {
     for (size_t i = 0; i < job->graph->input_count; i++) {
         const struct ax_engine_port *port = &job->graph->inputs[i];
-        if (port->map || port->dim_count < 1 || port->dim_count > 2 ||
+        if (port->dim_count < 1 || port->dim_count > 2 ||
             (port->dim_count == 2 && port->shape[1] < 0))
             return ax_fail(ctx, AX_UNSUPPORTED,
                            "input `%.*s` is no column and no fixed number of columns",
@@ -57,10 +57,12 @@ match_columns(struct ax_ctx *ctx, const struct ax_csv *csv, struct graph_job *jo
         return ax_fail(ctx, AX_LIMIT, "no memory for %zu columns", job->column_count);
     for (size_t i = 0; i < job->graph->input_count; i++) {
         const struct ax_engine_port *port = &job->graph->inputs[i];
-        if (width_of(port) == 1)
-            job->columns[at] = ax_csv_column(csv, port->name);
-        found += width_of(port) == 1 && job->columns[at] != SIZE_MAX;
-        at += width_of(port);
+        for (size_t c = 0; c < width_of(port); c++, at++) {
+            job->columns[at] = port->map             ? ax_csv_column(csv, port->keys[c])
+                               : width_of(port) == 1 ? ax_csv_column(csv, port->name)
+                                                     : SIZE_MAX;
+            found += job->columns[at] != SIZE_MAX;
+        }
     }
     if (found == job->column_count)
         return AX_OK;

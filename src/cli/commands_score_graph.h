@@ -1,9 +1,9 @@
 /*
  * `axiom score` for graphs of tensors: columns of a CSV become inputs, outputs become columns.
  *
- * An input of one column takes the column of its name; when some name is missing, or an input has
- * more columns, all are taken in order. Outputs are printed in the graph's order, each row's
- * elements side by side, a map's under its keys.
+ * An input of one column takes the column of its name, a map those of its keys; when some name is
+ * missing, or an input has more columns, all are taken in order. Outputs are printed in the graph's
+ * order, each row's elements side by side, a map's under its keys.
  */
 #pragma once
 

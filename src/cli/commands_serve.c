@@ -151,6 +151,7 @@ init(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--admin", .out_value = &made.admin},
         {.name = "--keys", .out_value = &made.keys},
         {.name = "--origin", .out_value = &made.origin},
+        {.name = "--store.url", .out_value = &made.store_url},
         {.name = "--json", .out_given = &json},
     };
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
@@ -179,13 +180,16 @@ init(struct ax_ctx *ctx, int argument_count, char **arguments)
 const struct ax_command ax_command_init = {
     .name = "init",
     .summary = "make a data directory, its keys and one administrator",
-    .help = "usage: axiom init DIR [--admin NAME] [--keys FOLDER] [--origin NAME] [--json]\n"
-            "\n"
-            "  --admin NAME     id of the administrator; admin\n"
-            "  --keys FOLDER    where the keys go; DIR.keys\n"
-            "  --origin NAME    name of the ledger in its checkpoints; axiom.local/<random>\n"
-            "\n"
-            "  axiom init /var/lib/axiom\n",
+    .help =
+        "usage: axiom init DIR [--admin NAME] [--keys FOLDER] [--origin NAME] [--store.url URL]\n"
+        "                      [--json]\n"
+        "\n"
+        "  --admin NAME     id of the administrator; admin\n"
+        "  --keys FOLDER    where the keys go; DIR.keys\n"
+        "  --origin NAME    name of the ledger in its checkpoints; axiom.local/<random>\n"
+        "  --store.url URL  postgresql://USER@HOST/DB, an empty database; else SQLite in DIR\n"
+        "\n"
+        "  axiom init /var/lib/axiom\n",
     .run = init,
 };
 
@@ -199,12 +203,14 @@ restore(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--to", .out_value = &what.root},
         {.name = "--keys", .out_value = &what.keys},
         {.name = "--checkpoint", .out_value = &what.checkpoint},
+        {.name = "--store.url", .out_value = &what.store_url},
     };
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
                               &what.backup));
     if (!what.backup.len || !what.root.len || !what.keys.len)
         return ax_fail(ctx, AX_INVALID,
-                       "axiom restore BACKUP --to DIR --keys FOLDER [--checkpoint FILE]");
+                       "axiom restore BACKUP --to DIR --keys FOLDER [--checkpoint FILE] "
+                       "[--store.url URL]");
     ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
     struct ax_json_writer json = ax_json_writer_of(&text);
     AX_TRY(ax_restore(ctx, &what, &json));
@@ -216,10 +222,12 @@ const struct ax_command ax_command_restore = {
     .name = "restore",
     .summary = "prove a backup, and make a data directory of it",
     .help = "usage: axiom restore BACKUP --to DIR --keys FOLDER [--checkpoint FILE]\n"
+            "                             [--store.url URL]\n"
             "\n"
             "  --to DIR            data directory to make\n"
             "  --keys FOLDER       the keys, which are in no backup\n"
             "  --checkpoint FILE   one that was kept elsewhere: the ledger must extend it\n"
+            "  --store.url URL     an empty database, for a backup of a PostgreSQL one\n"
             "\n"
             "  axiom restore /backups/monday --to /var/lib/axiom --keys /etc/axiom/keys \\\n"
             "      --checkpoint kept.txt\n",

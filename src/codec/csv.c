@@ -171,13 +171,12 @@ open_undoubled(struct ax_csv *csv, struct ax_ctx *ctx)
     return AX_OK;
 }
 
-ax_status
-ax_csv_open(struct ax_ctx *ctx, ax_str text, const struct ax_csv_limits *limits,
-            struct ax_csv **out_csv)
+static struct ax_csv *
+make(struct ax_arena *arena, ax_str text, const struct ax_csv_limits *limits)
 {
-    struct ax_csv *csv = AX_NEW(ctx->arena, struct ax_csv);
+    struct ax_csv *csv = AX_NEW(arena, struct ax_csv);
     if (!csv)
-        return ax_fail(ctx, AX_LIMIT, "no memory for a table");
+        return NULL;
     if (limits)
         csv->limits = *limits;
     if (!csv->limits.separator)
@@ -188,14 +187,41 @@ ax_csv_open(struct ax_ctx *ctx, ax_str text, const struct ax_csv_limits *limits,
         csv->limits.rows_max = ROWS_MAX;
     if (!csv->limits.field_bytes_max)
         csv->limits.field_bytes_max = FIELD_BYTES_MAX;
-    csv->text =
-        ax_str_starts(text, byte_order_mark) ? ax_str_from(text, byte_order_mark.len) : text;
+    csv->text = text;
     csv->line = 1;
+    return csv;
+}
+
+ax_status
+ax_csv_open(struct ax_ctx *ctx, ax_str text, const struct ax_csv_limits *limits,
+            struct ax_csv **out_csv)
+{
+    bool marked = ax_str_starts(text, byte_order_mark);
+    struct ax_csv *csv =
+        make(ctx->arena, marked ? ax_str_from(text, byte_order_mark.len) : text, limits);
+    if (!csv)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a table");
     if (csv->text.len == 0)
         return ax_fail(ctx, AX_INVALID, "the file is empty; a header was expected");
     AX_TRY(read_row(csv, ctx, &csv->header));
     AX_TRY(open_undoubled(csv, ctx));
     csv->fields = (struct fields){}; /* the header keeps its array */
+    *out_csv = csv;
+    return AX_OK;
+}
+
+ax_status
+ax_csv_open_part(struct ax_ctx *ctx, const struct ax_csv_row *header,
+                 const struct ax_csv_part *part, const struct ax_csv_limits *limits,
+                 struct ax_csv **out_csv)
+{
+    struct ax_csv *csv = make(ctx->arena, part->text, limits);
+    if (!csv)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a table");
+    csv->header = *header;
+    csv->number = part->number - 1;
+    csv->line = part->line;
+    AX_TRY(open_undoubled(csv, ctx));
     *out_csv = csv;
     return AX_OK;
 }

@@ -28,6 +28,13 @@ struct ax_csv_row {
     size_t line;   /* line of the text the row begins on, from 1 */
 };
 
+/* A piece of a table that csv_stream.h cut: whole rows, and where they stand in the table. */
+struct ax_csv_part {
+    ax_str text;
+    size_t number; /* of its first row; 1 is the header */
+    size_t line;   /* on which that row begins, from 1 */
+};
+
 /*
  * Reads the header.
  *
@@ -36,6 +43,15 @@ struct ax_csv_row {
  */
 ax_status ax_csv_open(struct ax_ctx *ctx, ax_str text, const struct ax_csv_limits *limits,
                       struct ax_csv **out_csv);
+
+/*
+ * Begins to read a part of a table, whose rows are then those of the table itself.
+ *
+ * header: of the table; kept. part: its text is kept. limits, and fails: as open.
+ */
+ax_status ax_csv_open_part(struct ax_ctx *ctx, const struct ax_csv_row *header,
+                           const struct ax_csv_part *part, const struct ax_csv_limits *limits,
+                           struct ax_csv **out_csv);
 
 /* The header's fields; they live as long as the arena. */
 const struct ax_csv_row *ax_csv_header(const struct ax_csv *csv);

@@ -143,7 +143,7 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
         status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
-    engine->signature.memory_bytes = ax_arena_held_bytes(arena);
+    engine->signature.memory_bytes += ax_arena_held_bytes(arena);
     (void)ax_take(arena); /* the engine lives in it */
     *out_engine = engine;
     return AX_OK;
@@ -161,6 +161,33 @@ const char *
 ax_engine_type_name(enum ax_engine_type type)
 {
     return type == AX_ENGINE_F32 ? "FP32" : "FP64";
+}
+
+const char *
+ax_engine_level_name(enum ax_engine_level level)
+{
+    static const char *const names[] = {
+        [AX_ENGINE_LEVEL_BEST] = "best",
+        [AX_ENGINE_LEVEL_PORTABLE] = "portable",
+        [AX_ENGINE_LEVEL_AVX2] = "AVX2",
+        [AX_ENGINE_LEVEL_AVX512] = "AVX-512",
+    };
+    return names[level];
+}
+
+const char *
+ax_engine_kernel_name(enum ax_engine_kernel kernel)
+{
+    static const char *const names[] = {
+        [AX_ENGINE_KERNEL_BEST] = "best",
+        [AX_ENGINE_KERNEL_WALK] = "walk",
+        [AX_ENGINE_KERNEL_INTERLEAVE] = "interleave",
+        [AX_ENGINE_KERNEL_MATCH] = "match",
+        [AX_ENGINE_KERNEL_HEAP] = "heap",
+        [AX_ENGINE_KERNEL_GATHER] = "gather",
+        [AX_ENGINE_KERNEL_BATCH] = "batch",
+    };
+    return names[kernel];
 }
 
 const struct ax_engine_signature *
@@ -339,10 +366,14 @@ check_outputs(const struct ax_engine *engine, struct ax_ctx *ctx, const struct a
         {AX_ENGINE_CONTRIBUTIONS, "contributions"},
         {AX_ENGINE_LEAF, "leaf"},
         {AX_ENGINE_POINTS, "points"},
+        {AX_ENGINE_INTERACTIONS, "interactions"},
     };
     unsigned given = engine->signature.outputs;
     if (call->background && engine->signature.background)
         given |= AX_ENGINE_CONTRIBUTIONS;
+    if (call->background && call->outputs & AX_ENGINE_INTERACTIONS)
+        return ax_fail(ctx, AX_UNSUPPORTED,
+                       "interactions are given without a reference population only");
     for (size_t i = 0; i < AX_COUNT_OF(names); i++)
         if (call->outputs & ~given & names[i].bit)
             return ax_fail(ctx, AX_UNSUPPORTED, "this model (%.*s) has no output `%s`%s",
@@ -364,6 +395,7 @@ ax_engine_score(const struct ax_engine *engine, struct ax_ctx *ctx,
     AX_ASSERT(!(outputs & AX_ENGINE_CONTRIBUTIONS) || answer->contributions);
     AX_ASSERT(!(outputs & AX_ENGINE_LEAF) || answer->leaf || engine->signature.tree_count == 0);
     AX_ASSERT(!(outputs & AX_ENGINE_POINTS) || answer->points);
+    AX_ASSERT(!(outputs & AX_ENGINE_INTERACTIONS) || answer->interactions);
     AX_ASSERT(!call->background || call->background->engine == engine);
     AX_TRY(check_outputs(engine, ctx, call));
     return engine->ops->score(engine, ctx, call, scratch, answer);

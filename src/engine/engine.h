@@ -46,6 +46,28 @@ struct ax_engine_feature {
     size_t threshold_count; /* distinct thresholds or bin edges among them */
 };
 
+/* Instructions that the kernels may use; each level includes the ones before. */
+enum ax_engine_level {
+    AX_ENGINE_LEVEL_BEST, /* of this machine */
+    AX_ENGINE_LEVEL_PORTABLE,
+    AX_ENGINE_LEVEL_AVX2,
+    AX_ENGINE_LEVEL_AVX512, /* F, BW, DQ, VL, VBMI and GFNI: Ice Lake, Zen 4 and later */
+};
+
+/* How a forest is evaluated. Every kernel gives the same bits. */
+enum ax_engine_kernel {
+    AX_ENGINE_KERNEL_BEST,       /* by the number of rows of a call, as the costs say */
+    AX_ENGINE_KERNEL_WALK,       /* node after node: the reference */
+    AX_ENGINE_KERNEL_INTERLEAVE, /* a row at a time, eight trees abreast */
+    AX_ENGINE_KERNEL_MATCH,      /* a row at a time, two trees' nodes at once; AVX2 */
+    AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX2 */
+    AX_ENGINE_KERNEL_GATHER,     /* a row at a time, 64 trees abreast; AVX-512 */
+    AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
+};
+
+const char *ax_engine_level_name(enum ax_engine_level level);    /* "portable", "AVX2" ... */
+const char *ax_engine_kernel_name(enum ax_engine_kernel kernel); /* "walk", "match" ... */
+
 /* What a model takes and gives. All of it lives as long as its engine. */
 struct ax_engine_signature {
     ax_str format;    /* "xgboost-json", "xgboost-ubjson", "lightgbm-text", "catboost-json",
@@ -71,26 +93,13 @@ struct ax_engine_signature {
     size_t leaf_count;
     size_t depth_max; /* splits on the longest path */
     size_t memory_bytes;
+
+    /* How trees are evaluated here; WALK where no kernel covers the model. */
+    enum ax_engine_level level;
+    enum ax_engine_kernel row_kernel, batch_kernel; /* of single rows, and of many */
+    size_t batch_rows;   /* least rows of a call for which the second is quicker; 0: never */
     const ax_str *notes; /* what is unusual, a sentence each */
     size_t note_count;
-};
-
-/* Instructions that the kernels may use; each level includes the ones before. */
-enum ax_engine_level {
-    AX_ENGINE_LEVEL_BEST, /* of this machine */
-    AX_ENGINE_LEVEL_PORTABLE,
-    AX_ENGINE_LEVEL_AVX2,
-    AX_ENGINE_LEVEL_AVX512, /* F, BW, DQ, VL, VBMI and GFNI: Ice Lake, Zen 4 and later */
-};
-
-/* How a forest is evaluated. Every kernel gives the same bits. */
-enum ax_engine_kernel {
-    AX_ENGINE_KERNEL_BEST,       /* by the number of rows of a call, as the costs say */
-    AX_ENGINE_KERNEL_WALK,       /* node after node: the reference */
-    AX_ENGINE_KERNEL_INTERLEAVE, /* a row at a time, eight trees abreast */
-    AX_ENGINE_KERNEL_MATCH,      /* a row at a time, two trees' nodes at once; AVX-512 */
-    AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX-512 */
-    AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
 };
 
 struct ax_engine_config {
@@ -99,6 +108,9 @@ struct ax_engine_config {
     /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
+
+    /* Machine code for batches: memory is written, then made executable. Off under hardening. */
+    bool forest_code;
 };
 
 /*
@@ -147,6 +159,7 @@ enum {
     AX_ENGINE_CONTRIBUTIONS = 1 << 2, /* Shapley values of the margins, bias last */
     AX_ENGINE_LEAF = 1 << 3,          /* where each tree ended, in the library's own numbers */
     AX_ENGINE_POINTS = 1 << 4,        /* the score in points of a scorecard */
+    AX_ENGINE_INTERACTIONS = 1 << 5,  /* contributions of pairs, by the trees' cover only */
 };
 
 struct ax_engine_call {
@@ -169,6 +182,9 @@ struct ax_engine_answer {
     double *contributions; /* [rows][margin_count][feature_count + 1] */
     int32_t *leaf;         /* [rows][tree_count] */
     double *points;        /* [rows] */
+    /* [rows][margin_count][feature_count + 1][feature_count + 1]: symmetric, a line adds up to its
+     * feature's contribution; the bias is the last corner */
+    double *interactions;
 };
 
 /* Scratch memory that a call of these outputs needs, whatever its number of rows. */

@@ -8,7 +8,8 @@
 enum {
     GROUP = AX_FOREST_BATCH_GROUP,
     FLOAT_COLUMNS = 8,
-    SLOTS_BYTES_MAX = 4 << 20, /* beyond the caches that the program's speed comes from */
+    SLOTS_BYTES_MAX = 4 << 20,    /* beyond the caches that the program's speed comes from */
+    SCRATCH_BYTES_MAX = 32 << 20, /* of every thread that scores: many outputs are not worth it */
     FORM_BYTES_MAX = INT32_MAX,
 };
 
@@ -30,9 +31,10 @@ struct layout {
     const struct ax_forest_plan *plan;
     const struct ax_forest_slice *slice;
     const struct ax_forest_batch_ops *const *sizes;
-    struct ax_forest_batch head;
+    struct ax_forest_batch_form head;
+    const struct ax_forest_code *code;
     uint32_t *order; /* trees, those of an output together, in the order of the file */
-    size_t bytes;
+    size_t bytes, scratch_bytes;
     uint32_t cuts_at, tables_at, ops_at;
 };
 
@@ -68,11 +70,18 @@ static size_t
 scratch_bytes(const struct layout *layout)
 {
     const struct ax_forest_batch_ops *ops = layout->sizes[0];
-    const struct ax_forest_batch *head = &layout->head;
+    const struct ax_forest_batch_form *head = &layout->head;
     size_t rows = largest_block(layout);
     return aligned(rows * FLOAT_COLUMNS * sizeof(float)) + aligned(head->slots_bytes) +
            aligned((size_t)ops->step_count * ops->slot_bytes) + aligned(rows * GROUP) +
            aligned(rows * head->output_count * value_bytes(head->f32));
+}
+
+/* With machine code only the sets' operations are interpreted. */
+static uint32_t
+kept_ops(const struct layout *layout)
+{
+    return layout->code ? layout->slice->set_op_count : layout->slice->op_count;
 }
 
 static void
@@ -82,9 +91,9 @@ lay_out(struct layout *layout)
     const struct ax_forest_slice *slice = layout->slice;
     const struct ax_forest *forest = plan->forest;
     const struct ax_forest_batch_ops *ops = layout->sizes[0];
-    struct ax_forest_batch *head = &layout->head;
+    struct ax_forest_batch_form *head = &layout->head;
     size_t tables = forest->tree_count * (plan->vectors ? forest->output_count : 1);
-    *head = (struct ax_forest_batch){
+    *head = (struct ax_forest_batch_form){
         .feature_count = (uint32_t)forest->feature_count,
         .output_count = (uint32_t)forest->output_count,
         .column_count = plan->column_count,
@@ -93,10 +102,11 @@ lay_out(struct layout *layout)
         .f32 = forest->f32,
         .vectors = plan->vectors,
         .table_bytes = (uint32_t)(value_bytes(forest->f32) << slice->planes),
-        .slots_bytes = slice->slot_count * ops->slot_bytes,
+        .slots_bytes = (layout->code ? slice->temporary_first + AX_FOREST_SLICE_PLANES_MAX
+                                     : slice->slot_count) *
+                       ops->slot_bytes,
         .set_op_count = slice->set_op_count,
         .op_count = slice->op_count,
-        .temporary_at = slice->temporary_first * ops->slot_bytes,
     };
     layout->bytes = 0;
     (void)place(layout, sizeof *head);
@@ -107,11 +117,12 @@ lay_out(struct layout *layout)
         head->order_at[i] = place(layout, layout->sizes[i]->rows * sizeof(uint16_t));
     layout->cuts_at = place(layout, plan->cut_count * sizeof(double));
     layout->tables_at = place(layout, (size_t)plan->column_count * ops->table_bytes);
-    layout->ops_at = place(layout, slice->op_count * sizeof(struct ax_forest_slice_op));
+    layout->ops_at = place(layout, kept_ops(layout) * sizeof(struct ax_forest_slice_op));
     head->set_ops_at = layout->ops_at;
     head->leaves_at = place(layout, tables * head->table_bytes);
     head->bytes = (uint32_t)layout->bytes;
-    head->scratch_bytes = (uint32_t)scratch_bytes(layout);
+    layout->scratch_bytes = scratch_bytes(layout);
+    head->scratch_bytes = (uint32_t)layout->scratch_bytes;
 }
 
 /* ---- contents ---- */
@@ -166,7 +177,7 @@ write_ops(const struct layout *layout, char *form)
 {
     uint32_t bytes = layout->sizes[0]->slot_bytes;
     struct ax_forest_slice_op *ops = piece(form, layout->ops_at);
-    for (uint32_t i = 0; i < layout->slice->op_count; i++) {
+    for (uint32_t i = 0; i < kept_ops(layout); i++) {
         const struct ax_forest_slice_op *op = &layout->slice->ops[i];
         ops[i] = (struct ax_forest_slice_op){op->select * bytes, op->left * bytes,
                                              op->right * bytes, op->out * bytes};
@@ -191,7 +202,7 @@ static void
 write_trees(const struct layout *layout, char *form)
 {
     const struct ax_forest *forest = layout->plan->forest;
-    const struct ax_forest_batch *head = &layout->head;
+    const struct ax_forest_batch_form *head = &layout->head;
     struct ax_forest_batch_tree *trees = piece(form, head->trees_at);
     uint32_t slot_bytes = layout->sizes[0]->slot_bytes;
     uint8_t *table = piece(form, head->leaves_at);
@@ -206,7 +217,9 @@ write_trees(const struct layout *layout, char *form)
             .output = output < 0 ? 0 : (uint32_t)output,
         };
         for (int p = 0; p < AX_FOREST_SLICE_PLANES_MAX; p++)
-            trees[i].plane_at[p] = from->plane[p] * slot_bytes;
+            trees[i].plane_at[p] =
+                (layout->code ? layout->slice->temporary_first + (uint32_t)p : from->plane[p]) *
+                slot_bytes;
         size_t outputs = head->vectors ? head->output_count : 1;
         for (size_t k = 0; k < outputs; k++, table += head->table_bytes) {
             values_of(layout, t, k, values);
@@ -236,47 +249,76 @@ order_trees(struct layout *layout, struct ax_arena *arena)
     return true;
 }
 
+/* The program, as machine code if that is wanted and to be had. */
+static ax_status
+make_program(struct ax_ctx *ctx, const struct ax_forest_batch_config *config,
+             struct ax_arena *arena, struct layout *layout, struct ax_forest_slice *slice)
+{
+    const struct ax_forest_plan *plan = layout->plan;
+    const struct ax_forest_slice_config code = {.spread = false};
+    const struct ax_forest_slice_config interpreted = {
+        .spread = true, .spare = config->sizes[0]->spare[plan->forest->f32]};
+    if (config->code && config->sizes[0]->code) {
+        AX_TRY(ax_forest_slice_compile(ctx, plan, &code, slice));
+        AX_TRY(ax_forest_code_make(ctx, slice, layout->order, plan->forest->tree_count, arena,
+                                   &layout->code));
+    }
+    return layout->code ? AX_OK : ax_forest_slice_compile(ctx, plan, &interpreted, slice);
+}
+
+static void
+write_form(const struct layout *layout, char *form)
+{
+    const struct ax_forest *forest = layout->plan->forest;
+    memcpy(form, &layout->head, sizeof layout->head);
+    write_columns(layout, form);
+    write_ops(layout, form);
+    write_trees(layout, form);
+    memcpy(piece(form, layout->head.base_at), forest->base,
+           forest->output_count * sizeof *forest->base);
+    for (uint32_t i = 0; i < AX_FOREST_BATCH_WIDTHS && layout->sizes[i]; i++)
+        layout->sizes[i]->order(layout->slice->planes, forest->f32,
+                                piece(form, layout->head.order_at[i]));
+}
+
 ax_status
 ax_forest_batch_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
-                      const struct ax_forest_batch_ops *const *sizes, struct ax_arena *arena,
-                      size_t bytes_max, const struct ax_forest_batch **out_batch)
+                      const struct ax_forest_batch_config *config, struct ax_arena *arena,
+                      struct ax_forest_batch *out_batch)
 {
     AX_ASSERT(ax_forest_batch_fits(plan));
     struct ax_forest_slice slice;
-    AX_TRY(ax_forest_slice_compile(ctx, plan, true, &slice));
-    struct layout layout = {.plan = plan, .slice = &slice, .sizes = sizes};
-    *out_batch = NULL;
-    if (slice.slot_count > SLOTS_BYTES_MAX / sizes[0]->slot_bytes)
+    struct layout layout = {.plan = plan, .slice = &slice, .sizes = config->sizes};
+    *out_batch = (struct ax_forest_batch){.sizes = config->sizes};
+    if (!order_trees(&layout, ctx->arena))
+        return out_of_memory(ctx);
+    AX_TRY(make_program(ctx, config, arena, &layout, &slice));
+    if (slice.slot_count > SLOTS_BYTES_MAX / config->sizes[0]->slot_bytes)
         return AX_OK;
     lay_out(&layout);
-    if (layout.bytes > bytes_max || layout.bytes > FORM_BYTES_MAX)
+    if (layout.bytes > config->bytes_max || layout.bytes > FORM_BYTES_MAX ||
+        layout.scratch_bytes > SCRATCH_BYTES_MAX)
         return AX_OK;
     char *memory = ax_arena_alloc(arena, 1, layout.bytes + AX_FOREST_BATCH_ALIGN);
-    if (!memory || !order_trees(&layout, ctx->arena))
+    if (!memory)
         return out_of_memory(ctx);
     char *form = memory + (-(uintptr_t)memory & (AX_FOREST_BATCH_ALIGN - 1));
-    memcpy(form, &layout.head, sizeof layout.head);
-    write_columns(&layout, form);
-    write_ops(&layout, form);
-    write_trees(&layout, form);
-    memcpy(piece(form, layout.head.base_at), plan->forest->base,
-           plan->forest->output_count * sizeof *plan->forest->base);
-    for (uint32_t i = 0; i < AX_FOREST_BATCH_WIDTHS && sizes[i]; i++)
-        sizes[i]->order(slice.planes, plan->forest->f32, piece(form, layout.head.order_at[i]));
-    *out_batch = (const struct ax_forest_batch *)form;
+    write_form(&layout, form);
+    out_batch->form = (const struct ax_forest_batch_form *)form;
+    out_batch->code = layout.code;
     return AX_OK;
 }
 
 /* ---- a call ---- */
 
 static struct ax_forest_block
-block_begin(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops,
+block_begin(const struct ax_forest_batch_form *form, const struct ax_forest_batch_ops *ops,
             char *scratch)
 {
     AX_ASSERT((uintptr_t)scratch % AX_FOREST_BATCH_ALIGN == 0);
-    struct ax_forest_block block = {.batch = batch, .floats = (float *)scratch};
+    struct ax_forest_block block = {.form = form, .floats = (void *)scratch};
     block.slots = scratch + aligned(ops->rows * FLOAT_COLUMNS * sizeof(float));
-    block.steps = block.slots + aligned(batch->slots_bytes);
+    block.steps = block.slots + aligned(form->slots_bytes);
     block.codes = (uint8_t *)block.steps + aligned((size_t)ops->step_count * ops->slot_bytes);
     block.sums = block.codes + aligned(ops->rows * GROUP);
     memset(block.slots, 0, ops->slot_bytes);
@@ -287,12 +329,12 @@ block_begin(const struct ax_forest_batch *batch, const struct ax_forest_batch_op
 static void
 sums_begin(const struct ax_forest_block *block, uint32_t rows)
 {
-    const double *base = ax_forest_batch_at(block->batch, block->batch->base_at);
+    const double *base = ax_forest_batch_at(block->form, block->form->base_at);
     float *narrow = block->sums;
     double *wide = block->sums;
-    for (uint32_t k = 0; k < block->batch->output_count; k++)
+    for (uint32_t k = 0; k < block->form->output_count; k++)
         for (uint32_t i = 0; i < rows; i++)
-            if (block->batch->f32)
+            if (block->form->f32)
                 *narrow++ = (float)base[k];
             else
                 *wide++ = base[k];
@@ -303,63 +345,67 @@ sums_end(const struct ax_forest_block *block, uint32_t rows, const uint16_t *ord
 {
     const float *narrow = block->sums;
     const double *wide = block->sums;
-    size_t outputs = block->batch->output_count;
+    size_t outputs = block->form->output_count;
     for (size_t k = 0; k < outputs; k++)
         for (size_t i = 0; i < rows; i++, narrow++, wide++)
             if (order[i] < block->rows.count)
-                out[order[i] * outputs + k] = block->batch->f32 ? (double)*narrow : *wide;
+                out[order[i] * outputs + k] = block->form->f32 ? (double)*narrow : *wide;
 }
 
 /* Trees from the first on, at most GROUP, that add to the same outputs. */
 static uint32_t
-group_of(const struct ax_forest_batch *batch, const struct ax_forest_batch_tree *trees,
+group_of(const struct ax_forest_batch_form *form, const struct ax_forest_batch_tree *trees,
          uint32_t first)
 {
     uint32_t count = 1;
-    while (count < GROUP && first + count < batch->tree_count &&
+    while (count < GROUP && first + count < form->tree_count &&
            trees[first + count].output == trees[first].output)
         count++;
     return count;
 }
 
 static void
-run_trees(const struct ax_forest_block *block, const struct ax_forest_batch_ops *ops)
+run_trees(const struct ax_forest_batch *batch, const struct ax_forest_block *block,
+          const struct ax_forest_batch_ops *ops)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_tree *trees = ax_forest_batch_at(batch, batch->trees_at);
-    const uint8_t *tables = ax_forest_batch_at(batch, batch->leaves_at);
-    size_t outputs = batch->vectors ? batch->output_count : 1;
-    size_t stride = outputs * batch->table_bytes;
-    size_t sums_stride = ops->rows * value_bytes(batch->f32);
-    for (uint32_t first = 0, count; first < batch->tree_count; first += count) {
-        count = group_of(batch, trees, first);
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_tree *trees = ax_forest_batch_at(form, form->trees_at);
+    const uint8_t *tables = ax_forest_batch_at(form, form->leaves_at);
+    size_t outputs = form->vectors ? form->output_count : 1;
+    size_t stride = outputs * form->table_bytes;
+    size_t sums_stride = ops->rows * value_bytes(form->f32);
+    for (uint32_t first = 0, count; first < form->tree_count; first += count) {
+        count = group_of(form, trees, first);
         for (uint32_t i = 0; i < count; i++) {
             const struct ax_forest_batch_tree *tree = &trees[first + i];
-            ops->run(ax_forest_batch_at(batch, tree->ops_at), tree->op_count, block->slots);
+            if (batch->code)
+                ax_forest_code_run(batch->code, first + i, block->slots);
+            else
+                ops->run(ax_forest_batch_at(form, tree->ops_at), tree->op_count, block->slots);
             ops->codes(block, tree->plane_at, block->codes + i * ops->rows);
         }
         for (size_t k = 0; k < outputs; k++)
-            ops->leaves(block, tables + first * stride + k * batch->table_bytes, stride, count,
+            ops->leaves(block, tables + first * stride + k * form->table_bytes, stride, count,
                         (char *)block->sums + (trees[first].output + k) * sums_stride);
     }
 }
 
 void
-ax_forest_batch_score(const struct ax_forest_batch *batch,
-                      const struct ax_forest_batch_ops *const *sizes, uint32_t width,
+ax_forest_batch_score(const struct ax_forest_batch *batch, uint32_t width,
                       const struct ax_forest_rows *rows, void *scratch, double *out_margin)
 {
-    const struct ax_forest_batch_ops *ops = sizes[width];
-    const uint16_t *order = ax_forest_batch_at(batch, batch->order_at[width]);
-    struct ax_forest_block block = block_begin(batch, ops, scratch);
+    const struct ax_forest_batch_form *form = batch->form;
+    const struct ax_forest_batch_ops *ops = batch->sizes[width];
+    const uint16_t *order = ax_forest_batch_at(form, form->order_at[width]);
+    struct ax_forest_block block = block_begin(form, ops, scratch);
     for (size_t from = 0; from < rows->count; from += ops->rows) {
         block.rows = *rows;
         block.rows.at = (const char *)rows->at + from * rows->stride_bytes;
         block.rows.count = rows->count - from < ops->rows ? rows->count - from : ops->rows;
         ops->predicates(&block);
-        ops->run(ax_forest_batch_at(batch, batch->set_ops_at), batch->set_op_count, block.slots);
+        ops->run(ax_forest_batch_at(form, form->set_ops_at), form->set_op_count, block.slots);
         sums_begin(&block, ops->rows);
-        run_trees(&block, ops);
-        sums_end(&block, ops->rows, order, out_margin + from * batch->output_count);
+        run_trees(batch, &block, ops);
+        sums_end(&block, ops->rows, order, out_margin + from * form->output_count);
     }
 }

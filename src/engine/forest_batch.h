@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "engine/forest_code.h"
 #include "engine/forest_kernel.h"
 #include "engine/forest_slice.h"
 
@@ -43,11 +44,10 @@ struct ax_forest_batch_tree {
     uint32_t ops_at, op_count;
     uint32_t plane_at[AX_FOREST_SLICE_PLANES_MAX]; /* from the start of the slots */
     uint32_t output;
-    uint32_t code_at; /* of its machine code, from the start of the code */
 };
 
 /* The head of the form; places are from its start. */
-struct ax_forest_batch {
+struct ax_forest_batch_form {
     uint32_t bytes; /* with this */
     uint32_t feature_count, output_count, column_count, tree_count;
     uint32_t planes;
@@ -59,13 +59,12 @@ struct ax_forest_batch {
     uint32_t columns_at, trees_at, leaves_at, base_at;
     uint32_t order_at[AX_FOREST_BATCH_WIDTHS]; /* row of each sum of a block */
     uint32_t op_count;                         /* of all trees */
-    uint32_t temporary_at;                     /* of the first slot that is no predicate */
     uint32_t scratch_bytes;                    /* of a call */
 };
 
 /* A block of rows on its way through the stages, in scratch. */
 struct ax_forest_block {
-    const struct ax_forest_batch *batch;
+    const struct ax_forest_batch_form *form;
     struct ax_forest_rows rows;
     float *floats; /* [8][rows of the block] */
     char *slots;
@@ -74,13 +73,27 @@ struct ax_forest_block {
     void *sums;     /* [output_count][rows of the block] */
 };
 
+/* What the stages cost, in nanoseconds of a core of about 3 GHz, measured: for choosing a kernel.
+ */
+struct ax_forest_batch_costs {
+    double cell; /* a row's value of a column: loaded, ranked, transposed */
+    double op;   /* an operation of a program, interpreted */
+    double far;  /* what is added to that when the slots are larger than the first cache */
+    double code; /* an operation as machine code */
+    double tree; /* codes of a block */
+    double leaf; /* a row's leaf value of a tree, as doubles; floats half of it */
+};
+
 /* The stages of a level for one size of block. */
 struct ax_forest_batch_ops {
     const char *name;
+    struct ax_forest_batch_costs costs;
     uint32_t rows;       /* of a block */
     uint32_t slot_bytes; /* from one slot to the next */
     uint32_t table_bytes;
     uint32_t step_count; /* slots' worth of `steps` */
+    bool code;           /* forest_code.h can do its programs */
+    uint32_t spare[2];   /* planes that pay for an interpreter, of doubles and floats */
 
     /* Loads the rows and leaves all threshold predicates, and the rank bits of sets, in slots. */
     void (*predicates)(const struct ax_forest_block *block);
@@ -103,31 +116,41 @@ extern const struct ax_forest_batch_ops *const ax_forest_batch_avx2[];
 extern const struct ax_forest_batch_ops *const ax_forest_batch_avx512[];
 
 static inline const void *
-ax_forest_batch_at(const struct ax_forest_batch *batch, uint32_t at)
+ax_forest_batch_at(const struct ax_forest_batch_form *form, uint32_t at)
 {
-    return (const char *)batch + at;
+    return (const char *)form + at;
 }
 
 /* Whether the program fits the kernel: leaves of a tree, slots and bytes. */
 bool ax_forest_batch_fits(const struct ax_forest_plan *plan);
 
+/* A form with what runs it. */
+struct ax_forest_batch {
+    const struct ax_forest_batch_form *form;
+    const struct ax_forest_batch_ops *const *sizes;
+    const struct ax_forest_code *code; /* NULL: programs are interpreted */
+};
+
+struct ax_forest_batch_config {
+    const struct ax_forest_batch_ops *const *sizes; /* of the level */
+    size_t bytes_max;                               /* of the form */
+    bool code;                                      /* machine code where it can be had */
+};
+
 /*
  * Lays a plan out for a level, in `arena`.
  *
- * sizes: the level's stages. ctx->arena: working memory. Fails: LIMIT. *out_batch is NULL when the
- * form would be larger than bytes_max.
+ * ctx->arena: working memory. Fails: LIMIT. out_batch->form is NULL when it would be too large.
  */
 ax_status ax_forest_batch_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
-                                const struct ax_forest_batch_ops *const *sizes,
-                                struct ax_arena *arena, size_t bytes_max,
-                                const struct ax_forest_batch **out_batch);
+                                const struct ax_forest_batch_config *config, struct ax_arena *arena,
+                                struct ax_forest_batch *out_batch);
 
 /*
  * Margins of rows, output_count doubles each.
  *
- * ops: of the level that the form was built for. width: its index among the level's sizes.
- * scratch: batch->scratch_bytes, aligned to AX_FOREST_BATCH_ALIGN.
+ * width: index among the level's sizes. scratch: form->scratch_bytes, aligned to
+ * AX_FOREST_BATCH_ALIGN.
  */
-void ax_forest_batch_score(const struct ax_forest_batch *batch,
-                           const struct ax_forest_batch_ops *const *sizes, uint32_t width,
+void ax_forest_batch_score(const struct ax_forest_batch *batch, uint32_t width,
                            const struct ax_forest_rows *rows, void *scratch, double *out_margin);

@@ -11,9 +11,9 @@
  * tree, P planes: F/T * (2 + L/2) + 2 C/(256 T) + M/256 * (3 loads, 3 operations, a store)
  * + 5 P/32 + 2.2.
  */
-#include <immintrin.h>
 #include <string.h>
 
+#include "engine/forest_avx2.h"
 #include "engine/forest_batch.h"
 
 enum {
@@ -29,24 +29,6 @@ enum {
 #define UNROLL __attribute__((always_inline)) inline
 
 /* ---- columns ---- */
-
-/* The largest floats that are not above. */
-UNROLL static __m128
-round_down(__m256d x)
-{
-    __m128 near = _mm256_cvtpd_ps(x);
-    __m256d above = _mm256_cmp_pd(_mm256_cvtps_pd(near), x, _CMP_GT_OQ);
-    __m128 low = _mm_castpd_ps(_mm256_castpd256_pd128(above));
-    __m128 high = _mm_castpd_ps(_mm256_extractf128_pd(above, 1));
-    __m128i up = _mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0)));
-    /* A step down: one less of a positive number's bits, one more of a negative one's. */
-    __m128i bits = _mm_castps_si128(near);
-    __m128i step = _mm_or_si128(_mm_srai_epi32(bits, 31), _mm_set1_epi32(1));
-    __m128i down = _mm_sub_epi32(bits, step);
-    __m128i zero = _mm_castps_si128(_mm_cmp_ps(near, _mm_setzero_ps(), _CMP_EQ_OQ));
-    down = _mm_blendv_epi8(down, _mm_set1_epi32((int)0x80000001u), zero);
-    return _mm_castsi128_ps(_mm_blendv_epi8(bits, down, up));
-}
 
 struct loader {
     const char *at;
@@ -68,12 +50,13 @@ load_row(const struct loader *loader, size_t row, __m256d *bits)
     }
     __m256d x = _mm256_maskload_pd((const double *)(const void *)at, loader->some);
     *bits = _mm256_or_pd(*bits, x);
-    return round_down(x);
+    return ax_forest_avx2_round_down(x);
 }
 
 UNROLL static uint32_t
-load_rows(const struct loader *loader, size_t count, float *out)
+load_rows(struct loader copy, size_t count, float *out)
 {
+    const struct loader *loader = &copy;
     __m256d bits = _mm256_setzero_pd();
     for (size_t r = 0; r < count; r += 8) {
         __m256 x[4];
@@ -99,15 +82,19 @@ STAGE static uint32_t
 columns_load(const struct ax_forest_block *block, uint32_t feature)
 {
     const struct ax_forest_rows *rows = &block->rows;
-    uint32_t width = block->batch->feature_count - feature;
+    uint32_t width = block->form->feature_count - feature;
     struct loader loader = {
         .at = (const char *)rows->at + feature * (rows->f32 ? sizeof(float) : sizeof(double)),
         .stride_bytes = rows->stride_bytes,
         .last = rows->count - 1,
         .some = _mm256_cmpgt_epi64(_mm256_set1_epi64x(width), _mm256_set_epi64x(3, 2, 1, 0)),
-        .f32 = rows->f32,
     };
-    return load_rows(&loader, rows->count, block->floats);
+    if (rows->f32) {
+        loader.f32 = true;
+        return load_rows(loader, rows->count, block->floats);
+    }
+    loader.f32 = false;
+    return load_rows(loader, rows->count, block->floats);
 }
 
 /* ---- ranks ---- */
@@ -152,7 +139,7 @@ STAGE static void
 correct_ranks(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
               uint8_t *ranks)
 {
-    const double *cuts = ax_forest_batch_at(block->batch, column->cuts_at);
+    const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
     const char *at = (const char *)block->rows.at + column->feature * sizeof(double);
     for (size_t r = 0; r < block->rows.count; r++, at += block->rows.stride_bytes) {
         double x;
@@ -196,7 +183,7 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
     __m256i *slot = (__m256i *)(block->slots + column->slot_at);
     size_t chunks = (block->rows.count + CHUNK - 1) / CHUNK;
     memset(ranks + chunks * CHUNK, 0, ROWS - chunks * CHUNK);
-    rank_rows(column, ax_forest_batch_at(block->batch, column->table_at), x, chunks, ranks);
+    rank_rows(column, ax_forest_batch_at(block->form, column->table_at), x, chunks, ranks);
     if (inexact)
         correct_ranks(block, column, ranks);
     for (uint32_t l = 0; l < column->levels; l++)
@@ -214,12 +201,12 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
 static void
 avx2_predicates(const struct ax_forest_block *block)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_column *columns = ax_forest_batch_at(batch, batch->columns_at);
-    for (uint32_t i = 0; i < batch->column_count;) {
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_column *columns = ax_forest_batch_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count;) {
         uint32_t feature = columns[i].feature;
         uint32_t inexact = columns_load(block, feature);
-        for (; i < batch->column_count && columns[i].feature < feature + ABREAST; i++) {
+        for (; i < form->column_count && columns[i].feature < feature + ABREAST; i++) {
             uint32_t place = columns[i].feature - feature;
             bool correct = !block->rows.f32 && (inexact >> place & 1 || columns[i].correct);
             column_run(block, &columns[i], block->floats + place * ROWS, correct);
@@ -245,18 +232,13 @@ avx2_run(const struct ax_forest_slice_op *ops, uint32_t count, char *slots)
 STAGE static void
 avx2_codes(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_t *out)
 {
-    const __m256i spread =
-        _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
-    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ull);
-    uint32_t planes = block->batch->planes;
+    uint32_t planes = block->form->planes;
     for (size_t i = 0; i < ROWS / CHUNK; i++) {
         __m256i code = _mm256_setzero_si256();
         for (uint32_t p = 0; p < planes; p++) {
-            int bits;
+            uint32_t bits;
             memcpy(&bits, block->slots + plane_at[p] + i * sizeof bits, sizeof bits);
-            __m256i v = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread), bit);
-            code = _mm256_or_si256(code, _mm256_and_si256(_mm256_cmpeq_epi8(v, bit),
-                                                          _mm256_set1_epi8((char)(1 << p))));
+            code = _mm256_or_si256(code, ax_forest_avx2_spread(bits, 1 << p));
         }
         _mm256_store_si256((__m256i *)(out + CHUNK * i), code);
     }
@@ -293,9 +275,9 @@ avx2_leaves(const struct ax_forest_block *block, const uint8_t *tables, size_t s
             uint32_t count, void *sums)
 {
     bool full = count == AX_FOREST_BATCH_GROUP;
-    if (block->batch->f32 && full)
+    if (block->form->f32 && full)
         leaves_narrow(block, tables, stride, AX_FOREST_BATCH_GROUP, sums);
-    else if (block->batch->f32)
+    else if (block->form->f32)
         leaves_narrow(block, tables, stride, count, sums);
     else if (full)
         leaves_wide(block, tables, stride, AX_FOREST_BATCH_GROUP, sums);
@@ -331,16 +313,18 @@ avx2_leaf_table(const double *values, uint32_t planes, bool f32, uint8_t *out)
 static void
 avx2_order(uint32_t, bool, uint16_t *out)
 {
-    for (uint16_t i = 0; i < ROWS; i++)
-        out[i] = i;
+    for (uint32_t i = 0; i < ROWS; i++)
+        out[i] = (uint16_t)i;
 }
 
 static const struct ax_forest_batch_ops avx2 = {
     .name = "K1 AVX2, 256 rows",
+    .costs = {.cell = 0.5, .op = 1.5, .far = 1, .tree = 60, .leaf = 0.7},
     .rows = ROWS,
     .slot_bytes = SLOT_BYTES,
     .table_bytes = TABLE_FLOATS * sizeof(float),
     .step_count = STEPS,
+    .spare = {1, 1},
     .predicates = avx2_predicates,
     .run = avx2_run,
     .codes = avx2_codes,

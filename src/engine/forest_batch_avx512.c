@@ -117,12 +117,12 @@ STAGE static uint32_t
 columns_load(const struct ax_forest_block *block, uint32_t feature, size_t block_rows)
 {
     const struct ax_forest_rows *rows = &block->rows;
-    uint32_t width = block->batch->feature_count - feature;
+    uint32_t width = block->form->feature_count - feature;
     struct loader loader = {
         .at = (const char *)rows->at + feature * (rows->f32 ? sizeof(float) : sizeof(double)),
         .stride_bytes = rows->stride_bytes,
         .last = rows->count - 1,
-        .some = width < ABREAST ? (__mmask8)((1u << width) - 1) : 255,
+        .some = (__mmask8)(width < ABREAST ? (1u << width) - 1 : 255u),
     };
     if (rows->f32) {
         loader.f32 = true;
@@ -258,7 +258,7 @@ __attribute__((noinline)) static void
 correct_row(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
             double x, uint8_t *code)
 {
-    const double *cuts = ax_forest_batch_at(block->batch, column->cuts_at);
+    const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
     uint32_t rank = reversed(*code, column->levels);
     while (rank < column->cut_count && cuts[rank] < x)
         rank++;
@@ -317,13 +317,18 @@ rank_planes(const __m512i codes[8], __m512i planes[8])
     }
 }
 
-UNROLL static void
-widen_part(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out,
-           const int table)
-{
-    for (int k = 0; k < count; k++)
-        out[k] = _mm512_ternarylogic_epi64(high, low, narrow[k], table);
-}
+/* A quarter of the ranks: what both bits and the rest of the rank make of "rank > k". */
+#define WIDEN(name, table)                                                                         \
+    static void name(__m512i high, __m512i low, const __m512i *narrow, int count, __m512i *out)    \
+    {                                                                                              \
+        for (int k = 0; k < count; k++)                                                            \
+            out[k] = _mm512_ternarylogic_epi64(high, low, narrow[k], table);                       \
+    }
+
+WIDEN(widen_first, 0xFE)  /* either bit, or more of the rest */
+WIDEN(widen_second, 0xF8) /* the high bit, or the low one and the rest */
+WIDEN(widen_third, 0xE0)  /* the high bit, and the low one or the rest */
+WIDEN(widen_fourth, 0x80) /* all of them */
 
 /* out[k] = "rank > k" for k < count, from those of the bits below high and low. */
 static void
@@ -331,13 +336,13 @@ widen_two(__m512i high, __m512i low, const __m512i *narrow, int narrow_count, in
           __m512i *out)
 {
     int full = count / narrow_count, rest = count % narrow_count, n = narrow_count;
-    widen_part(high, low, narrow, full > 0 ? n : rest, out, 0xFE);
+    widen_first(high, low, narrow, full > 0 ? n : rest, out);
     if (full >= 1)
-        widen_part(high, low, narrow, full > 1 ? n : rest, out + n, 0xF8);
+        widen_second(high, low, narrow, full > 1 ? n : rest, out + n);
     if (full >= 2)
-        widen_part(high, low, narrow, full > 2 ? n : rest, out + 2 * n, 0xE0);
+        widen_third(high, low, narrow, full > 2 ? n : rest, out + 2 * n);
     if (full >= 3)
-        widen_part(high, low, narrow, full > 3 ? n : rest, out + 3 * n, 0x80);
+        widen_fourth(high, low, narrow, full > 3 ? n : rest, out + 3 * n);
 }
 
 STAGE static void
@@ -368,7 +373,7 @@ static void
 column_run(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
            const float *x, bool inexact)
 {
-    const float *table = ax_forest_batch_at(block->batch, column->table_at);
+    const float *table = ax_forest_batch_at(block->form, column->table_at);
     alignas(64) __m512i codes[GROUPS], planes[8];
     __m512i *slot = (__m512i *)(block->slots + column->slot_at);
     size_t groups = (block->rows.count + 63) / 64;
@@ -387,12 +392,12 @@ column_run(const struct ax_forest_block *block, const struct ax_forest_batch_col
 UNROLL static void
 predicates_of(const struct ax_forest_block *block, size_t block_rows)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_column *columns = ax_forest_batch_at(batch, batch->columns_at);
-    for (uint32_t i = 0; i < batch->column_count;) {
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_column *columns = ax_forest_batch_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count;) {
         uint32_t feature = columns[i].feature;
         uint32_t inexact = columns_load(block, feature, block_rows);
-        for (; i < batch->column_count && columns[i].feature < feature + ABREAST; i++) {
+        for (; i < form->column_count && columns[i].feature < feature + ABREAST; i++) {
             uint32_t place = columns[i].feature - feature;
             bool correct = inexact >> place & 1 || (columns[i].correct && !block->rows.f32);
             column_run(block, &columns[i], block->floats + place * block_rows, correct);
@@ -436,7 +441,7 @@ codes_store(const struct ax_forest_block *block, const uint32_t *plane_at, uint8
             size_t block_rows)
 {
     __m512i codes[8];
-    switch (block->batch->planes) {
+    switch (block->form->planes) {
     case 5:
         codes_of(block->slots, plane_at, codes, 5);
         break;
@@ -600,14 +605,14 @@ leaves_of_type(const struct leaf_job *job, void *at, uint32_t planes, const bool
 UNROLL static void
 leaves_add(const struct ax_forest_block *block, struct leaf_job job, void *sums, size_t block_rows)
 {
-    const struct ax_forest_batch *batch = block->batch;
+    const struct ax_forest_batch_form *form = block->form;
     job.codes_stride = block_rows;
     for (size_t g = 0; g < block_rows / 64; g++) {
         job.codes = block->codes + 64 * g;
-        if (batch->f32)
-            leaves_of_type(&job, (float *)sums + 64 * g, batch->planes, true);
+        if (form->f32)
+            leaves_of_type(&job, (float *)sums + 64 * g, form->planes, true);
         else
-            leaves_of_type(&job, (double *)sums + 64 * g, batch->planes, false);
+            leaves_of_type(&job, (double *)sums + 64 * g, form->planes, false);
     }
 }
 
@@ -742,10 +747,13 @@ run_128(const struct ax_forest_slice_op *ops, uint32_t count, char *slots)
     }                                                                                              \
     static const struct ax_forest_batch_ops size_##rows_ = {                                       \
         .name = "K1 AVX-512, " #rows_ " rows",                                                     \
+        .costs = {.cell = 0.15, .op = 1.6, .far = 1, .code = 0.7, .tree = 15, .leaf = 0.1},        \
         .rows = rows_,                                                                             \
         .slot_bytes = SLOT_BYTES,                                                                  \
         .table_bytes = TABLE_FLOATS * sizeof(float),                                               \
         .step_count = STEPS,                                                                       \
+        .code = true,                                                                              \
+        .spare = {1, 2},                                                                           \
         .predicates = predicates_##rows_,                                                          \
         .run = run_##rows_,                                                                        \
         .codes = codes_##rows_,                                                                    \

@@ -47,7 +47,7 @@ rank_of(const struct ax_forest_batch_column *column, const double *cuts, double 
         return column->missing;
     while (room > 1) {
         uint32_t half = room / 2;
-        from += cuts[from + half - 1] < x ? half : 0;
+        from += half & -(uint32_t)(cuts[from + half - 1] < x); /* no branch */
         room -= half;
     }
     return from + (room == 1 && cuts[from] < x);
@@ -58,7 +58,7 @@ static void
 rank_planes(const struct ax_forest_block *block, const struct ax_forest_batch_column *column,
             uint64_t planes[8])
 {
-    const double *cuts = ax_forest_batch_at(block->batch, column->cuts_at);
+    const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
     memset(planes, 0, 8 * sizeof *planes);
     for (size_t r = 0; r < block->rows.count; r += BYTES_AT_ONCE) {
         uint64_t ranks = 0;
@@ -95,9 +95,9 @@ widen(const uint64_t *planes, const struct ax_forest_batch_column *column, uint6
 static void
 portable_predicates(const struct ax_forest_block *block)
 {
-    const struct ax_forest_batch *batch = block->batch;
-    const struct ax_forest_batch_column *columns = ax_forest_batch_at(batch, batch->columns_at);
-    for (uint32_t i = 0; i < batch->column_count; i++) {
+    const struct ax_forest_batch_form *form = block->form;
+    const struct ax_forest_batch_column *columns = ax_forest_batch_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count; i++) {
         const struct ax_forest_batch_column *column = &columns[i];
         uint64_t planes[8], *slot = (uint64_t *)(block->slots + column->slot_at);
         rank_planes(block, column, planes);
@@ -123,7 +123,7 @@ static void
 portable_codes(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_t *out)
 {
     uint64_t planes[8] = {};
-    for (uint32_t p = 0; p < block->batch->planes; p++)
+    for (uint32_t p = 0; p < block->form->planes; p++)
         planes[p] = *(const uint64_t *)(block->slots + plane_at[p]);
     for (size_t r = 0; r < ROWS; r += BYTES_AT_ONCE) {
         uint64_t codes = 0;
@@ -145,7 +145,7 @@ portable_leaves(const struct ax_forest_block *block, const uint8_t *tables, size
         for (uint32_t t = 0; t < count; t++) {
             const void *table = tables + t * stride;
             uint8_t code = block->codes[t * ROWS + r];
-            if (block->batch->f32)
+            if (block->form->f32)
                 narrow[r] += ((const float *)table)[code];
             else
                 wide[r] += ((const double *)table)[code];
@@ -167,8 +167,8 @@ portable_leaf_table(const double *values, uint32_t planes, bool f32, uint8_t *ou
 static void
 portable_order(uint32_t, bool, uint16_t *out)
 {
-    for (uint16_t i = 0; i < ROWS; i++)
-        out[i] = i;
+    for (uint32_t i = 0; i < ROWS; i++)
+        out[i] = (uint16_t)i;
 }
 
 static void
@@ -179,10 +179,12 @@ portable_table(const double *, uint32_t, uint32_t, void *)
 
 static const struct ax_forest_batch_ops portable = {
     .name = "K1 portable, 64 rows",
+    .costs = {.cell = 10, .op = 1, .tree = 40, .leaf = 3},
     .rows = ROWS,
     .slot_bytes = sizeof(uint64_t),
     .table_bytes = 0,
     .step_count = STEPS,
+    .spare = {1, 1},
     .predicates = portable_predicates,
     .run = portable_run,
     .codes = portable_codes,

@@ -32,18 +32,18 @@ struct expected {
 
 /* Each number of rows from 1 to 130, and some around the sizes of a block. */
 static void
-check_counts(struct ax_ctx *ctx, const struct ax_forest_batch *batch, const struct level *level,
-             uint32_t width, const struct expected *expected)
+check_counts(struct ax_ctx *ctx, const struct ax_forest_batch *batch, uint32_t width,
+             const struct expected *expected)
 {
     double *got = AX_NEW_ARRAY(ctx->arena, double, ROWS * expected->outputs);
-    void *scratch = kernel_case_scratch(ctx, batch->scratch_bytes);
+    void *scratch = kernel_case_scratch(ctx, batch->form->scratch_bytes);
     for (size_t n = 1; n <= ROWS; n += n < 130 ? 1 : 61) {
         struct ax_forest_rows rows = expected->rows;
         rows.count = n;
         memset(got, 0xFF, ROWS * expected->outputs * sizeof *got);
-        ax_forest_batch_score(batch, level->sizes, width, &rows, scratch, got);
+        ax_forest_batch_score(batch, width, &rows, scratch, got);
         if (memcmp(got, expected->margins, n * expected->outputs * sizeof *got) != 0)
-            ax_test_failed(__FILE__, __LINE__, "%s: %zu rows", level->sizes[width]->name, n);
+            ax_test_failed(__FILE__, __LINE__, "%s: %zu rows", batch->sizes[width]->name, n);
         if (n < ROWS) /* and nothing behind them */
             CHECK(isnan(got[n * expected->outputs]));
     }
@@ -66,19 +66,18 @@ check_forest(const struct kernel_case *about, bool f32)
     expected.margins = kernel_case_margins(&ctx, forest, expected.rows.at, ROWS, f32);
     CHECK_EQ(ax_forest_compile(&ctx, forest, &plan), AX_OK);
     REQUIRE(ax_forest_batch_fits(&plan));
-    for (size_t l = 0, count = levels_of(levels); l < count; l++) {
-        const struct ax_forest_batch *batch;
-        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, levels[l].sizes, arena, SIZE_MAX, &batch),
-                 AX_OK);
-        REQUIRE(batch);
-        void *copy = kernel_case_scratch(&ctx, batch->bytes); /* no pointer in it: a copy does */
-        memcpy(copy, batch, batch->bytes);
-        for (uint32_t w = 0; levels[l].here && w < AX_FOREST_BATCH_WIDTHS; w++)
-            if (levels[l].sizes[w])
-                check_counts(&ctx, copy, &levels[l], w, &expected);
-            else
-                break;
-    }
+    for (size_t l = 0, count = levels_of(levels); l < count; l++)
+        for (int code = 0; code < 2; code++) {
+            struct ax_forest_batch_config config = {levels[l].sizes, SIZE_MAX, code};
+            struct ax_forest_batch batch;
+            CHECK_EQ(ax_forest_batch_build(&ctx, &plan, &config, arena, &batch), AX_OK);
+            REQUIRE(batch.form);
+            void *copy = kernel_case_scratch(&ctx, batch.form->bytes);
+            memcpy(copy, batch.form, batch.form->bytes); /* no pointer in it: a copy does */
+            batch.form = copy;
+            for (uint32_t w = 0; levels[l].here && batch.sizes[w]; w++)
+                check_counts(&ctx, &batch, w, &expected);
+        }
 }
 
 TEST(forest_batch_gives_the_walks_bits_for_every_number_of_rows)
@@ -123,13 +122,12 @@ TEST(forest_batch_form_is_small_and_knows_its_size)
     struct level levels[3];
     CHECK_EQ(ax_forest_compile(&ctx, kernel_case_make(&ctx, &about), &plan), AX_OK);
     for (size_t l = 0, count = levels_of(levels); l < count; l++) {
-        const struct ax_forest_batch *batch;
-        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, levels[l].sizes, arena, SIZE_MAX, &batch),
-                 AX_OK);
-        CHECK(batch->bytes < 400 * 1024);
-        size_t bytes = batch->bytes;
-        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, levels[l].sizes, arena, bytes - 1, &batch),
-                 AX_OK);
-        CHECK(!batch);
+        struct ax_forest_batch_config config = {levels[l].sizes, SIZE_MAX, false};
+        struct ax_forest_batch batch;
+        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, &config, arena, &batch), AX_OK);
+        CHECK(batch.form->bytes < 400 * 1024);
+        config.bytes_max = batch.form->bytes - 1;
+        CHECK_EQ(ax_forest_batch_build(&ctx, &plan, &config, arena, &batch), AX_OK);
+        CHECK(!batch.form);
     }
 }

@@ -85,7 +85,7 @@ check_columns(struct ax_ctx *ctx)
     static struct ax_forest_node splits[600];
     struct ax_forest_plan plan;
     for (size_t i = 0; i < AX_COUNT_OF(splits); i++)
-        splits[i] = (struct ax_forest_node){.threshold = (double)(i / 2) - 3};
+        splits[i].threshold = i % 2 == 1 ? splits[i - 1].threshold : (double)i * 0.5 - 3;
     CHECK_EQ(ax_forest_compile(ctx, chain(ctx, splits, 600, NULL, 0), &plan), AX_OK);
     CHECK_EQ(plan.column_count, 2); /* 300 distinct cuts */
     CHECK_EQ(plan.columns[0].cut_count, AX_FOREST_CUTS_MAX);
@@ -167,9 +167,10 @@ TEST(forest_compile_leaves_other_forests_to_the_walk)
 
 TEST(forest_compile_rounds_cuts_down_so_that_floats_keep_their_side)
 {
-    static const double cuts[] = {0.1,     -0.1,     0x1p-1074, -0x1p-1074, 0x1p-140,  1e300,
-                                  -1e300,  DBL_MAX,  -DBL_MAX,  INFINITY,   -INFINITY, 0x1p127,
-                                  FLT_MAX, -FLT_MAX, 16777217,  1e-45};
+    static const double cuts[] = {0.1,       -0.1,    0x1p-1074,       -0x1p-1074,       0x1p-140,
+                                  1e300,     -1e300,  DBL_MAX,         -DBL_MAX,         HUGE_VAL,
+                                  -HUGE_VAL, 0x1p127, (double)FLT_MAX, -(double)FLT_MAX, 16777217,
+                                  1e-45};
     static const float floats[] = {0,       -0.0f,     0.1f,     -0.1f,    0x1p-149f, -0x1p-149f,
                                    FLT_MAX, -FLT_MAX,  1e30f,    INFINITY, -INFINITY, 16777216,
                                    1e-38f,  0x1p-140f, 16777218, 0x1p127f};

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/number.h"
 #include "engine/scratch.h"
+#include "engine/shap_interaction.h"
 
 struct forest_background {
     struct ax_engine_background background;
@@ -26,14 +27,23 @@ shap_of(const struct ax_engine *engine, const struct ax_engine_background *backg
 /* ---- scoring ---- */
 
 enum { BLOCK_ROWS = 512, BLOCK_ROWS_LEAST = 64, BLOCK_BYTES = 1 << 18 };
+enum { WORK_BYTES = 64 << 20, WORK_BYTES_PER_NODE = 2048 }; /* while compiling */
 
 /* Rows that are put into the kernels' shape at a time. */
 static size_t
 block_rows(const struct ax_forest *forest)
 {
-    size_t rows = BLOCK_BYTES / (forest->feature_count * sizeof(double) + 1);
+    size_t cells = forest->feature_count + forest->output_count;
+    size_t rows = BLOCK_BYTES / (cells * sizeof(double));
     rows -= rows % BLOCK_ROWS_LEAST;
     return rows > BLOCK_ROWS ? BLOCK_ROWS : rows < BLOCK_ROWS_LEAST ? BLOCK_ROWS_LEAST : rows;
+}
+
+/* Numbers of a row's contributions. */
+static size_t
+width_of(const struct ax_forest *forest)
+{
+    return forest->output_count * (forest->feature_count + 1);
 }
 
 static size_t
@@ -49,6 +59,10 @@ forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
     if (outputs & AX_ENGINE_CONTRIBUTIONS)
         bytes += ax_scratch_bytes(sizeof(double), AX_SHAP_BLOCK * forest->feature_count) +
                  ax_shap_kernel_scratch_bytes(shap_of(engine, background));
+    if (outputs & AX_ENGINE_INTERACTIONS)
+        bytes += ax_scratch_bytes(sizeof(double), width_of(forest)) +
+                 ax_shap_kernel_scratch_bytes(shap_of(engine, NULL)) +
+                 ax_shap_interaction_scratch_bytes(forest);
     return bytes;
 }
 
@@ -177,7 +191,7 @@ explain(const struct ax_engine *engine, const struct ax_engine_call *call, void 
 {
     const struct ax_forest *forest = &of_engine(engine)->forest;
     const struct ax_shap_kernel *shap = shap_of(engine, call->background);
-    size_t features = forest->feature_count, width = forest->output_count * (features + 1);
+    size_t features = forest->feature_count, width = width_of(forest);
     double *rows = ax_scratch_take(&scratch, sizeof *rows, AX_SHAP_BLOCK * features);
     for (size_t first = 0; first < call->rows.count; first += AX_SHAP_BLOCK) {
         size_t left = call->rows.count - first, count = left < AX_SHAP_BLOCK ? left : AX_SHAP_BLOCK;
@@ -188,6 +202,17 @@ explain(const struct ax_engine *engine, const struct ax_engine_call *call, void 
     }
 }
 
+/* Interactions of one row; they begin with its contributions. */
+static void
+relate(const struct ax_forest_engine *engine, const double *row, void *scratch, double *out)
+{
+    const struct ax_forest *forest = &engine->forest;
+    double *contributions = ax_scratch_take(&scratch, sizeof(double), width_of(forest));
+    void *kernel = ax_scratch_take(&scratch, 1, ax_shap_kernel_scratch_bytes(&engine->shap));
+    ax_shap_kernel_rows(&engine->shap, row, 1, kernel, contributions);
+    ax_shap_interaction_row(forest, &engine->shap.points, row, contributions, scratch, out);
+}
+
 static ax_status
 forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call,
              void *scratch, const struct ax_engine_answer *answer)
@@ -196,12 +221,18 @@ forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_e
     const struct ax_forest_engine *engine = of_engine(base);
     const struct ax_forest *forest = &engine->forest;
     struct pieces pieces = pieces_of(engine, scratch);
-    unsigned scores = call->outputs & ~(unsigned)AX_ENGINE_CONTRIBUTIONS;
-    if (scores && !(scores & AX_ENGINE_LEAF))
+    unsigned explanations = AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS;
+    unsigned scores = call->outputs & ~explanations;
+    bool leaves = scores & AX_ENGINE_LEAF, pairs = call->outputs & AX_ENGINE_INTERACTIONS;
+    if (scores && !leaves)
         score_blocks(engine, call, &pieces, answer);
-    for (size_t i = 0; scores & AX_ENGINE_LEAF && i < call->rows.count; i++) {
+    for (size_t i = 0; (leaves || pairs) && i < call->rows.count; i++) {
         ax_engine_row(&call->rows, i, forest->feature_count, base->signature.input, pieces.row);
-        score_row(engine, call, i, &pieces, answer);
+        if (leaves)
+            score_row(engine, call, i, &pieces, answer);
+        if (pairs)
+            relate(engine, pieces.row, pieces.rest,
+                   answer->interactions + i * width_of(forest) * (forest->feature_count + 1));
     }
     if (call->outputs & AX_ENGINE_CONTRIBUTIONS)
         explain(base, call, pieces.rest, answer->contributions);
@@ -335,7 +366,7 @@ prepare_explanations(struct ax_forest_engine *engine, struct ax_ctx *ctx)
         return ax_engine_note(&engine->engine, ctx,
                               "the file has no cover of its nodes: contributions need a reference "
                               "population");
-    signature->outputs |= AX_ENGINE_CONTRIBUTIONS;
+    signature->outputs |= AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS;
     return AX_OK;
 }
 
@@ -360,6 +391,18 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
     return prepare_explanations(engine, ctx);
 }
 
+static ax_status
+compile(struct ax_forest_engine *engine, struct ax_ctx *ctx, const struct ax_engine_config *config,
+        size_t bytes_max)
+{
+    struct ax_arena *arena = engine->engine.arena;
+    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, arena, bytes_max, &engine->scorer));
+    if (!(engine->engine.signature.outputs & AX_ENGINE_CONTRIBUTIONS))
+        return AX_OK;
+    const struct ax_shap_kernel_config shap = {.level = config->level, .bytes_max = bytes_max};
+    return ax_shap_kernel_prepare(&engine->forest, ctx, &shap, arena, &engine->shap);
+}
+
 ax_status
 ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
                          const struct ax_engine_config *config, size_t bytes_max)
@@ -368,10 +411,18 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
         return AX_OK;
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
     engine->level = config->level;
-    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
-                                 &engine->scorer));
-    if (!(base->signature.outputs & AX_ENGINE_CONTRIBUTIONS))
-        return AX_OK;
-    const struct ax_shap_kernel_config shap = {.level = config->level, .bytes_max = bytes_max};
-    return ax_shap_kernel_prepare(&engine->forest, ctx, &shap, base->arena, &engine->shap);
+    /* Working memory of its own: a model that could be read shall not fail for its kernels. */
+    ax_auto(ax_arena_free) struct ax_arena *arena =
+        ax_arena_new(WORK_BYTES + engine->forest.node_count * WORK_BYTES_PER_NODE);
+    if (!arena)
+        return ax_fail(ctx, AX_LIMIT, "no memory to compile a forest");
+    struct ax_arena *callers = ctx->arena;
+    ctx->arena = arena;
+    ax_status status = compile(engine, ctx, config, bytes_max);
+    ctx->arena = callers;
+    if (status == AX_OK)
+        ax_forest_scorer_describe(&engine->scorer, &base->signature);
+    if (status == AX_OK && engine->scorer.batch.code) /* it lies outside the arena */
+        base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
+    return status;
 }

@@ -40,8 +40,8 @@ ax_status ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx
 /*
  * Compiles a finished engine for its kernels; one that is no forest is left as it is.
  *
- * bytes_max: what the compiled forms may take. ctx->arena: working memory. Fails: UNSUPPORTED when
- * the machine lacks the level asked for; LIMIT.
+ * bytes_max: what the compiled forms may take. Fails: UNSUPPORTED when the machine lacks the level
+ * asked for; LIMIT when memory is short.
  */
 ax_status ax_forest_engine_compile(struct ax_engine *engine, struct ax_ctx *ctx,
                                    const struct ax_engine_config *config, size_t bytes_max);

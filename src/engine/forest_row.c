@@ -10,8 +10,10 @@ enum {
     STRIP_GROUPS = AX_FOREST_ROW_STRIP / 64,
     SMALL = AX_FOREST_ROW_SMALL,
     PATHS = AX_FOREST_ROW_PATHS,
+    WALKED = AX_FOREST_ROW_WALKED,
     FORM_BYTES_MAX = INT32_MAX,
     LANES_MAX = UINT16_MAX,
+    FEATURES_MAX = 1 << 24,
 };
 
 static ax_status
@@ -42,9 +44,12 @@ struct build {
     uint32_t *leaf_number; /* of each node of the forest: place among the leaves */
 
     struct ax_forest_row_node *nodes;
+    ax_forest_row_packed *packed; /* the same for K3g */
+    size_t packed_count;
     uint32_t *node_leaf; /* of each of them */
     uint32_t node_count;
     uint32_t *starts, *places, *steps;
+    size_t start_count;
 };
 
 static size_t
@@ -119,13 +124,15 @@ match_lanes(const struct ax_forest_plan *plan)
 }
 
 bool
-ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind)
+ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind,
+                   size_t lanes_max)
 {
     if (!plan->fits || kind == AX_FOREST_ROW_INTERLEAVE)
         return plan->fits;
-    bool shape = kind == AX_FOREST_ROW_MATCH ? plan->leaves_max <= PATHS
-                                             : plan->forest->depth_max <= AX_FOREST_ROW_HEAP_DEPTH;
-    return shape && match_lanes(plan) <= AX_FOREST_ROW_MATCH_LANES;
+    bool shape = kind == AX_FOREST_ROW_MATCH  ? plan->leaves_max <= PATHS
+                 : kind == AX_FOREST_ROW_HEAP ? plan->forest->depth_max <= AX_FOREST_ROW_HEAP_DEPTH
+                                              : plan->forest->tree_nodes_max <= UINT16_MAX;
+    return shape && match_lanes(plan) <= lanes_max;
 }
 
 /* ---- leaves ---- */
@@ -303,6 +310,35 @@ pair_nodes(struct build *build, size_t index, uint32_t *place_of)
     }
 }
 
+/* In the order of the file; the last registers repeat the last tree. */
+static ax_status
+pack_all(struct build *build)
+{
+    const struct ax_forest *forest = build->plan->forest;
+    struct ax_arena *arena = build->ctx->arena;
+    uint32_t *place_of = AX_NEW_ARRAY(arena, uint32_t, forest->tree_nodes_max + 1);
+    build->start_count = (forest->tree_count + WALKED - 1) / WALKED * WALKED;
+    build->packed_count = forest->node_count;
+    build->nodes = AX_NEW_ARRAY(arena, struct ax_forest_row_node, forest->node_count + 1);
+    build->packed = AX_NEW_ARRAY(arena, ax_forest_row_packed, forest->node_count + 1);
+    build->node_leaf = AX_NEW_ARRAY(arena, uint32_t, forest->node_count + 1);
+    build->starts = AX_NEW_ARRAY(arena, uint32_t, build->start_count);
+    if (!place_of || !build->nodes || !build->packed || !build->node_leaf || !build->starts)
+        return out_of_memory(build->ctx);
+    for (size_t t = 0; t < build->start_count; t++) {
+        uint32_t start = build->node_count;
+        build->starts[t] = t < forest->tree_count ? start : build->starts[t - 1];
+        if (t >= forest->tree_count)
+            continue;
+        pair_nodes(build, t, place_of);
+        for (uint32_t n = start; n < build->node_count; n++) {
+            const struct ax_forest_row_node *node = &build->nodes[n];
+            build->packed[n] = node->lane | (uint32_t)node->rank << 8 | (node->child - start) << 16;
+        }
+    }
+    return AX_OK;
+}
+
 /* Trees of like depth step together; the last group repeats the last tree. */
 static ax_status
 pair_all(struct build *build)
@@ -313,6 +349,7 @@ pair_all(struct build *build)
     struct ordered *order = AX_NEW_ARRAY(arena, struct ordered, trees);
     uint32_t *place_of = AX_NEW_ARRAY(arena, uint32_t, forest->tree_nodes_max + 1);
     build->head.group_count = groups;
+    build->start_count = (size_t)groups * ABREAST;
     build->nodes = AX_NEW_ARRAY(arena, struct ax_forest_row_node, forest->node_count + 1);
     build->node_leaf = AX_NEW_ARRAY(arena, uint32_t, forest->node_count + 1);
     build->starts = AX_NEW_ARRAY(arena, uint32_t, (size_t)groups * ABREAST);
@@ -369,16 +406,18 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->words_at = place(build, build->word_count * sizeof(struct ax_forest_row_word));
     head->paths_at = place(build, build->path_count * sizeof(struct ax_forest_row_paths));
     head->numbers_at = place(build, build->number_count);
-    head->nodes_at = place(build, build->node_count * sizeof(struct ax_forest_row_node));
+    size_t nodes = build->packed_count ? 0 : build->node_count;
+    head->nodes_at = place(build, nodes * sizeof(struct ax_forest_row_node));
+    head->packed_at = place(build, build->packed_count * sizeof(ax_forest_row_packed));
     head->leaves_at = place(build, build->node_count * sizeof(uint32_t));
-    head->starts_at = place(build, head->group_count * ABREAST * sizeof(uint32_t));
+    head->starts_at = place(build, build->start_count * sizeof(uint32_t));
     head->places_at = place(build, head->group_count * ABREAST * sizeof(uint32_t));
     head->steps_at = place(build, head->group_count * sizeof(uint32_t));
     head->values_at = place(build, forest->leaf_count * outputs * value_bytes(head));
     head->bytes = (uint32_t)build->bytes;
     head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
                                      aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned(head->tree_count * sizeof(uint32_t)) +
+                                     aligned((head->tree_count + WALKED) * sizeof(uint32_t)) +
                                      decision_bytes(head) + AX_FOREST_ROW_STRIP);
 }
 
@@ -467,9 +506,11 @@ write_form(struct build *build, char *form)
     write_piece(form, head->words_at, build->words, build->word_count * sizeof *build->words);
     write_piece(form, head->paths_at, build->paths, build->path_count * sizeof *build->paths);
     write_piece(form, head->numbers_at, build->numbers, build->number_count);
-    write_piece(form, head->nodes_at, build->nodes, build->node_count * sizeof *build->nodes);
+    if (!build->packed_count)
+        write_piece(form, head->nodes_at, build->nodes, build->node_count * sizeof *build->nodes);
+    write_piece(form, head->packed_at, build->packed, build->packed_count * sizeof(uint32_t));
     write_piece(form, head->leaves_at, build->node_leaf, build->node_count * sizeof(uint32_t));
-    write_piece(form, head->starts_at, build->starts, abreast);
+    write_piece(form, head->starts_at, build->starts, build->start_count * sizeof(uint32_t));
     write_piece(form, head->places_at, build->places, abreast);
     write_piece(form, head->steps_at, build->steps, head->group_count * sizeof(uint32_t));
     memcpy(form, head, sizeof *head);
@@ -480,17 +521,19 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
                     enum ax_forest_row_kind kind, struct ax_arena *arena, size_t bytes_max,
                     const struct ax_forest_row **out_form)
 {
-    AX_ASSERT(ax_forest_row_fits(plan, kind));
+    AX_ASSERT(ax_forest_row_fits(plan, kind, AX_FOREST_ROW_MATCH_LANES));
     struct build build = {.plan = plan, .ctx = ctx};
     *out_form = NULL;
     AX_TRY(assign_lanes(&build));
-    if (build.head.lane_count > LANES_MAX)
+    if (build.head.lane_count > LANES_MAX || plan->forest->feature_count > FEATURES_MAX)
         return AX_OK;
     AX_TRY(number_leaves(&build));
     if (kind == AX_FOREST_ROW_MATCH)
         AX_TRY(write_all_paths(&build));
     else if (kind == AX_FOREST_ROW_HEAP)
         AX_TRY(write_all_heaps(&build));
+    else if (kind == AX_FOREST_ROW_GATHER)
+        AX_TRY(pack_all(&build));
     else
         AX_TRY(pair_all(&build));
     lay_out(&build, kind);
@@ -513,12 +556,39 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     AX_ASSERT((uintptr_t)scratch % AX_FOREST_ROW_ALIGN == 0);
     struct ax_forest_row_work work = {.lanes = scratch};
     char *at = (char *)scratch + aligned(form->lane_count + AX_FOREST_ROW_MATCH_LANES);
-    work.floats = (float *)at;
+    work.floats = (void *)at;
     at += aligned((form->feature_count + 16) * sizeof(float));
     work.decisions = (uint64_t *)at;
     work.codes = (uint8_t *)at + decision_bytes(form);
     work.leaves = (uint32_t *)(work.codes + AX_FOREST_ROW_STRIP);
     return work;
+}
+
+void
+ax_forest_row_correct(const struct ax_forest_row *form, const char *row, uint8_t *lanes)
+{
+    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count; i++) {
+        const double *cuts = ax_forest_row_at(form, columns[i].cuts_at);
+        uint32_t rank = lanes[columns[i].lane];
+        double x;
+        memcpy(&x, row + columns[i].feature * sizeof x, sizeof x);
+        while (rank < columns[i].cut_count && cuts[rank] < x)
+            rank++;
+        lanes[columns[i].lane] = (uint8_t)rank;
+    }
+}
+
+void
+ax_forest_row_missing(const struct ax_forest_row *form, const char *floats, uint8_t *lanes)
+{
+    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
+    for (uint32_t i = 0; i < form->column_count; i++) {
+        float x;
+        memcpy(&x, floats + columns[i].feature * sizeof x, sizeof x);
+        if (isnan(x))
+            lanes[columns[i].lane] = (uint8_t)columns[i].missing;
+    }
 }
 
 void

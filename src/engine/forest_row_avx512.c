@@ -14,9 +14,13 @@
  * decisions that count are chosen by the bits above, 512 trees an operation. Source: the idea of
  * bit-slicing over trees instead of rows is ours.
  *
+ * K3g. A step gathers 16 nodes, fetches their ranks by vpermb and chooses the child; 64 trees step
+ * until none of them moves, which is the one branch that depends on the row.
+ *
  * Cost: 13 operations a column of more than 16 cuts, 8 a smaller one. K2d: 2 operations a tree for
  * the decisions, 9 for the match. K2b of depth d: 3 (2^d - 1)/64 a tree for the decisions, as many
- * and 2^d once for 512 trees, 2 d/64 and 4 a tree. An addition a tree, whose latency is the bound
+ * and 2^d once for 512 trees, 2 d/64 and 4 a tree. K3g: a gather and 7 operations a step of 16
+ * trees, steps being the longest way of 64. An addition a tree, whose latency is the bound
  * below all of that.
  */
 #include <immintrin.h>
@@ -44,6 +48,12 @@ struct found {
     bool inexact; /* a double is no float */
 };
 
+UNROLL static uint32_t
+first_bits(uint32_t count)
+{
+    return count < 32 ? (1u << count) - 1 : UINT32_MAX;
+}
+
 /* Doubles, rounded down. */
 UNROLL static struct found
 narrow_row(const char *row, uint32_t count, float *out)
@@ -51,8 +61,7 @@ narrow_row(const char *row, uint32_t count, float *out)
     __m512i bits = _mm512_setzero_si512();
     __mmask8 missing = 0;
     for (uint32_t f = 0; f < count; f += 8) {
-        uint32_t left = count - f;
-        __mmask8 some = left < 8 ? (__mmask8)((1u << left) - 1) : 255;
+        __mmask8 some = (__mmask8)first_bits(count - f);
         __m512d x = _mm512_maskz_loadu_pd(some, row + f * sizeof(double));
         missing |= _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q);
         bits = _mm512_or_si512(bits, _mm512_castpd_si512(x));
@@ -67,40 +76,11 @@ scan_row(const char *row, uint32_t count)
 {
     __mmask16 missing = 0;
     for (uint32_t f = 0; f < count; f += 16) {
-        uint32_t left = count - f;
-        __mmask16 some = left < 16 ? (__mmask16)((1u << left) - 1) : (__mmask16)0xFFFF;
+        __mmask16 some = (__mmask16)first_bits(count - f);
         __m512 x = _mm512_maskz_loadu_ps(some, row + f * sizeof(float));
         missing |= _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
     }
     return (struct found){missing != 0, false};
-}
-
-/* Ranks of doubles that are no floats may be too low. */
-__attribute__((noinline)) static void
-correct_ranks(const struct ax_forest_row *form, const char *row, uint8_t *lanes)
-{
-    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
-    for (uint32_t i = 0; i < form->column_count; i++) {
-        const double *cuts = ax_forest_row_at(form, columns[i].cuts_at);
-        uint32_t rank = lanes[columns[i].lane];
-        double x;
-        memcpy(&x, row + columns[i].feature * sizeof x, sizeof x);
-        while (rank < columns[i].cut_count && cuts[rank] < x)
-            rank++;
-        lanes[columns[i].lane] = (uint8_t)rank;
-    }
-}
-
-__attribute__((noinline)) static void
-set_missing(const struct ax_forest_row *form, const char *values, uint8_t *lanes)
-{
-    const struct ax_forest_row_column *columns = ax_forest_row_at(form, form->columns_at);
-    for (uint32_t i = 0; i < form->column_count; i++) {
-        float x;
-        memcpy(&x, values + columns[i].feature * sizeof x, sizeof x);
-        if (isnan(x))
-            lanes[columns[i].lane] = (uint8_t)columns[i].missing;
-    }
 }
 
 UNROLL static __m512
@@ -131,9 +111,9 @@ rank_row(const struct ax_forest_row *form, const char *row, bool f32,
         lanes[column->lane] = (uint8_t)(from + count_below(table + AX_FOREST_ROW_SMALL + from, x));
     }
     if (!f32 && (found.inexact || form->correct))
-        correct_ranks(form, row, lanes);
+        ax_forest_row_correct(form, row, lanes);
     if (found.missing)
-        set_missing(form, values, lanes);
+        ax_forest_row_missing(form, values, lanes);
     if (form->set_count)
         ax_forest_row_sets(form, lanes);
 }
@@ -286,14 +266,57 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
     }
 }
 
+/* K3g: a step of 16 trees; a leaf is its own child, and no rank is above its own. */
+UNROLL static __m512i
+step_of(const ax_forest_row_packed *nodes, __m512i at, __m512i start, const struct lanes *lanes,
+        const int registers)
+{
+    __m512i node = _mm512_i32gather_epi32(at, nodes, 4);
+    __m512i ranks = ranks_of(lanes, node, registers); /* of interest: the lowest byte */
+    __mmask16 right =
+        _mm512_cmpgt_epu32_mask(_mm512_slli_epi32(ranks, 24), _mm512_slli_epi32(node, 16));
+    __m512i child = _mm512_add_epi32(_mm512_srli_epi32(node, 16), start);
+    return _mm512_mask_add_epi32(child, right, child, _mm512_set1_epi32(1));
+}
+
+UNROLL static void
+gather_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+           const int registers)
+{
+    const ax_forest_row_packed *nodes = ax_forest_row_at(form, form->packed_at);
+    const uint32_t *starts = ax_forest_row_at(form, form->starts_at);
+    const int32_t *leaves = ax_forest_row_at(form, form->leaves_at);
+    struct lanes lanes;
+    for (int i = 0; i < registers; i++)
+        lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
+    for (uint32_t t = 0; t < form->tree_count; t += AX_FOREST_ROW_WALKED) {
+        __m512i start[4], at[4];
+        __mmask16 moved;
+        for (int i = 0; i < 4; i++)
+            at[i] = start[i] = _mm512_load_si512(starts + t + 16 * i);
+        do {
+            moved = 0;
+            for (int i = 0; i < 4; i++) {
+                __m512i next = step_of(nodes, at[i], start[i], &lanes, registers);
+                moved |= _mm512_cmpneq_epi32_mask(next, at[i]);
+                at[i] = next;
+            }
+        } while (moved);
+        for (int i = 0; i < 4; i++)
+            _mm512_store_si512(work->leaves + t + 16 * i, _mm512_i32gather_epi32(at[i], leaves, 4));
+    }
+}
+
 UNROLL static void
 leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
                struct sum *sum, const int registers)
 {
     if (form->kind == AX_FOREST_ROW_MATCH)
         match_all(form, work, sum, registers);
-    else
+    else if (form->kind == AX_FOREST_ROW_HEAP)
         heap_all(form, work, sum, registers);
+    else
+        gather_all(form, work, registers);
 }
 
 UNROLL static void
@@ -313,7 +336,7 @@ score_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *
              double *out_margin)
 {
     const double *base = ax_forest_row_at(form, form->base_at);
-    if (form->output_count > 1) {
+    if (form->output_count > 1 || form->kind == AX_FOREST_ROW_GATHER) {
         leaves_by_lanes(form, work, NULL);
         ax_forest_row_sum(form, work->leaves, out_margin);
         return;

@@ -27,7 +27,7 @@ rank_of(const double *cuts, uint32_t count, double x)
     uint32_t from = 0;
     while (count > 1) {
         uint32_t half = count / 2;
-        from += cuts[from + half - 1] < x ? half : 0;
+        from += half & -(uint32_t)(cuts[from + half - 1] < x); /* no branch */
         count -= half;
     }
     return from + (count == 1 && cuts[from] < x);

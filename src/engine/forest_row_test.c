@@ -6,9 +6,9 @@
 enum { TEST_BYTES_MAX = 1 << 28, ROWS = 300 };
 
 static const enum ax_forest_row_kind kinds[] = {AX_FOREST_ROW_INTERLEAVE, AX_FOREST_ROW_MATCH,
-                                                AX_FOREST_ROW_HEAP};
+                                                AX_FOREST_ROW_HEAP, AX_FOREST_ROW_GATHER};
 
-static bool
+[[maybe_unused]] static bool
 has_avx512(void)
 {
 #ifdef __x86_64__
@@ -33,7 +33,7 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
     CHECK_EQ(ax_forest_compile(ctx, forest, &plan), AX_OK);
     for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
         const struct ax_forest_row *form;
-        if (!ax_forest_row_fits(&plan, kinds[k]))
+        if (!ax_forest_row_fits(&plan, kinds[k], AX_FOREST_ROW_MATCH_LANES))
             continue;
         forms++;
         CHECK_EQ(ax_forest_row_build(ctx, &plan, kinds[k], ctx->arena, SIZE_MAX, &form), AX_OK);
@@ -47,6 +47,12 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
             CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
         }
 #ifdef __x86_64__
+        memset(got, 0, ROWS * forest->output_count * sizeof *got);
+        if (__builtin_cpu_supports("avx2") && kinds[k] != AX_FOREST_ROW_GATHER &&
+            ax_forest_row_fits(&plan, kinds[k], AX_FOREST_ROW_AVX2_LANES)) {
+            ax_forest_row_avx2(form, &rows, scratch, got);
+            CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
+        }
         memset(got, 0, ROWS * forest->output_count * sizeof *got);
         if (has_avx512()) {
             ax_forest_row_avx512(form, &rows, scratch, got);
@@ -63,19 +69,19 @@ TEST(forest_row_forms_give_the_walks_bits)
         struct kernel_case about;
         size_t forms;
     } cases[] = {
-        {{.tree_count = 1, .leaves_max = 1, .depth_max = 1}, 3},
-        {{.tree_count = 9, .leaves_max = 32, .depth_max = 30}, 2},
-        {{.tree_count = 10, .leaves_max = 32, .depth_max = 30, .sets = 0.3}, 2},
-        {{.tree_count = 64, .leaves_max = 256, .depth_max = 8}, 2},
-        {{.tree_count = 65, .leaves_max = 32, .depth_max = 5}, 3},
-        {{.tree_count = 600, .leaves_max = 20, .depth_max = 3, .f32 = true}, 3},
-        {{.tree_count = 600, .leaves_max = 60, .depth_max = 6, .output_count = 3}, 2},
-        {{.tree_count = 30, .feature_count = 60, .leaves_max = 32, .depth_max = 5}, 3},
-        {{.tree_count = 90, .feature_count = 60, .leaves_max = 32, .depth_max = 5}, 3},
-        {{.tree_count = 90, .feature_count = 80, .leaves_max = 32, .depth_max = 6}, 2},
-        {{.tree_count = 20, .leaves_max = 400, .depth_max = 40}, 1},
+        {{.tree_count = 1, .leaves_max = 1, .depth_max = 1}, 4},
+        {{.tree_count = 9, .leaves_max = 32, .depth_max = 30}, 3},
+        {{.tree_count = 10, .leaves_max = 32, .depth_max = 30, .sets = 0.3}, 3},
+        {{.tree_count = 64, .leaves_max = 256, .depth_max = 8}, 3},
+        {{.tree_count = 65, .leaves_max = 32, .depth_max = 5}, 4},
+        {{.tree_count = 600, .leaves_max = 20, .depth_max = 3, .f32 = true}, 4},
+        {{.tree_count = 600, .leaves_max = 60, .depth_max = 6, .output_count = 3}, 3},
+        {{.tree_count = 30, .feature_count = 60, .leaves_max = 32, .depth_max = 5}, 4},
+        {{.tree_count = 90, .feature_count = 60, .leaves_max = 32, .depth_max = 5}, 4},
+        {{.tree_count = 90, .feature_count = 80, .leaves_max = 32, .depth_max = 6}, 3},
+        {{.tree_count = 20, .leaves_max = 400, .depth_max = 40}, 2},
         {{.tree_count = 20, .output_count = 4, .vectors = true, .leaves_max = 32, .depth_max = 5},
-         3},
+         4},
     };
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);

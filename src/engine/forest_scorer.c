@@ -2,25 +2,33 @@
 
 #include <string.h>
 
-enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN };
+enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN, DESCRIBED_ROWS_MAX = 4'096 };
 
 static const struct ax_forest_level portable = {
-    .name = "portable",
+    .level = AX_ENGINE_LEVEL_PORTABLE,
     .row = ax_forest_row_portable,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE,
+    .rank_ns = 8,
     .sizes = ax_forest_batch_portable,
 };
 
 #ifdef __x86_64__
 static const struct ax_forest_level avx2 = {
-    .name = "AVX2",
-    .row = ax_forest_row_portable,
+    .level = AX_ENGINE_LEVEL_AVX2,
+    .row = ax_forest_row_avx2,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP,
+    .lanes_max = AX_FOREST_ROW_AVX2_LANES,
+    .rank_ns = 3,
     .sizes = ax_forest_batch_avx2,
 };
 
 static const struct ax_forest_level avx512 = {
-    .name = "AVX-512",
+    .level = AX_ENGINE_LEVEL_AVX512,
     .row = ax_forest_row_avx512,
-    .match = true,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP |
+             1 << AX_FOREST_ROW_GATHER,
+    .lanes_max = AX_FOREST_ROW_MATCH_LANES,
+    .rank_ns = 2,
     .sizes = ax_forest_batch_avx512,
 };
 
@@ -92,30 +100,44 @@ deepest_sum(const struct ax_forest *forest)
     return sum;
 }
 
-/* Of a row whose forest is compiled to that kind. */
+/* Of a row whose forest is compiled to that kind; splits: on the longest paths. */
 static double
-row_cost(const struct ax_forest_plan *plan, enum ax_forest_row_kind kind, double paths)
+row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan,
+         enum ax_forest_row_kind kind, double splits)
 {
     const struct ax_forest *forest = plan->forest;
     double trees = (double)forest->tree_count;
-    double ns = 20 + 2 * plan->column_count + plan->set_count;
-    if (kind == AX_FOREST_ROW_MATCH)
-        return ns + 3 * trees;
-    if (kind == AX_FOREST_ROW_HEAP)
-        return ns + 1.8 * trees + ceil(trees / 64) * (double)(1 << forest->depth_max);
-    return ns + trees + paths; /* the deepest of eight sets the steps */
+    bool wide = scorer->level->lanes_max > AX_FOREST_ROW_AVX2_LANES;
+    double ns = 20 + scorer->level->rank_ns * plan->column_count + plan->set_count;
+    switch (kind) {
+    case AX_FOREST_ROW_MATCH:
+        return ns + (wide ? 2.4 : 4) * trees;
+    case AX_FOREST_ROW_HEAP:
+        return ns + 1.6 * trees +
+               (wide ? 1 : 4) * ceil(trees / 64) * (double)(1 << forest->depth_max);
+    case AX_FOREST_ROW_GATHER:
+        return ns + 2 * trees + 0.3 * splits;
+    case AX_FOREST_ROW_INTERLEAVE:
+        break;
+    }
+    return ns + trees + splits;
 }
 
+/* Of a block; ops: its size. */
 static double
 block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops)
 {
-    double rows = ops->rows, bytes = ops->slot_bytes;
-    double leaves = (batch->vectors ? batch->output_count : 1) * (batch->f32 ? 0.1 : 0.2);
-    double register_ns = bytes > 8 ? 0.6 : 0.9; /* of an operation on all rows of a block */
-    if (bytes == 8)
-        leaves += 1.5;
-    return batch->column_count * rows * (bytes > 8 ? 0.2 : 8) + 0.5 * batch->op_count +
-           register_ns * batch->op_count * 0.5 + batch->tree_count * (20 + rows * leaves);
+    enum { NEAR_BYTES = 48 << 10, FAR_BYTES = 192 << 10 }; /* a first cache; well beyond it */
+    const struct ax_forest_batch_form *form = batch->form;
+    const struct ax_forest_batch_costs *costs = &ops->costs;
+    double rows = ops->rows, trees = form->tree_count;
+    double outputs = form->vectors ? form->output_count : 1;
+    double away = ((double)form->slots_bytes - NEAR_BYTES) / FAR_BYTES;
+    double op = costs->op + costs->far * fmin(fmax(away, 0), 1);
+    double leaf = form->f32 ? costs->leaf / 2 : costs->leaf;
+    return costs->cell * rows * form->column_count +
+           (batch->code ? costs->code : op) * form->op_count +
+           trees * (costs->tree + leaf * rows * outputs);
 }
 
 /* ---- forms ---- */
@@ -131,16 +153,17 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
         {AX_ENGINE_KERNEL_INTERLEAVE, AX_FOREST_ROW_INTERLEAVE},
         {AX_ENGINE_KERNEL_MATCH, AX_FOREST_ROW_MATCH},
         {AX_ENGINE_KERNEL_HEAP, AX_FOREST_ROW_HEAP},
+        {AX_ENGINE_KERNEL_GATHER, AX_FOREST_ROW_GATHER},
     };
-    double best_ns = INFINITY, paths = deepest_sum(plan->forest);
+    double best_ns = (double)INFINITY, splits = deepest_sum(plan->forest);
     enum ax_forest_row_kind best = AX_FOREST_ROW_INTERLEAVE;
     for (size_t i = 0; i < AX_COUNT_OF(kinds); i++) {
         enum ax_forest_row_kind kind = kinds[i].kind;
         if ((kernel != AX_ENGINE_KERNEL_BEST && kernel != kinds[i].kernel) ||
-            (kind != AX_FOREST_ROW_INTERLEAVE && !scorer->level->match) ||
-            !ax_forest_row_fits(plan, kind))
+            !(scorer->level->kinds >> kind & 1) ||
+            !ax_forest_row_fits(plan, kind, scorer->level->lanes_max))
             continue;
-        double ns = row_cost(plan, kind, paths);
+        double ns = row_cost(scorer, plan, kind, splits);
         if (ns < best_ns) {
             best = kind;
             best_ns = ns;
@@ -155,15 +178,17 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
 }
 
 static ax_status
-make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan, struct ax_arena *arena,
-           size_t bytes_max, struct ax_forest_scorer *scorer)
+make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+           const struct ax_engine_config *config, struct ax_arena *arena, size_t bytes_max,
+           struct ax_forest_scorer *scorer)
 {
     const struct ax_forest_batch_ops *const *sizes = scorer->level->sizes;
+    struct ax_forest_batch_config wanted = {sizes, bytes_max, config->forest_code};
     if (!ax_forest_batch_fits(plan))
         return AX_OK;
-    AX_TRY(ax_forest_batch_build(ctx, plan, sizes, arena, bytes_max, &scorer->batch));
-    for (size_t w = 0; scorer->batch && w < WIDTHS && sizes[w]; w++)
-        scorer->block_ns[w] = block_cost(scorer->batch, sizes[w]);
+    AX_TRY(ax_forest_batch_build(ctx, plan, &wanted, arena, &scorer->batch));
+    for (size_t w = 0; scorer->batch.form && w < WIDTHS && sizes[w]; w++)
+        scorer->block_ns[w] = block_cost(&scorer->batch, sizes[w]);
     return AX_OK;
 }
 
@@ -186,7 +211,7 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
                        "for, or this build not the kernels");
     double levels;
     AX_TRY(mean_sum(forest, ctx, &levels));
-    scorer.row_ns = 5 * (double)forest->tree_count + 3 * levels;
+    scorer.row_ns = 8 * (double)forest->tree_count + 5 * levels; /* of the walk */
     struct ax_forest_plan plan = {};
     if (kernel != AX_ENGINE_KERNEL_WALK)
         AX_TRY(ax_forest_compile(ctx, forest, &plan));
@@ -195,11 +220,11 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
     if (scorer.row)
         bytes_max -= scorer.row->bytes;
     if (plan.fits && (kernel == AX_ENGINE_KERNEL_BATCH || kernel == AX_ENGINE_KERNEL_BEST))
-        AX_TRY(make_batch(ctx, &plan, arena, bytes_max, &scorer));
-    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch)
-        scorer.row_ns = INFINITY;
+        AX_TRY(make_batch(ctx, &plan, config, arena, bytes_max, &scorer));
+    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch.form)
+        scorer.row_ns = (double)INFINITY;
     scorer.scratch_bytes = larger(scorer.row ? scorer.row->scratch_bytes : 0,
-                                  scorer.batch ? scorer.batch->scratch_bytes : 0) +
+                                  scorer.batch.form ? scorer.batch.form->scratch_bytes : 0) +
                            ALIGN + forest->feature_count * sizeof(double);
     *out_scorer = scorer;
     return AX_OK;
@@ -235,7 +260,8 @@ width_for(const struct ax_forest_scorer *scorer, size_t rows)
     double best_ns = scorer->row_ns * (double)rows;
     for (uint32_t w = 0; w < WIDTHS && scorer->block_ns[w] > 0; w++) {
         size_t size = scorer->level->sizes[w]->rows;
-        double ns = scorer->block_ns[w] * (double)((rows + size - 1) / size);
+        size_t blocks = (rows + size - 1) / size;
+        double ns = scorer->block_ns[w] * (double)blocks;
         if (ns < best_ns) {
             best = w;
             best_ns = ns;
@@ -252,19 +278,40 @@ ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_fore
     struct ax_forest_rows rest = *rows;
     while (rest.count > 0) {
         struct ax_forest_rows some = rest;
-        uint32_t width = scorer->batch ? width_for(scorer, rest.count) : WIDTHS;
+        uint32_t width = scorer->batch.form ? width_for(scorer, rest.count) : WIDTHS;
         size_t size = width < WIDTHS ? scorer->level->sizes[width]->rows : 1;
         if (some.count > size && some.count % size != 0 && width < WIDTHS)
             some.count -= some.count % size; /* the rest may be cheaper another way */
         if (width < WIDTHS)
-            ax_forest_batch_score(scorer->batch, scorer->level->sizes, width, &some, aligned,
-                                  out_margin);
+            ax_forest_batch_score(&scorer->batch, width, &some, aligned, out_margin);
         else if (scorer->row)
             scorer->level->row(scorer->row, &some, aligned, out_margin);
         else
-            walk_rows(scorer, &some, (double *)aligned, out_margin);
+            walk_rows(scorer, &some, (void *)aligned, out_margin);
         rest.at = (const char *)rest.at + some.count * rest.stride_bytes;
         rest.count -= some.count;
         out_margin += some.count * scorer->forest->output_count;
+    }
+}
+
+void
+ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
+                          struct ax_engine_signature *signature)
+{
+    static const enum ax_engine_kernel kernels[] = {
+        [AX_FOREST_ROW_MATCH] = AX_ENGINE_KERNEL_MATCH,
+        [AX_FOREST_ROW_HEAP] = AX_ENGINE_KERNEL_HEAP,
+        [AX_FOREST_ROW_GATHER] = AX_ENGINE_KERNEL_GATHER,
+        [AX_FOREST_ROW_INTERLEAVE] = AX_ENGINE_KERNEL_INTERLEAVE,
+    };
+    signature->level = scorer->level->level;
+    signature->row_kernel = scorer->row ? kernels[scorer->row->kind] : AX_ENGINE_KERNEL_WALK;
+    signature->batch_kernel = signature->row_kernel;
+    for (size_t rows = 1; scorer->batch.form && rows <= DESCRIBED_ROWS_MAX; rows++) {
+        if (width_for(scorer, rows) == WIDTHS)
+            continue;
+        signature->batch_kernel = AX_ENGINE_KERNEL_BATCH;
+        signature->batch_rows = rows;
+        return;
     }
 }

@@ -14,9 +14,11 @@
 
 /* The kernels of a level. */
 struct ax_forest_level {
-    const char *name;
+    enum ax_engine_level level;
     ax_forest_row_score row;
-    bool match; /* K2d is there */
+    unsigned kinds;   /* a bit for each enum ax_forest_row_kind that `row` does */
+    size_t lanes_max; /* for the kinds that hold ranks in registers */
+    double rank_ns;   /* what a column's rank costs */
     const struct ax_forest_batch_ops *const *sizes;
 };
 
@@ -24,7 +26,7 @@ struct ax_forest_scorer {
     const struct ax_forest *forest;
     const struct ax_forest_level *level;
     const struct ax_forest_row *row;         /* NULL: rows are walked */
-    const struct ax_forest_batch *batch;     /* NULL: rows are scored one by one */
+    struct ax_forest_batch batch;            /* without a form: rows are scored one by one */
     double row_ns;                           /* estimates: of a row */
     double block_ns[AX_FOREST_BATCH_WIDTHS]; /* of a block of each size; 0: there is none */
     size_t scratch_bytes;
@@ -48,3 +50,7 @@ ax_status ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *fore
  */
 void ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *rows,
                           void *scratch, double *out_margin);
+
+/* What was chosen, for people: level, kernels and from how many rows on there are batches. */
+void ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
+                               struct ax_engine_signature *signature);

@@ -8,6 +8,7 @@ enum { TEST_BYTES_MAX = 1 << 29, SEEDS = 120, ROWS = 700 };
 static const struct {
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
+    bool code;
 } kinds[] = {
     {AX_ENGINE_LEVEL_BEST, AX_ENGINE_KERNEL_BEST},
     {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_WALK},
@@ -15,12 +16,16 @@ static const struct {
     {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_INTERLEAVE},
     {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_BATCH},
     {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_BEST},
+    {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_MATCH},
+    {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_HEAP},
     {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_BATCH},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BEST},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_INTERLEAVE},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_MATCH},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_HEAP},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_GATHER},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH, true},
 };
 
 /* Scores rows in calls of `calls` rows each and compares with the walk. */
@@ -59,7 +64,8 @@ check_seed(uint64_t seed)
         };
         double *want = kernel_case_margins(&ctx, forest, rows.at, ROWS, f32);
         for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
-            struct ax_engine_config config = {.level = kinds[k].level, .kernel = kinds[k].kernel};
+            struct ax_engine_config config = {
+                .level = kinds[k].level, .kernel = kinds[k].kernel, .forest_code = kinds[k].code};
             struct ax_forest_scorer scorer;
             ax_status status =
                 ax_forest_scorer_init(&ctx, forest, &config, arena, SIZE_MAX, &scorer);
@@ -93,11 +99,11 @@ check_covers(struct ax_ctx *ctx)
         struct ax_forest_scorer scorer;
         CHECK_EQ(ax_forest_scorer_init(&inner, forest, &best, arena, SIZE_MAX, &scorer), AX_OK);
         row += scorer.row != NULL;
-        batch += scorer.batch != NULL;
-        both += scorer.row && scorer.batch;
+        batch += scorer.batch.form != NULL;
+        both += scorer.row && scorer.batch.form;
         CHECK(!scorer.row || scorer.row->bytes % 64 == 0);
         CHECK_EQ(ax_forest_scorer_init(&inner, forest, &best, arena, 100, &scorer), AX_OK);
-        CHECK(!scorer.row && !scorer.batch); /* no room: the walk */
+        CHECK(!scorer.row && !scorer.batch.form); /* no room: the walk */
     }
     (void)ctx;
     CHECK(row > SEEDS * 8 / 10 && batch > SEEDS * 6 / 10 && both > SEEDS / 2);
@@ -113,7 +119,7 @@ static const struct ax_forest *swept; /* made before the sweep */
 static ax_status
 init_swept(struct ax_ctx *ctx)
 {
-    static const struct ax_engine_config best = {};
+    static const struct ax_engine_config best = {.forest_code = true};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
     if (!arena)
         return AX_LIMIT;

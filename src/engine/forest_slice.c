@@ -11,6 +11,7 @@
 #include "base/assert.h"
 
 enum { DONT_CARE = -1, ZERO = 0, ONE = 1, LEAVES = AX_FOREST_SLICE_LEAVES_MAX };
+enum { SPARE_PLANES_MAX = 7 }; /* lookup among 256 codes costs half as much again */
 enum { NODES = 2 * LEAVES, PLANES = AX_FOREST_SLICE_PLANES_MAX, FREE_MAX = PLANES * NODES };
 
 struct compiler {
@@ -190,7 +191,7 @@ static int
 partition(const struct codes *codes, int plane, struct codes *out)
 {
     int clear = 0, set = 0;
-    uint8_t high[LEAVES];
+    uint8_t high[LEAVES] = {};
     for (int i = 0; i < codes->count; i++)
         if (codes->at[i] >> plane & 1)
             high[set++] = codes->at[i];
@@ -389,13 +390,16 @@ spread_all(struct compiler *c)
 /* ---- the whole ---- */
 
 ax_status
-ax_forest_slice_compile(struct ax_ctx *ctx, const struct ax_forest_plan *plan, bool spread,
+ax_forest_slice_compile(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+                        const struct ax_forest_slice_config *config,
                         struct ax_forest_slice *out_slice)
 {
     AX_ASSERT(plan->fits && plan->leaves_max <= LEAVES);
     size_t trees = plan->forest->tree_count;
     struct ax_forest_slice slice = {.planes = AX_FOREST_SLICE_PLANES_MIN};
     while (UINT32_C(1) << slice.planes < plan->leaves_max)
+        slice.planes++;
+    for (uint32_t spare = config->spare; spare > 0 && slice.planes < SPARE_PLANES_MAX; spare--)
         slice.planes++;
     slice.column_slot = AX_NEW_ARRAY(ctx->arena, uint32_t, plan->column_count + 1);
     slice.predicate_slot = AX_NEW_ARRAY(ctx->arena, uint32_t, plan->predicate_count + 1);
@@ -413,7 +417,7 @@ ax_forest_slice_compile(struct ax_ctx *ctx, const struct ax_forest_plan *plan, b
         all.at[i] = (uint8_t)i;
     for (size_t t = 0; t < trees; t++)
         AX_TRY(compile_tree(c, t, &all));
-    if (spread)
+    if (config->spread)
         AX_TRY(spread_all(c));
     *out_slice = slice;
     return AX_OK;

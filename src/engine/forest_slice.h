@@ -44,11 +44,20 @@ struct ax_forest_slice {
 /* Bits of a rank of the column, NaN's included. */
 uint32_t ax_forest_slice_levels(const struct ax_forest_column *column);
 
+struct ax_forest_slice_config {
+    /*
+     * Every result gets a slot of its own and a tree's operations go level by level, so that an
+     * operand was stored long before it is loaded: for an interpreter. Else slots are used again at
+     * once, as a generator of code wants it.
+     */
+    bool spread;
+    uint32_t spare; /* planes more than codes need, up to 7: fewer operations, larger leaf tables */
+};
+
 /*
- * plan: fits, and no tree has more than AX_FOREST_SLICE_LEAVES_MAX leaves. spread: every result
- * gets a slot of its own and a tree's operations go level by level, so that an operand was stored
- * long before it is loaded: for an interpreter; else slots are used again at once, as a generator
- * of code wants it. out_slice: in ctx->arena. Fails: LIMIT.
+ * plan: fits, and no tree has more than AX_FOREST_SLICE_LEAVES_MAX leaves. out_slice: in
+ * ctx->arena. Fails: LIMIT.
  */
 ax_status ax_forest_slice_compile(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
-                                  bool spread, struct ax_forest_slice *out_slice);
+                                  const struct ax_forest_slice_config *config,
+                                  struct ax_forest_slice *out_slice);

@@ -36,11 +36,11 @@ run(const struct ax_forest_slice *slice, uint32_t first, uint32_t count, uint64_
 
 static void
 check_program(struct ax_ctx *ctx, const struct ax_forest_plan *plan, const double *rows,
-              bool spread)
+              const struct ax_forest_slice_config *config)
 {
     const struct ax_forest *forest = plan->forest;
     struct ax_forest_slice slice;
-    CHECK_EQ(ax_forest_slice_compile(ctx, plan, spread, &slice), AX_OK);
+    CHECK_EQ(ax_forest_slice_compile(ctx, plan, config, &slice), AX_OK);
     uint64_t *slots = AX_NEW_ARRAY(ctx->arena, uint64_t, slice.slot_count);
     slots[1] = UINT64_MAX;
     fill_predicates(plan, &slice, rows, slots);
@@ -72,8 +72,12 @@ TEST(forest_slice_programs_lead_to_the_walks_leaves)
         if (!plan.fits || plan.leaves_max > AX_FOREST_SLICE_LEAVES_MAX)
             continue;
         const double *rows = kernel_case_rows(&ctx, forest, seed, ROWS, false);
-        check_program(&ctx, &plan, rows, false);
-        check_program(&ctx, &plan, rows, true);
+        for (uint32_t spare = 0; spare < 3; spare++) {
+            struct ax_forest_slice_config config = {.spread = false, .spare = spare};
+            check_program(&ctx, &plan, rows, &config);
+            config.spread = true;
+            check_program(&ctx, &plan, rows, &config);
+        }
         checked++;
     }
     CHECK(checked > SEEDS / 2);
@@ -95,10 +99,11 @@ check_costs(struct ax_ctx *ctx)
     struct ax_forest_source source = {.nodes = nodes, .node_count = 63};
     struct ax_forest_plan plan;
     struct ax_forest_slice slice;
+    struct ax_forest_slice_config config = {};
     CHECK_EQ(ax_forest_build(ctx, ctx->arena, &forest, &builder), AX_OK);
     CHECK_EQ(ax_forest_add(&builder, ctx, 0, &source), AX_OK);
     CHECK_EQ(ax_forest_compile(ctx, &forest, &plan), AX_OK);
-    CHECK_EQ(ax_forest_slice_compile(ctx, &plan, false, &slice), AX_OK);
+    CHECK_EQ(ax_forest_slice_compile(ctx, &plan, &config, &slice), AX_OK);
     CHECK_EQ(slice.planes, 5);
     CHECK_EQ(slice.op_count, 0 + 1 + 3 + 7 + 15);
     CHECK(slice.slot_count - slice.temporary_first <= 10);

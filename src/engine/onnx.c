@@ -1,6 +1,6 @@
 #include "engine/onnx.h"
 
-#include "base/assert.h"
+#include "base/fault.h"
 #include "base/number.h"
 #include "engine/onnx_table.h"
 
@@ -85,15 +85,39 @@ onnx_run(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_tenso
 
 /* ---- ports ---- */
 
+/* A map has the keys that its taker knows; it comes in as a tensor with a column for each. */
 static ax_status
-describe_input(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_file_value *from,
-               struct ax_engine_port *out)
+describe_map(struct ax_ctx *ctx, const struct ax_onnx_graph *graph, size_t index,
+             struct ax_engine_port *out)
 {
-    if (from->kind != AX_ONNX_KIND_TENSOR || !ax_onnx_file_type(from->element, &out->type))
+    for (size_t n = 0; n < graph->node_count && !out->keys; n++)
+        if (graph->nodes[n].input_count > 0 && graph->nodes[n].inputs[0] == graph->inputs[index])
+            out->key_count = ax_onnx_map_keys(&graph->nodes[n], &out->keys);
+    if (!out->keys)
+        return ax_fail(ctx, AX_UNSUPPORTED, "input `%.*s` is a map that nothing Axiom runs takes",
+                       AX_FMT(out->name));
+    out->map = true;
+    out->dim_count = 2;
+    out->shape[0] = -1;
+    out->shape[1] = (int64_t)out->key_count;
+    return AX_OK;
+}
+
+static ax_status
+describe_input(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_engine *engine,
+               size_t index, struct ax_engine_port *out)
+{
+    const struct ax_onnx_file_value *from = engine->program.inputs[index];
+    bool map = from->kind == AX_ONNX_KIND_MAP;
+    if ((from->kind != AX_ONNX_KIND_TENSOR && !map) ||
+        !ax_onnx_file_type(from->element, &out->type))
         return ax_fail(ctx, from->kind == AX_ONNX_KIND_NONE ? AX_INVALID : AX_UNSUPPORTED,
                        "input `%.*s` is no tensor of a type that Axiom knows", AX_FMT(from->name));
     out->dim_count = from->dim_count;
     memcpy(out->shape, from->shape, sizeof out->shape);
+    out->name = from->name;
+    if (map)
+        AX_TRY(describe_map(ctx, &engine->program.graph, index, out));
     return ax_str_copy(arena, from->name, &out->name)
                ? AX_OK
                : ax_fail(ctx, AX_LIMIT, "no memory for the inputs' names");
@@ -108,8 +132,8 @@ describe_inputs(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_engin
     if (!ports || !any_shape)
         return ax_fail(ctx, AX_LIMIT, "no memory for the inputs");
     for (size_t i = 0; i < count; i++) {
-        AX_TRY(describe_input(ctx, arena, engine->program.inputs[i], &ports[i]));
-        any_shape[i] = !engine->program.inputs[i]->shaped;
+        AX_TRY(describe_input(ctx, arena, engine, i, &ports[i]));
+        any_shape[i] = !engine->program.inputs[i]->shaped && !ports[i].map;
     }
     engine->any_shape = any_shape;
     engine->ports.inputs = ports;
@@ -243,9 +267,11 @@ try_and_settle(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_
         AX_NEW_ARRAY(ctx->arena, const struct ax_onnx_value *, count + 1);
     if (!fewer || !more)
         return ax_fail(ctx, AX_LIMIT, "no memory for a trial");
+    ax_fault_benign_begin(); /* a graph too large to be tried is run all the same */
     ax_status status = try_rows(ctx, engine, ROWS_TRIED, fewer);
     if (status == AX_OK)
         status = try_rows(ctx, engine, ROWS_TRIED + 1, more);
+    ax_fault_benign_end();
     if (status == AX_LIMIT || (status != AX_OK && !is_certain(engine))) {
         ctx->error[0] = '\0'; /* too large to try, or tried with a width that nobody gave */
         return AX_OK;

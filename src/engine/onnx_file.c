@@ -10,7 +10,6 @@ enum {
     NAME_BYTES_MAX = 4'096, /* of a name; texts that are data may be longer */
     FIELDS_MAX = 1 << 29,
     ODD_BYTES_MAX = 256,
-    EXTERNAL = 1,
 };
 
 /* Protobuf's wire types. */
@@ -410,7 +409,7 @@ read_tensor(struct reading *reading, const struct field *field, struct ax_tensor
     AX_TRY(go_down(reading, field));
     AX_TRY(read_loose(reading, field, &loose));
     reading->depth--;
-    if (loose.location == EXTERNAL)
+    if (loose.location != 0)
         return FAIL_AT(reading, field->at,
                        "tensor `%.*s` keeps its data in another file; save the model as one file",
                        AX_FMT(loose.name));

@@ -1,5 +1,6 @@
 #include "engine/onnx_graph.h"
 
+#include "base/fault.h"
 #include "base/map.h"
 #include "base/number.h"
 
@@ -62,7 +63,8 @@ define(struct building *building, struct scope *scope, ax_str name, int32_t node
     if (building->constants.count >= SLOTS_MAX)
         return ax_fail(ctx, AX_LIMIT, "more than %d named values", (int)SLOTS_MAX);
     struct binding *binding = AX_NEW(ctx->arena, struct binding);
-    if (!binding || !AX_ARRAY_PUSH(ctx->arena, &building->constants))
+    const struct ax_onnx_value **constant = AX_ARRAY_PUSH(ctx->arena, &building->constants);
+    if (!binding || !constant)
         return out_of_memory(building, "names");
     *binding = (struct binding){.slot = (int32_t)building->constants.count - 1, .node = node};
     if (!ax_map_put(scope->names, name, binding))
@@ -470,7 +472,9 @@ fold(struct building *building, const struct ax_onnx_node *node, bool *out_folde
     if (!run.slots)
         return out_of_memory(building, "constants");
     memcpy(run.slots, building->constants.items, slots * sizeof *run.slots);
+    ax_fault_benign_begin(); /* what cannot be computed now is computed by each run */
     ax_status status = ax_onnx_graph_run(&run, &graph);
+    ax_fault_benign_end();
     building->fold_work = run.memory.work_left;
     if (status == AX_LIMIT) {
         building->fold_work = 0;

@@ -197,6 +197,12 @@ ax_status ax_onnx_need_type(struct ax_onnx_call *call, size_t index, enum ax_ten
 /* Texts that an encoder compares its input with; 0 when the node is none, or encodes numbers. */
 size_t ax_onnx_words(const struct ax_onnx_node *node, const ax_str **out_words);
 
+/*
+ * Keys of the map that an operator takes (DictVectorizer, CastMap), in the order of its columns; 0
+ * when it takes none. A map comes in as a tensor [rows, keys].
+ */
+size_t ax_onnx_map_keys(const struct ax_onnx_node *node, const ax_str **out_keys);
+
 /* ---- for operators with a body ---- */
 
 /* Runs the nodes of a graph whose inputs are in their slots. */

@@ -8,8 +8,10 @@
  * Words and codes: LabelEncoder, CategoryMapper, OneHotEncoder.
  *
  * A dictionary finds the place of a key: texts by hash, numbers by bisection. Of equal keys the
- * first counts; a NaN among the keys is found by NaN.
+ * first counts; a NaN among the keys is found by NaN since LabelEncoder 4.
  */
+
+enum { NAN_FOUND_SINCE = 4 };
 
 /* A whole number or a float as what it is compared by. */
 struct number_key {
@@ -255,7 +257,10 @@ prepare_label_encoder(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx
     node->prepared = encoder;
     AX_TRY(find_list(ctx, node, keys, &pair[0]));
     AX_TRY(find_list(ctx, node, values, &pair[1]));
-    return add_way(ctx, arena, node, pair, encoder);
+    AX_TRY(add_way(ctx, arena, node, pair, encoder));
+    if (node->version < NAN_FOUND_SINCE)
+        encoder->ways[0].keys.nan_place = SIZE_MAX;
+    return AX_OK;
 }
 
 static ax_status

@@ -5,7 +5,8 @@
 
 /*
  * Features prepared and picked: Scaler, Imputer, Normalizer, Binarizer, ArrayFeatureExtractor,
- * FeatureVectorizer, ZipMap.
+ * FeatureVectorizer; and maps, which are tensors whose columns have names: ZipMap, DictVectorizer,
+ * CastMap.
  */
 
 static bool
@@ -30,6 +31,33 @@ check_width(struct ax_onnx_call *call, const char *name, size_t count, size_t wi
     return ax_fail(call->ctx, AX_INVALID, "`%s` has %zu items for %zu columns", name, count, width);
 }
 
+/* In float32, whatever the width of offset and scale: one number, or one a column. */
+static void
+scale_floats(const struct ax_tensor *in, const struct ax_onnx_floats *offset,
+             const struct ax_onnx_floats *scale, float *out)
+{
+    const float *x = in->data;
+    size_t width = width_of(in), o_step = offset->count > 1, s_step = scale->count > 1;
+    for (size_t from = 0; from < in->count; from += width)
+        for (size_t i = 0; i < width; i++)
+            out[from + i] = (x[from + i] - offset->items[i * o_step]) * scale->items[i * s_step];
+}
+
+/* Doubles in float64; whole numbers as float32. */
+static void
+scale_others(const struct ax_tensor *in, const struct ax_onnx_floats *offset,
+             const struct ax_onnx_floats *scale, float *out)
+{
+    size_t width = width_of(in);
+    for (size_t i = 0; i < in->count; i++) {
+        float o = offset->items[offset->count > 1 ? i % width : 0];
+        float s = scale->items[scale->count > 1 ? i % width : 0];
+        out[i] = in->type == AX_TENSOR_FP64
+                     ? (float)((ax_tensor_f64(in, i) - (double)o) * (double)s)
+                     : (ax_tensor_f32(in, i) - o) * s;
+    }
+}
+
 static ax_status
 op_scaler(struct ax_onnx_call *call)
 {
@@ -43,13 +71,10 @@ op_scaler(struct ax_onnx_call *call)
     AX_TRY(check_width(call, "offset", offset.count, width));
     AX_TRY(check_width(call, "scale", scale.count, width));
     AX_TRY(ax_onnx_output_like(call, 0, AX_TENSOR_FP32, in, &data));
-    for (size_t i = 0; i < in->count; i++) {
-        float o = offset.items[offset.count == 1 ? 0 : i % width];
-        float s = scale.items[scale.count == 1 ? 0 : i % width];
-        ((float *)data)[i] = in->type == AX_TENSOR_FP64
-                                 ? (float)((ax_tensor_f64(in, i) - (double)o) * (double)s)
-                                 : (ax_tensor_f32(in, i) - o) * s;
-    }
+    if (in->type == AX_TENSOR_FP32)
+        scale_floats(in, &offset, &scale, data);
+    else
+        scale_others(in, &offset, &scale, data);
     return AX_OK;
 }
 
@@ -214,18 +239,20 @@ op_vectorizer(struct ax_onnx_call *call)
     return AX_OK;
 }
 
-/* ---- ZipMap: scores get the names of their classes ---- */
+/* ---- maps ---- */
 
 struct names {
     ax_str *keys;
     size_t count;
+    enum ax_tensor_type type; /* of CastMap's output */
 };
 
 static ax_status
-prepare_zip_map(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node *node)
+keep_names(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node *node,
+           const struct ax_onnx_texts *text_list, const struct ax_onnx_ints *number_list)
 {
-    struct ax_onnx_texts texts = ax_onnx_attribute_texts(node, "classlabels_strings");
-    struct ax_onnx_ints numbers = ax_onnx_attribute_ints(node, "classlabels_int64s");
+    struct ax_onnx_texts texts = *text_list;
+    struct ax_onnx_ints numbers = *number_list;
     struct names *names = AX_NEW(arena, struct names);
     if ((texts.count == 0) == (numbers.count == 0))
         return ax_fail(ctx, AX_INVALID, "either texts or numbers must name the classes");
@@ -241,9 +268,100 @@ prepare_zip_map(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node 
         if (!keys[i].at)
             return ax_fail(ctx, AX_LIMIT, "no memory for %zu names", count);
     }
-    *names = (struct names){keys, count};
+    *names = (struct names){.keys = keys, .count = count, .type = AX_TENSOR_FP32};
     node->prepared = names;
     return AX_OK;
+}
+
+static ax_status
+prepare_zip_map(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node *node)
+{
+    struct ax_onnx_texts texts = ax_onnx_attribute_texts(node, "classlabels_strings");
+    struct ax_onnx_ints numbers = ax_onnx_attribute_ints(node, "classlabels_int64s");
+    return keep_names(ctx, arena, node, &texts, &numbers);
+}
+
+static ax_status
+prepare_vocabulary(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node *node)
+{
+    struct ax_onnx_texts texts = ax_onnx_attribute_texts(node, "string_vocabulary");
+    struct ax_onnx_ints numbers = ax_onnx_attribute_ints(node, "int64_vocabulary");
+    return keep_names(ctx, arena, node, &texts, &numbers);
+}
+
+/* Keys 0, 1 ... max_map - 1; how many a dense map has is not the file's to say. */
+static ax_status
+prepare_cast_map(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node *node)
+{
+    enum { KEYS_MAX = 1 << 20 };
+    static const struct {
+        ax_str word;
+        enum ax_tensor_type type;
+    } casts[] = {{AX_STR("TO_FLOAT"), AX_TENSOR_FP32},
+                 {AX_STR("TO_INT64"), AX_TENSOR_INT64},
+                 {AX_STR("TO_STRING"), AX_TENSOR_BYTES}};
+    ax_str form = ax_onnx_attribute_text(node, "map_form", AX_STR("DENSE"));
+    ax_str cast = ax_onnx_attribute_text(node, "cast_to", AX_STR("TO_FLOAT"));
+    int64_t count = ax_onnx_attribute_i64(node, "max_map", 1);
+    struct ax_onnx_ints numbers = {};
+    if (!ax_str_eq(form, AX_STR("SPARSE")))
+        return ax_fail(ctx, AX_UNSUPPORTED, "`map_form` is not SPARSE");
+    if (count < 1 || count > KEYS_MAX)
+        return ax_fail(ctx, AX_INVALID, "`max_map` is %lld", (long long)count);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t *slot = AX_ARRAY_PUSH(ctx->arena, &numbers);
+        if (!slot)
+            return ax_fail(ctx, AX_LIMIT, "no memory for %lld keys", (long long)count);
+        *slot = i;
+    }
+    AX_TRY(keep_names(ctx, arena, node, &(const struct ax_onnx_texts){}, &numbers));
+    for (size_t i = 0; i < AX_COUNT_OF(casts); i++)
+        if (ax_str_eq(cast, casts[i].word)) {
+            struct names *names = AX_NEW(arena, struct names);
+            if (!names)
+                return ax_fail(ctx, AX_LIMIT, "no memory for names");
+            *names = *(const struct names *)node->prepared;
+            names->type = casts[i].type;
+            node->prepared = names;
+            return AX_OK;
+        }
+    return ax_fail(ctx, AX_INVALID, "`cast_to` is `%.*s`", cast.len > 32 ? 32 : (int)cast.len,
+                   cast.at);
+}
+
+static ax_status
+check_keys(struct ax_onnx_call *call)
+{
+    const struct names *names = call->node->prepared;
+    const struct ax_tensor *in = ax_onnx_input(call, 0);
+    if (in->dim_count == 2 && width_of(in) == names->count)
+        return AX_OK;
+    return ax_fail(call->ctx, AX_INVALID, "%zu columns for %zu keys", width_of(in), names->count);
+}
+
+static ax_status
+op_dict_vectorizer(struct ax_onnx_call *call)
+{
+    AX_TRY(check_keys(call));
+    return ax_onnx_output_same(call, 0, ax_onnx_input(call, 0), NULL);
+}
+
+static ax_status
+op_cast_map(struct ax_onnx_call *call)
+{
+    const struct names *names = call->node->prepared;
+    AX_TRY(check_keys(call));
+    return ax_onnx_convert(call, 0, ax_onnx_input(call, 0), names->type);
+}
+
+size_t
+ax_onnx_map_keys(const struct ax_onnx_node *node, const ax_str **out_keys)
+{
+    if (node->op->run != op_dict_vectorizer && node->op->run != op_cast_map)
+        return 0;
+    const struct names *names = node->prepared;
+    *out_keys = names->keys;
+    return names->count;
 }
 
 static ax_status
@@ -276,6 +394,9 @@ static const struct ax_onnx_operator operators[] = {
     {"FeatureVectorizer", 1, 1, INT32_MAX, 1, 0, "inputdimensions:I", op_vectorizer, NULL},
     {"ZipMap", 1, 1, 1, 1, 0, "classlabels_strings:S classlabels_int64s:I", op_zip_map,
      prepare_zip_map},
+    {"DictVectorizer", 1, 1, 1, 1, 0, "string_vocabulary:S int64_vocabulary:I", op_dict_vectorizer,
+     prepare_vocabulary},
+    {"CastMap", 1, 1, 1, 1, 0, "cast_to:s map_form:s max_map:i", op_cast_map, prepare_cast_map},
 };
 /* clang-format on */
 

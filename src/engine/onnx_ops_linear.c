@@ -137,7 +137,8 @@ op_linear_regressor(struct ax_onnx_call *call)
     for (size_t i = 0; i < matrix.rows; i++) {
         ax_onnx_matrix_row(&matrix, i, row);
         linear_scores(model, row, scores);
-        ax_onnx_post_apply(model->post, scores, model->outputs);
+        if (model->outputs > 1 || model->post == AX_ONNX_POST_PROBIT)
+            ax_onnx_post_apply(model->post, scores, model->outputs); /* as trees' regressors */
         for (size_t k = 0; k < model->outputs; k++)
             ((float *)data)[i * model->outputs + k] = (float)((const double *)scores)[k];
     }
@@ -153,13 +154,11 @@ pair_of(enum ax_onnx_post post, bool signs, double *scores)
     if (post == AX_ONNX_POST_PROBIT) {
         ax_onnx_post_apply(post, &scores[1], 1);
         scores[0] = scores[1];
-    } else if (!signs) {
-        scores[0] = 1 - s;
     } else if (post == AX_ONNX_POST_LOGISTIC) {
         scores[0] = ax_onnx_post_logistic(-s);
         scores[1] = ax_onnx_post_logistic(s);
     } else {
-        scores[0] = -s;
+        scores[0] = signs ? -s : 1 - s;
     }
     return s > 0;
 }
@@ -464,7 +463,8 @@ couple(const struct svm_model *model, const struct svm_row *at)
     for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++, pair++) {
             double x = at->pairs[pair] * (double)model->prob_a[pair] + (double)model->prob_b[pair];
-            double p = fmin(fmax(1 - ax_onnx_post_logistic(x), 1e-7), 1 - 1e-7);
+            double p = 1 - ax_onnx_post_logistic(x);
+            p = p < 1e-7 ? 1e-7 : p > 1 - 1e-7 ? 1 - 1e-7 : p; /* NaN stays */
             r[i * count + j] = p;
             r[j * count + i] = 1 - p;
         }
@@ -493,6 +493,10 @@ classify(const struct svm_model *model, const struct svm_row *at, double *out_sc
                 dot(at->row, model->coefficients + k * model->features, model->features) +
                 (double)model->rho[0];
         label = first_maximum(out_scores, classes);
+        double least = model->positive ? 0.5 : 0; /* ONNX Runtime's rule for two classes */
+        if (classes == 2 &&
+            (out_scores[label] > least || (model->positive && out_scores[label] == least)))
+            label = 1;
         ax_onnx_post_apply(model->post, out_scores, classes);
         return label;
     }
@@ -502,7 +506,6 @@ classify(const struct svm_model *model, const struct svm_row *at, double *out_sc
     if (model->prob_a) {
         couple(model, at);
         memcpy(out_scores, at->scores, classes * sizeof *out_scores);
-        label = first_maximum(out_scores, classes);
         ax_onnx_post_apply(model->post, out_scores, classes);
     } else if (pairs == 1) {
         out_scores[0] = at->pairs[0];

@@ -194,14 +194,19 @@ is_float(enum ax_tensor_type type)
     return type == AX_TENSOR_FP32 || type == AX_TENSOR_FP64;
 }
 
+/* offsets: of the elements of a group, from its first. */
 static void
 reduce_floats(const struct ax_tensor *in, const struct reduction *plan,
-              const struct reducer *reducer, double *line, void *out)
+              const struct reducer *reducer, const size_t *offsets, double *line, void *out)
 {
     for (size_t k = 0; k < plan->kept.count; k++) {
         size_t at = group_at(&plan->kept, k);
-        for (size_t i = 0; i < plan->reduced.count; i++)
-            line[i] = ax_tensor_f64(in, at + group_at(&plan->reduced, i));
+        if (in->type == AX_TENSOR_FP32)
+            for (size_t i = 0; i < plan->reduced.count; i++)
+                line[i] = (double)((const float *)in->data)[at + offsets[i]];
+        else
+            for (size_t i = 0; i < plan->reduced.count; i++)
+                line[i] = ((const double *)in->data)[at + offsets[i]];
         store_float(out, in->type, k, reducer->f64(line, plan->reduced.count));
     }
 }
@@ -214,25 +219,33 @@ whole_at(const struct ax_tensor *in, size_t index)
                : (int64_t)ax_tensor_f64(in, index);
 }
 
+/* Means and norms are cut to whole numbers. */
+static int64_t
+whole_of(double value)
+{
+    return fabs(value) < 0x1p63 ? (int64_t)value : INT64_MIN;
+}
+
+/* room: for the elements of a group, as whole numbers or as doubles. */
 static void
 reduce_whole(const struct ax_tensor *in, const struct reduction *plan,
-             const struct reducer *reducer, int64_t *line, void *out)
+             const struct reducer *reducer, void *room, void *out)
 {
-    size_t bytes = ax_tensor_element_bytes(in->type);
+    size_t bytes = ax_tensor_element_bytes(in->type), count = plan->reduced.count;
+    int64_t *wholes = room;
+    double *doubles = room;
     for (size_t k = 0; k < plan->kept.count; k++) {
         size_t at = group_at(&plan->kept, k);
-        double wide = 0;
-        for (size_t i = 0; i < plan->reduced.count; i++)
-            line[i] = whole_at(in, at + group_at(&plan->reduced, i));
-        int64_t value = 0;
-        if (reducer->whole) {
-            value = whole(reducer->whole, line, plan->reduced.count);
-        } else { /* means and norms are cut to whole numbers */
-            for (size_t i = 0; i < plan->reduced.count; i++)
-                ((double *)line)[i] = (double)line[i];
-            wide = reducer->f64((const double *)line, plan->reduced.count);
-            value = fabs(wide) < 0x1p63 ? (int64_t)wide : INT64_MIN;
+        int64_t value;
+        for (size_t i = 0; i < count; i++) {
+            int64_t x = whole_at(in, at + group_at(&plan->reduced, i));
+            if (reducer->whole)
+                wholes[i] = x;
+            else
+                doubles[i] = (double)x;
         }
+        value = reducer->whole ? whole(reducer->whole, wholes, count)
+                               : whole_of(reducer->f64(doubles, count));
         memcpy((char *)out + k * bytes, &value, bytes);
     }
 }
@@ -244,7 +257,7 @@ op_reduce(struct ax_onnx_call *call)
     struct ax_onnx_ints axes;
     struct reduction plan;
     bool given, marked[AX_TENSOR_DIMS_MAX] = {};
-    void *line, *data;
+    void *line, *offsets, *data;
     if (in->type == AX_TENSOR_BYTES)
         return ax_onnx_fail_type(call, 0);
     AX_TRY(ax_onnx_input_or_ints(call, 1, "axes", &axes, &given));
@@ -260,10 +273,13 @@ op_reduce(struct ax_onnx_call *call)
     }
     plan_reduction(in, marked, ax_onnx_attribute_i64(call->node, "keepdims", 1) != 0, &plan);
     AX_TRY(ax_onnx_memory_take(call, sizeof(double), plan.reduced.count, &line));
+    AX_TRY(ax_onnx_memory_take(call, sizeof(size_t), plan.reduced.count, &offsets));
+    for (size_t i = 0; i < plan.reduced.count; i++)
+        ((size_t *)offsets)[i] = group_at(&plan.reduced, i);
     AX_TRY(ax_onnx_output(call, 0, in->type, &plan.shape, &data));
     AX_TRY(ax_onnx_memory_spend(call, plan.kept.count, plan.reduced.count));
     if (is_float(in->type))
-        reduce_floats(in, &plan, reducer_of(call->node), line, data);
+        reduce_floats(in, &plan, reducer_of(call->node), offsets, line, data);
     else
         reduce_whole(in, &plan, reducer_of(call->node), line, data);
     return AX_OK;

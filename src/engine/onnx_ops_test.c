@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "engine/onnx_file.h"
+#include "engine/onnx.h"
 #include "harness.h"
 #include "onnx_case.h"
 
@@ -146,11 +146,12 @@ check_test(const struct node_test *test, struct tally *tally)
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
     struct ax_ctx ctx = ax_ctx_of(arena);
-    ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
+    ax_auto(ax_arena_free) struct ax_arena *own = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_engine *engine = NULL; /* in `own`; ONNX Runtime is not asked */
     struct ax_onnx_file file;
     ax_status status = ax_onnx_file_read(&ctx, test->model, &file);
     if (status == AX_OK)
-        status = ax_engine_open(&ctx, test->model, NULL, &engine);
+        status = ax_onnx_read(&ctx, own, test->model, &engine);
     if (status == AX_UNSUPPORTED) {
         note_unclaimed(tally, ctx.error);
         return;

@@ -1,4 +1,3 @@
-#include "engine/onnx_half.h"
 #include "engine/onnx_post.h"
 #include "engine/onnx_trees.h"
 
@@ -129,6 +128,7 @@ prepare_classifier(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_no
                                &labels));
     AX_TRY(new_model(ctx, arena, (int64_t)labels.count, &model));
     model->labels = labels;
+    model->trees.classes = true;
     AX_TRY(ax_onnx_post_read(ctx, node, &model->post));
     AX_TRY(find_binary(ctx, node, model));
     AX_TRY(read_base(ctx, node, model));
@@ -155,33 +155,59 @@ prepare_ensemble(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node
 
 /* ---- running ---- */
 
-/* The rows to score, and memory for one. */
+/* The scores of all rows, target_count doubles each. */
 struct scoring {
-    struct ax_onnx_matrix matrix;
     const struct tree_model *model;
-    bool wide;
-    double *row, *scores;
+    struct ax_forest_rows rows;
+    double *scores;
 };
 
+/* Whole numbers become float32; floats and doubles are taken where they lie. */
 static ax_status
-begin(struct ax_onnx_call *call, struct scoring *out)
+take_rows(struct ax_onnx_call *call, const struct ax_onnx_matrix *matrix,
+          struct ax_forest_rows *out)
 {
-    void *row, *scores;
+    const struct ax_tensor *in = matrix->tensor;
+    bool wide = in->type == AX_TENSOR_FP64;
+    *out = (struct ax_forest_rows){
+        .at = in->data,
+        .count = matrix->rows,
+        .stride_bytes = matrix->columns * (wide ? sizeof(double) : sizeof(float)),
+        .f32 = !wide,
+    };
+    void *floats;
+    if (wide || in->type == AX_TENSOR_FP32)
+        return AX_OK;
+    AX_TRY(ax_onnx_memory_take(call, sizeof(float), in->count, &floats));
+    for (size_t i = 0; i < in->count; i++)
+        ((float *)floats)[i] = ax_tensor_f32(in, i);
+    out->at = floats;
+    return AX_OK;
+}
+
+static ax_status
+score_all(struct ax_onnx_call *call, struct scoring *out)
+{
+    struct ax_onnx_matrix matrix;
+    void *scores, *scratch;
     *out = (struct scoring){.model = call->node->prepared};
     const struct ax_onnx_trees *trees = &out->model->trees;
-    AX_TRY(ax_onnx_matrix_of(call, &out->matrix));
-    out->wide = out->matrix.tensor->type == AX_TENSOR_FP64;
-    if (trees->feature_count > out->matrix.columns)
+    AX_TRY(ax_onnx_matrix_of(call, &matrix));
+    bool wide = matrix.tensor->type == AX_TENSOR_FP64;
+    size_t tree_count = (wide ? &trees->wide : &trees->narrow)->forest.tree_count;
+    if (trees->feature_count > matrix.columns)
         return ax_fail(call->ctx, AX_INVALID, "a tree splits on feature %zu of %zu",
-                       trees->feature_count - 1, out->matrix.columns);
-    if ((out->wide ? &trees->wide : &trees->narrow)->forest.tree_count == 0)
+                       trees->feature_count - 1, matrix.columns);
+    if (tree_count == 0)
         return ax_onnx_fail_type(call, 0);
-    AX_TRY(ax_onnx_memory_take(call, sizeof(double), out->matrix.columns, &row));
-    AX_TRY(ax_onnx_memory_take(call, sizeof(double), trees->target_count + 1, &scores));
-    out->row = row;
+    AX_TRY(take_rows(call, &matrix, &out->rows));
+    AX_TRY(ax_onnx_memory_take(call, sizeof(double), matrix.rows * (trees->target_count + 1),
+                               &scores));
+    AX_TRY(ax_onnx_memory_take(call, 1, ax_onnx_trees_scratch_bytes(trees, wide), &scratch));
+    AX_TRY(ax_onnx_memory_spend(call, matrix.rows, tree_count));
+    ax_onnx_trees_score(trees, &out->rows, scratch, scores);
     out->scores = scores;
-    return ax_onnx_memory_spend(call, out->matrix.rows,
-                                (out->wide ? &trees->wide : &trees->narrow)->forest.tree_count);
+    return AX_OK;
 }
 
 static void
@@ -199,20 +225,18 @@ run_targets(struct ax_onnx_call *call, bool keep_type)
 {
     struct scoring scoring;
     void *data;
-    AX_TRY(begin(call, &scoring));
+    AX_TRY(score_all(call, &scoring));
     const struct tree_model *model = scoring.model;
-    size_t targets = model->trees.target_count;
-    struct ax_onnx_shape shape = {.dim_count = 2,
-                                  .dims = {(int64_t)scoring.matrix.rows, (int64_t)targets}};
-    enum ax_tensor_type type = keep_type && scoring.wide ? AX_TENSOR_FP64 : AX_TENSOR_FP32;
+    size_t targets = model->trees.target_count, rows = scoring.rows.count;
+    struct ax_onnx_shape shape = {.dim_count = 2, .dims = {(int64_t)rows, (int64_t)targets}};
+    enum ax_tensor_type type = keep_type && !scoring.rows.f32 ? AX_TENSOR_FP64 : AX_TENSOR_FP32;
     AX_TRY(ax_onnx_output(call, 0, type, &shape, &data));
-    for (size_t i = 0; i < scoring.matrix.rows; i++) {
-        ax_onnx_matrix_row(&scoring.matrix, i, scoring.row);
-        ax_onnx_trees_score(&model->trees, scoring.wide, scoring.row, scoring.scores);
+    for (size_t i = 0; i < rows; i++) {
+        double *scores = scoring.scores + i * targets;
         if (targets > 1 || model->post == AX_ONNX_POST_PROBIT || keep_type)
-            ax_onnx_post_apply(model->post, scoring.scores, targets);
+            ax_onnx_post_apply(model->post, scores, targets);
         for (size_t k = 0; k < targets; k++)
-            store(type, data, i * targets + k, scoring.scores[k]);
+            store(type, data, i * targets + k, scores[k]);
     }
     return AX_OK;
 }
@@ -230,20 +254,19 @@ op_ensemble(struct ax_onnx_call *call)
     return run_targets(call, true);
 }
 
-/* Both scores of two classes, and which it is. */
+/* Both scores of two classes out of one, and which it is. */
 static size_t
-finish_binary(const struct tree_model *model, double *scores)
+finish_binary(const struct tree_model *model, double s, double *out)
 {
-    double s = scores[0];
-    scores[1] = s;
+    out[1] = s;
     if (model->second) {
-        scores[0] = 0;
-        ax_onnx_post_apply(model->post, scores, 2);
+        out[0] = 0;
+        ax_onnx_post_apply(model->post, out, 2);
     } else if (model->post == AX_ONNX_POST_LOGISTIC) {
-        scores[0] = ax_onnx_post_logistic(-s);
-        scores[1] = ax_onnx_post_logistic(s);
+        out[0] = ax_onnx_post_logistic(-s);
+        out[1] = ax_onnx_post_logistic(s);
     } else {
-        scores[0] = model->positive ? (double)(1 - (float)s) : -s;
+        out[0] = model->positive ? (double)(1 - (float)s) : -s;
     }
     return model->positive ? s > 0.5 : s > 0;
 }
@@ -263,20 +286,19 @@ op_classifier(struct ax_onnx_call *call)
 {
     struct scoring scoring;
     void *labels, *data;
-    AX_TRY(begin(call, &scoring));
+    AX_TRY(score_all(call, &scoring));
     const struct tree_model *model = scoring.model;
-    size_t classes = model->labels.count, rows = scoring.matrix.rows;
+    size_t classes = model->labels.count, rows = scoring.rows.count;
     struct ax_onnx_shape shape = {.dim_count = 2, .dims = {(int64_t)rows, (int64_t)classes}};
     AX_TRY(ax_onnx_labels_output(call, 0, &model->labels, rows, &labels));
     AX_TRY(ax_onnx_output(call, 1, AX_TENSOR_FP32, &shape, &data));
     for (size_t i = 0; i < rows; i++) {
-        ax_onnx_matrix_row(&scoring.matrix, i, scoring.row);
-        ax_onnx_trees_score(&model->trees, scoring.wide, scoring.row, scoring.scores);
-        size_t label = model->binary ? finish_binary(model, scoring.scores)
-                                     : finish_classes(model, scoring.scores);
+        double pair[2], *scores = model->binary ? pair : scoring.scores + i * classes;
+        size_t label = model->binary ? finish_binary(model, scoring.scores[i], pair)
+                                     : finish_classes(model, scores);
         ax_onnx_labels_set(&model->labels, labels, i, label);
         for (size_t k = 0; k < classes; k++)
-            store(AX_TENSOR_FP32, data, i * classes + k, scoring.scores[k]);
+            store(AX_TENSOR_FP32, data, i * classes + k, scores[k]);
     }
     return AX_OK;
 }

@@ -27,15 +27,18 @@ ax_onnx_post_logistic(double x)
     return x < 0 ? 1 - v : v;
 }
 
-/* Winitzki's approximation of the inverse error function, as ONNX Runtime has it. */
+/*
+ * Winitzki's approximation of the inverse error function, in float32 as ONNX Runtime has it: near
+ * 0 the cancellation is part of the answer.
+ */
 static double
 probit(double x)
 {
-    static const double a = 0.147, pi = 3.14159;
-    double y = 2 * x - 1, sign = y < 0 ? -1 : 1;
-    double logarithm = log((1 - y) * (1 + y));
-    double v = 2 / (pi * a) + 0.5 * logarithm;
-    return 1.41421356 * sign * sqrt(-v + sqrt(v * v - logarithm / a));
+    static const float a = 0.147f, pi = 3.14159f;
+    float y = 2 * (float)x - 1, sign = y < 0 ? -1 : 1;
+    float logarithm = logf((1 - y) * (1 + y));
+    float v = 2 / (pi * a) + 0.5f * logarithm, v2 = 1 / a * logarithm;
+    return (double)(1.41421356f * (sign * sqrtf(-v + sqrtf(v * v - v2))));
 }
 
 static void
@@ -146,6 +149,12 @@ ax_onnx_matrix_row(const struct ax_onnx_matrix *matrix, size_t row, double *out)
     size_t from = row * matrix->columns;
     if (in->type == AX_TENSOR_FP64) {
         memcpy(out, (const double *)in->data + from, matrix->columns * sizeof *out);
+        return;
+    }
+    if (in->type == AX_TENSOR_FP32) {
+        const float *row_at = (const float *)in->data + from;
+        for (size_t i = 0; i < matrix->columns; i++)
+            out[i] = (double)row_at[i];
         return;
     }
     for (size_t i = 0; i < matrix->columns; i++)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/fault.h"
 #include "base/number.h"
 #include "engine/scratch.h"
 
@@ -26,6 +27,7 @@ struct ax_onnx_table {
     size_t output;       /* the response's */
     size_t first, width; /* its columns that are the response */
     size_t all_columns;  /* it has */
+    bool odds;           /* two columns that add up to 1: the margin is the second's log-odds */
     size_t block_rows;
     size_t memory_bytes; /* that a block's run takes */
 };
@@ -124,11 +126,12 @@ add_words(struct ax_ctx *ctx, struct ax_arena *arena, const ax_str *from, size_t
         bool known = false;
         for (size_t w = 0; w < words->count && !known; w++)
             known = ax_str_eq(words->items[w], from[i]);
-        ax_str *slot = known ? NULL : AX_ARRAY_PUSH(arena, words);
-        if (!known && !slot)
+        if (known)
+            continue;
+        ax_str *slot = AX_ARRAY_PUSH(arena, words);
+        if (!slot)
             return out_of_memory(ctx);
-        if (slot)
-            *slot = from[i]; /* the encoder's, which lives as long */
+        *slot = from[i]; /* the encoder's, which lives as long */
     }
     return AX_OK;
 }
@@ -165,6 +168,10 @@ name_feature(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_engine_
              const struct column *column, struct ax_engine_feature *out)
 {
     const struct ax_engine_port *port = &ports->inputs[column->input];
+    if (port->map) {
+        out->name = port->keys[column->at];
+        return AX_OK;
+    }
     if (ports->input_count == 1 && port->shape[1] > 1)
         return AX_OK; /* f0, f1 ... as where a file has no names */
     out->name = port->shape[1] == 1
@@ -204,7 +211,8 @@ set_features(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_engine *
                 signature->input = AX_ENGINE_F64;
         }
     }
-    signature->named = engine->ports.input_count > 1 || table->column_count == 1;
+    signature->named =
+        engine->ports.input_count > 1 || table->column_count == 1 || engine->ports.inputs[0].map;
     signature->feature_count = table->column_count;
     signature->features = features;
     return ax_engine_name_features(&engine->engine, ctx, features, table->column_count);
@@ -212,9 +220,21 @@ set_features(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_engine *
 
 /* ---- memory ---- */
 
+/* Do the two columns of each row add up to 1? */
+static bool
+are_probabilities(const struct ax_onnx_table *table, const struct ax_tensor *response)
+{
+    static const double tolerance = 1e-3;
+    bool all = table->first == 1 && response->count > 0;
+    for (size_t i = 0; all && i + 1 < response->count; i += 2)
+        all = fabs(ax_tensor_f64(response, i) + ax_tensor_f64(response, i + 1) - 1) < tolerance;
+    return all;
+}
+
 /* Runs `rows` made-up rows and counts the memory; 0 when that failed. */
 static size_t
-measure(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, size_t rows)
+measure(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, size_t rows,
+        struct ax_onnx_table *table)
 {
     const struct ax_engine_graph *ports = &engine->ports;
     struct ax_onnx_value *inputs =
@@ -229,28 +249,36 @@ measure(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, size_t rows)
     if (status == AX_OK)
         status = ax_onnx_run(&engine->program, &run, inputs, outputs);
     ctx->error[0] = '\0';
-    return status == AX_OK ? run.memory.taken_bytes : 0;
+    if (status != AX_OK || !outputs[table->output])
+        return 0;
+    table->odds = are_probabilities(table, &outputs[table->output]->tensor);
+    return run.memory.taken_bytes;
 }
 
 /* How many rows a block has, and what memory it takes. */
 static bool
 size_block(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, struct ax_onnx_table *table)
 {
+    ax_fault_benign_begin(); /* a graph that cannot be measured is run on tensors alone */
     ax_auto(ax_arena_free) struct ax_arena *trial = ax_arena_new(TRIAL_BYTES_MAX);
     struct ax_arena *outer = ctx->arena;
-    if (!trial)
+    if (!trial) {
+        ax_fault_benign_end();
         return false;
+    }
     ctx->arena = trial;
-    size_t one = measure(ctx, engine, 1), all = one ? measure(ctx, engine, BLOCK_ROWS) : 0;
+    size_t one = measure(ctx, engine, 1, table);
+    size_t all = one ? measure(ctx, engine, BLOCK_ROWS, table) : 0;
     table->block_rows = all && all <= BLOCK_BYTES ? BLOCK_ROWS : 1;
     table->memory_bytes = table->block_rows == 1 ? one : all;
     if (all > BLOCK_BYTES && one < BLOCK_BYTES) {
         size_t rows = BLOCK_BYTES / (all / BLOCK_ROWS + 1);
-        size_t bytes = rows > 1 ? measure(ctx, engine, rows) : 0;
+        size_t bytes = rows > 1 ? measure(ctx, engine, rows, table) : 0;
         table->block_rows = bytes ? rows : 1;
         table->memory_bytes = bytes ? bytes : one;
     }
     ctx->arena = outer;
+    ax_fault_benign_end();
     return one > 0;
 }
 
@@ -272,7 +300,7 @@ ax_onnx_table_prepare(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx
     if (engine->ports.outputs[table->output].type != AX_TENSOR_FP32)
         signature->output = AX_ENGINE_F64;
     signature->margin_count = signature->response_count = table->width;
-    signature->outputs = AX_ENGINE_RESPONSE;
+    signature->outputs = AX_ENGINE_RESPONSE | AX_ENGINE_MARGIN;
     engine->table = table;
     return AX_OK;
 }
@@ -358,11 +386,34 @@ struct block {
     void *scratch; /* what is left of it */
 };
 
+/* Floats of one wide input that lie as the graph wants them are copied as they are. */
+static bool
+copy_rows(const struct ax_onnx_engine *engine, const struct ax_engine_rows *rows, size_t from,
+          struct block *block)
+{
+    const struct ax_tensor *input = &block->inputs[0].tensor;
+    size_t bytes = engine->table->column_count * sizeof(float);
+    size_t step = rows->row_stride_bytes ? rows->row_stride_bytes : bytes;
+    bool dense = !rows->column_stride_bytes || rows->column_stride_bytes == sizeof(float);
+    if (engine->ports.input_count != 1 || input->type != AX_TENSOR_FP32 || !dense ||
+        rows->type != AX_ENGINE_F32 || rows->missing_given)
+        return false;
+    union {
+        const void *read;
+        char *write;
+    } cells = {.read = input->data}; /* scratch, and so this call's own */
+    for (size_t i = 0; i < (size_t)input->shape[0]; i++)
+        memcpy(cells.write + i * bytes, (const char *)rows->at + (from + i) * step, bytes);
+    return true;
+}
+
 static ax_status
 fill_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
            const struct ax_engine_rows *rows, size_t from, struct block *block)
 {
     const struct ax_onnx_table *table = engine->table;
+    if (copy_rows(engine, rows, from, block))
+        return AX_OK;
     for (size_t i = 0; i < (size_t)block->inputs[0].tensor.shape[0]; i++) {
         ax_engine_row(rows, from + i, table->column_count, engine->engine.signature.input,
                       block->row);
@@ -384,9 +435,23 @@ fill_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
     return AX_OK;
 }
 
+static double
+margin_of(const struct ax_onnx_table *table, double response)
+{
+    if (!table->odds)
+        return response;
+    double p = fmin(fmax(response, 0x1p-24), 1 - 0x1p-24); /* of NaN it would be a bound */
+    return isnan(response) ? response : log(p / (1 - p));
+}
+
+/* Where a block's numbers go; NULL: they are not asked for. */
+struct results {
+    double *response, *margin;
+};
+
 static ax_status
 run_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx, struct block *block,
-          size_t row_count, double *out)
+          size_t row_count, const struct results *out)
 {
     const struct ax_onnx_table *table = engine->table;
     struct ax_onnx_run run = {.ctx = ctx,
@@ -399,10 +464,14 @@ run_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx, struct block 
     if (response->count != row_count * table->all_columns)
         return ax_fail(ctx, AX_INVALID, "the graph gives %zu numbers for %zu rows", response->count,
                        row_count);
-    for (size_t i = 0; i < row_count; i++)
-        for (size_t k = 0; k < table->width; k++)
-            out[i * table->width + k] =
-                ax_tensor_f64(response, i * table->all_columns + table->first + k);
+    for (size_t i = 0; i < row_count * table->width; i++) {
+        size_t row = i / table->width, k = i % table->width;
+        double x = ax_tensor_f64(response, row * table->all_columns + table->first + k);
+        if (out->response)
+            out->response[i] = x;
+        if (out->margin)
+            out->margin[i] = margin_of(table, x);
+    }
     return AX_OK;
 }
 
@@ -418,15 +487,19 @@ ax_onnx_table_score(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
         .inputs = ax_scratch_take(&scratch, sizeof(struct ax_onnx_value), inputs),
         .outputs = ax_scratch_take(&scratch, sizeof(void *), engine->ports.output_count),
     };
-    if (!(call->outputs & AX_ENGINE_RESPONSE))
-        return AX_OK;
     for (size_t from = 0; from < call->rows.count; from += table->block_rows) {
         size_t left = call->rows.count - from;
         size_t rows = left < table->block_rows ? left : table->block_rows;
         block.scratch = scratch;
         take_inputs(engine, &block.scratch, rows, block.inputs);
         AX_TRY(fill_block(engine, ctx, &call->rows, from, &block));
-        AX_TRY(run_block(engine, ctx, &block, rows, answer->response + from * table->width));
+        const struct results results = {
+            .response =
+                call->outputs & AX_ENGINE_RESPONSE ? answer->response + from * table->width : NULL,
+            .margin =
+                call->outputs & AX_ENGINE_MARGIN ? answer->margin + from * table->width : NULL,
+        };
+        AX_TRY(run_block(engine, ctx, &block, rows, &results));
     }
     return AX_OK;
 }

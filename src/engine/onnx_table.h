@@ -6,6 +6,10 @@
  * that the graph itself compares it with; any other word is as unknown to the graph as the next.
  * The response is the last output of floats: the predicted values, or the probability of the
  * second of two classes, or of each of more.
+ *
+ * A graph has no margin of its own. It is the response itself, or, where that is a probability of
+ * two classes, its log-odds, as other engines have it: held within 2^-24 of 0 and 1, the rounding
+ * of a float32 at 1, because forests do answer 0 and 1.
  */
 #pragma once
 

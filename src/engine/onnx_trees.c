@@ -6,7 +6,7 @@
 #include "base/number.h"
 #include "engine/onnx_trees_draft.h"
 
-enum { FEATURES_MAX = 1'000'000, VECTOR_CELLS_MAX = 1 << 26 };
+enum { FEATURES_MAX = 1'000'000, VECTOR_CELLS_MAX = 1 << 26, FORMS_BYTES_MAX = 1 << 26 };
 
 /* A node that asks for membership: `set` counts in the ensemble's values, and yes is left. */
 enum { MEMBER = 1 << 16 };
@@ -180,11 +180,48 @@ add_tree(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, size_t index, bo
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "tree %lld", (long long)tree->name);
 }
 
+/* Sums are the forest's kernels'; anything else goes row by row. */
+static bool
+are_sums(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble)
+{
+    return !ensemble->members && !(trees->partial && trees->base) &&
+           trees->aggregate != AX_ONNX_MIN && trees->aggregate != AX_ONNX_MAX;
+}
+
+/* Does each leaf of the tree have a weight for the target? */
+static bool
+covers(const struct ax_onnx_trees *trees, const struct ax_onnx_draft_tree *tree, size_t target)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        bool found = tree->nodes[i].mode != AX_ONNX_MODE_LEAF;
+        size_t leaf = (size_t)tree->nodes[i].leaf;
+        for (size_t w = trees->starts[leaf]; !found && w < trees->starts[leaf + 1]; w++)
+            found = (size_t)trees->targets[w] == target;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool
+are_partial(const struct ax_onnx_draft *draft)
+{
+    for (size_t k = 0; k < draft->trees->target_count; k++) {
+        bool covered = false;
+        for (size_t t = 0; t < draft->tree_count && !covered; t++)
+            covered = covers(draft->trees, &draft->tree_list[t], k);
+        if (!covered)
+            return true;
+    }
+    return false;
+}
+
 static ax_status
 build_ensemble(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, bool wide,
                struct ax_onnx_ensemble *out)
 {
     const struct ax_onnx_trees *trees = draft->trees;
+    static const struct ax_engine_config defaults = {};
     struct ax_forest_builder builder;
     out->forest = (struct ax_forest){
         .tree_count = draft->tree_count,
@@ -202,7 +239,10 @@ build_ensemble(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, bool wide,
         for (size_t n = 0; n < draft->tree_list[i].count; n++)
             out->members |= draft->tree_list[i].nodes[n].mode == AX_ONNX_MODE_MEMBER;
     }
-    return AX_OK;
+    if (!are_sums(trees, out))
+        return AX_OK;
+    return ax_forest_scorer_init(ctx, &out->forest, &defaults, trees->arena, FORMS_BYTES_MAX,
+                                 &out->scorer);
 }
 
 ax_status
@@ -227,6 +267,7 @@ ax_onnx_trees_build(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, bool 
             most = node->feature > most ? node->feature : most;
         }
     trees->feature_count = (size_t)(most + 1);
+    trees->partial = !trees->classes && are_partial(draft);
     if (narrow)
         AX_TRY(build_ensemble(ctx, draft, false, &trees->narrow));
     return wide ? build_ensemble(ctx, draft, true, &trees->wide) : AX_OK;
@@ -276,6 +317,17 @@ aggregate(enum ax_onnx_aggregate how, bool f32, double so_far, double weight)
     return f32 ? (double)(float)sum : sum;
 }
 
+static double
+with_base(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble, size_t target,
+          double score)
+{
+    if (trees->aggregate == AX_ONNX_AVERAGE)
+        score /= (double)ensemble->forest.tree_count;
+    if (trees->base)
+        score += trees->base[target];
+    return ensemble->forest.f32 ? (double)(float)score : score;
+}
+
 /* Weight by weight: for extremes, and for nodes that no forest has. */
 static void
 score_by_weights(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble,
@@ -290,25 +342,41 @@ score_by_weights(const struct ax_onnx_trees *trees, const struct ax_onnx_ensembl
                                                out[trees->targets[w]], trees->weights[w]);
     }
     for (size_t k = 0; k < trees->target_count; k++)
-        out[k] = isnan(out[k]) ? 0 : out[k];
+        out[k] = isnan(out[k]) ? 0 : with_base(trees, ensemble, k, out[k]);
+}
+
+size_t
+ax_onnx_trees_scratch_bytes(const struct ax_onnx_trees *trees, bool wide)
+{
+    const struct ax_onnx_ensemble *ensemble = wide ? &trees->wide : &trees->narrow;
+    return are_sums(trees, ensemble) ? ensemble->scorer.scratch_bytes
+                                     : trees->feature_count * sizeof(double);
+}
+
+static void
+score_one_by_one(const struct ax_onnx_trees *trees, const struct ax_onnx_ensemble *ensemble,
+                 const struct ax_forest_rows *rows, double *row, double *out)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const void *at = (const char *)rows->at + i * rows->stride_bytes;
+        const float *floats = at;
+        const double *doubles = at;
+        for (size_t f = 0; f < trees->feature_count; f++)
+            row[f] = rows->f32 ? (double)floats[f] : doubles[f];
+        score_by_weights(trees, ensemble, row, out + i * trees->target_count);
+    }
 }
 
 void
-ax_onnx_trees_score(const struct ax_onnx_trees *trees, bool wide, const double *row, double *out)
+ax_onnx_trees_score(const struct ax_onnx_trees *trees, const struct ax_forest_rows *rows,
+                    void *scratch, double *out)
 {
-    const struct ax_onnx_ensemble *ensemble = wide ? &trees->wide : &trees->narrow;
-    const struct ax_forest *forest = &ensemble->forest;
-    bool extreme = trees->aggregate == AX_ONNX_MIN || trees->aggregate == AX_ONNX_MAX;
-    if (ensemble->members || extreme)
-        score_by_weights(trees, ensemble, row, out);
-    else
-        ax_forest_margin(forest, row, out, NULL);
-    for (size_t k = 0; k < trees->target_count; k++) {
-        if (trees->aggregate == AX_ONNX_AVERAGE)
-            out[k] /= (double)forest->tree_count;
-        if (trees->base)
-            out[k] += trees->base[k];
-        if (!wide)
-            out[k] = (double)(float)out[k];
+    const struct ax_onnx_ensemble *ensemble = rows->f32 ? &trees->narrow : &trees->wide;
+    if (!are_sums(trees, ensemble)) {
+        score_one_by_one(trees, ensemble, rows, scratch, out);
+        return;
     }
+    ax_forest_scorer_run(&ensemble->scorer, rows, scratch, out);
+    for (size_t i = 0; i < rows->count * trees->target_count; i++)
+        out[i] = with_base(trees, ensemble, i % trees->target_count, out[i]);
 }

@@ -7,11 +7,12 @@
  * children change places. Values that a set names (MEMBER) are no branch of a forest: ensembles
  * that have such nodes are walked here.
  *
- * Sums run over the trees in the order of the file, from 0; base values come last.
+ * Sums run over the trees in the order of the file, from 0; base values come last, and of
+ * regressors only to targets that a weight was found for, as ONNX Runtime has it.
  */
 #pragma once
 
-#include "engine/forest.h"
+#include "engine/forest_scorer.h"
 #include "engine/onnx_ops.h"
 
 enum ax_onnx_aggregate {
@@ -23,8 +24,9 @@ enum ax_onnx_aggregate {
 
 /* One ensemble, for inputs of one width. */
 struct ax_onnx_ensemble {
-    struct ax_forest forest; /* leaves are numbered through all trees */
-    bool members;            /* some nodes look for x in a set of `values` */
+    struct ax_forest forest;        /* leaves are numbered through all trees */
+    struct ax_forest_scorer scorer; /* of sums; the kernels of this machine */
+    bool members;                   /* some nodes look for x in a set of `values` */
     const double *values;
 };
 
@@ -35,6 +37,8 @@ struct ax_onnx_trees {
     size_t feature_count; /* the highest that a node looks at, and one */
     enum ax_onnx_aggregate aggregate;
     const double *base; /* target_count of them; NULL: none */
+    bool classes;       /* set by the caller: base values are added in any case */
+    bool partial;       /* some row may find no weight for a target, which then gets no base */
 
     /* Of leaf number n: weights [starts[n], starts[n + 1]). */
     const size_t *starts;
@@ -50,8 +54,8 @@ struct ax_onnx_weight_names {
 /*
  * Reads the arrays of version 1 or 3; ctx->arena is working memory.
  *
- * trees: arena, target_count and aggregate are set. single: weights are for one target, whatever
- * their id. Fails: INVALID with tree and node.
+ * trees: arena, target_count, aggregate, base and classes are set. single: weights are for one
+ * target, whatever their id. Fails: INVALID with tree and node.
  */
 ax_status ax_onnx_trees_read(struct ax_ctx *ctx, const struct ax_onnx_node *node,
                              const struct ax_onnx_weight_names *names, bool single,
@@ -66,6 +70,9 @@ ax_status ax_onnx_trees_numbers(struct ax_ctx *ctx, const struct ax_onnx_node *n
                                 const char *floats, const char *tensor, const double **out,
                                 size_t *out_count);
 
-/* Scores of one row, base values added; out: target_count of them. wide: the row is of float64. */
-void ax_onnx_trees_score(const struct ax_onnx_trees *trees, bool wide, const double *row,
-                         double *out);
+/* Scratch memory that scoring takes, however many rows. */
+size_t ax_onnx_trees_scratch_bytes(const struct ax_onnx_trees *trees, bool wide);
+
+/* Scores of rows, base values added; out: target_count of them a row. rows: floats, or doubles. */
+void ax_onnx_trees_score(const struct ax_onnx_trees *trees, const struct ax_forest_rows *rows,
+                         void *scratch, double *out);

@@ -26,6 +26,9 @@ struct ax_shap_points {
     size_t count_max;
 };
 
+/* Points with their padding. */
+size_t ax_shap_padded(size_t count);
+
 /* Whether a forest is within the limits above. */
 bool ax_shap_fits(const struct ax_forest *forest);
 

@@ -55,16 +55,17 @@ gather_cuts(const struct build *build, uint32_t *counts, double *const *cuts)
         }
 }
 
+/* Halving without a branch: where a row's values lie is not to be guessed. */
 static uint32_t
 rank_of(const struct ax_shap_feature *feature, double x)
 {
-    const double *base = feature->cuts;
-    for (uint32_t left = feature->cut_count; left > 1;) {
-        uint32_t half = left / 2;
-        base = base[half - 1] <= x ? base + half : base;
+    size_t base = 0;
+    for (size_t left = feature->cut_count; left > 1;) {
+        size_t half = left / 2;
+        base += half & -(size_t)(feature->cuts[base + half - 1] <= x);
         left -= half;
     }
-    return (uint32_t)(base - feature->cuts) + (*base <= x);
+    return (uint32_t)base + (feature->cuts[base] <= x);
 }
 
 static ax_status

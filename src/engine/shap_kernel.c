@@ -15,14 +15,24 @@ struct forms {
     bool *table, *node, *plain, *decided;
 };
 
-/* Tables for trees in order while they fit; the others' forms are open. */
+/*
+ * Tables for all trees that have any when the budget holds them together; else for none, because
+ * a batch is faster by nodes. What nodes cannot explain gets tables one by one while they fit.
+ */
 static void
 choose_tables(const struct ax_forest *forest, const struct ax_shap_shape *shapes, size_t budget,
               const struct forms *forms)
 {
+    size_t total = 0;
     for (size_t t = 0; t < forest->tree_count; t++) {
         size_t bytes = ax_shap_table_measure(forest, &shapes[t]);
-        forms->table[t] = bytes <= budget;
+        total += bytes == SIZE_MAX ? 0 : bytes;
+    }
+    bool all = total <= budget;
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        size_t bytes = ax_shap_table_measure(forest, &shapes[t]);
+        forms->table[t] = bytes <= budget && (all || !forms->node[t]);
+        forms->node[t] = forms->node[t] && !forms->table[t];
         budget -= forms->table[t] ? bytes : 0;
     }
 }
@@ -47,31 +57,21 @@ budget_of(const struct ax_shap_kernel_config *config, size_t value, size_t other
     return budget < most ? budget : most;
 }
 
-/* Nodes take up at most so much for an inner node: entries of 5 bits, both ways. */
-static size_t
-node_bytes(const struct ax_forest *forest, const struct ax_shap_shape *shape)
-{
-    size_t points = (shape->tree->feature_max + 1) / 2, outputs = 1;
-    if (shape->tree->output < 0)
-        outputs = forest->output_count;
-    return shape->inner_count * outputs * (points + AX_SHAP_NODE_LANES) * 4 * 8 * sizeof(double);
-}
-
 static void
 choose_forms(const struct ax_forest *forest, const struct ax_shap_kernel_config *config,
              const struct ax_shap_shape *shapes, const struct forms *forms)
 {
     bool population = config->population.rows != NULL;
-    size_t node_budget = budget_of(config, config->node_bytes_max, node_bytes_default);
-    choose_tables(forest, shapes,
-                  budget_of(config, config->table_bytes_max,
-                            population ? population_bytes_default : table_bytes_default),
-                  forms);
+    size_t nodes = budget_of(config, config->node_bytes_max, node_bytes_default);
+    size_t tables = budget_of(config, config->table_bytes_max,
+                              population ? population_bytes_default : table_bytes_default);
     for (size_t t = 0; t < forest->tree_count; t++) {
-        size_t bytes = node_bytes(forest, &shapes[t]);
-        forms->node[t] = !forms->table[t] && !population && bytes <= node_budget &&
-                         ax_shap_node_fits(&shapes[t]);
-        node_budget -= forms->node[t] ? bytes : 0;
+        size_t bytes = population ? SIZE_MAX : ax_shap_node_measure(forest, &shapes[t]);
+        forms->node[t] = bytes <= nodes;
+        nodes -= forms->node[t] ? bytes : 0;
+    }
+    choose_tables(forest, shapes, tables, forms);
+    for (size_t t = 0; t < forest->tree_count; t++) {
         forms->decided[t] = forms->table[t] || forms->node[t];
         forms->plain[t] = !forms->decided[t];
     }
@@ -100,7 +100,7 @@ prepare_plain(struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
         return AX_OK;
     }
     AX_ASSERT(forest->covers);
-    return kernel->plain_count > 0 ? ax_shap_prepare(forest, ctx, arena, &kernel->points) : AX_OK;
+    return ax_shap_prepare(forest, ctx, arena, &kernel->points);
 }
 
 static ax_status
@@ -334,6 +334,7 @@ ax_shap_kernel_rows(const struct ax_shap_kernel *kernel, const double *rows, siz
                     void *scratch, double *out)
 {
     AX_ASSERT(count <= AX_SHAP_BLOCK);
+    AX_ASSERT(scratch);
     const struct ax_forest *forest = kernel->forest;
     size_t stride = forest->feature_count + 1, width = forest->output_count * stride;
     struct cursor cursor = {.at = ax_scratch_wide(scratch)};

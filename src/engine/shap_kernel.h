@@ -34,7 +34,7 @@ struct ax_shap_kernel {
     struct ax_shap_nodes nodes;
     const uint32_t *plain; /* trees */
     size_t plain_count;
-    struct ax_shap_points points;         /* of plain trees */
+    struct ax_shap_points points;         /* of plain trees and of interactions; by cover */
     struct ax_shap_background background; /* of a population */
     const double *bias;                   /* of each output */
     bool interventional;

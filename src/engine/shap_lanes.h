@@ -127,15 +127,21 @@ ax_lanes_spread(unsigned byte)
 #endif
 }
 
-/* Entries of a table of 2^bits doubles, bits at most 5; index: eight bytes. The table may lie
- * anywhere, and eight doubles from its beginning can be read. */
+/* Entries of a table of 2^bits doubles, bits at most 5; index: eight bytes. Tables of fewer than
+ * eight doubles are followed by others, so that four, or eight, can be read. */
 AX_LANES_INLINE struct ax_lanes
 ax_lanes_lookup(const double *table, int bits, uint64_t index)
 {
 #if defined(__AVX512F__)
     __m512i at = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)index));
+    if (bits == 0)
+        return ax_lanes_of(*table);
+    if (bits <= 2) {
+        __m512d few = _mm512_castpd256_pd512(_mm256_loadu_pd(table));
+        return (struct ax_lanes){{(ax_lane_part)_mm512_permutexvar_pd(at, few)}};
+    }
     __m512d low = _mm512_loadu_pd(table);
-    if (bits <= 3)
+    if (bits == 3)
         return (struct ax_lanes){{(ax_lane_part)_mm512_permutexvar_pd(at, low)}};
     low = _mm512_permutex2var_pd(low, at, _mm512_loadu_pd(table + 8));
     if (bits == 4)

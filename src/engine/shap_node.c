@@ -28,6 +28,9 @@ struct build {
     /* Of the block in hand. */
     uint32_t points, lanes;
     struct ax_shap_top *tops;
+    struct ax_shap_row_top *row_tops; /* in the order of tops, until they are sorted */
+    uint32_t *levels;                 /* inner nodes above */
+    uint32_t *row_slots;
     struct ax_shap_node_unit *units[AX_SHAP_NODE_CLASSES];
     uint32_t *owners[AX_SHAP_NODE_CLASSES]; /* 1 + 2 x top + edge; 0: the unit is a root */
     uint32_t *tree_of[AX_SHAP_NODE_CLASSES];
@@ -219,39 +222,54 @@ make_unit(struct build *build, const struct job *job, const struct ax_shap_chunk
 
 /* ---- tops ---- */
 
-static struct ax_shap_top
-make_top(struct build *build, const struct job *job, const struct ax_shap_chunk *chunk,
-         int32_t inner)
+static void
+fill_top(const struct build *build, const struct ax_shap_shape *shape,
+         const struct ax_shap_chunk *chunk, int32_t inner, const struct ax_shap_row_top *top)
 {
-    const struct ax_shap_shape *shape = job->shape;
     const struct ax_shap_inner *at = &shape->inner[inner];
-    uint32_t bit = ax_shap_shape_bit(shape, chunk, inner);
-    size_t features = build->source->forest->feature_count;
-    struct ax_shap_top top = {
-        .mask = above_of(shape, chunk, inner) | UINT64_C(1) << bit,
-        .byte = (uint32_t)(chunk->first_slot / 8),
-        .column = (uint32_t)(job->output * features + (size_t)at->node->feature),
-        .slot = (uint32_t)chunk->first_slot + bit,
-        .same = -1,
-        .same_edge = at->same_edge,
-        .tau = build->shared[build->points],
-    };
-    size_t states = (size_t)1 << __builtin_popcountll(top.mask);
-    top.states = take(build, 1 + states, 1);
-    if (at->same >= 0)
-        top.tau = take(build, 2 * (size_t)build->lanes, AX_SHAP_NODE_LANES);
-    if (!build->values)
-        return top;
-    build->values[top.states] = at->share[0];
+    size_t states = (size_t)1 << __builtin_popcountll(top->mask);
+    build->values[top->states] = at->share[0];
     for (size_t state = 0; state < states; state++)
-        build->values[top.states + 1 + state] =
-            slope_of(shape, chunk, inner, deposit(state, top.mask));
+        build->values[top->states + 1 + state] =
+            slope_of(shape, chunk, inner, deposit(state, top->mask));
     for (uint32_t q = 0; at->same >= 0 && q < build->lanes; q++) {
         struct point point = point_of(at, q < build->points ? build->t[build->points][q] : 0.5);
-        build->values[top.tau + q] = point.tau;
-        build->values[top.tau + build->lanes + q] = point.kappa;
+        build->values[top->tau + q] = point.tau;
+        build->values[top->tau + build->lanes + q] = point.kappa;
     }
-    return top;
+}
+
+/* Makes top `at` of the block. */
+static void
+make_top(struct build *build, const struct job *job, const struct ax_shap_chunk *chunk,
+         int32_t inner, uint32_t at)
+{
+    const struct ax_shap_shape *shape = job->shape;
+    const struct ax_shap_inner *node = &shape->inner[inner];
+    uint32_t bit = ax_shap_shape_bit(shape, chunk, inner);
+    size_t features = build->source->forest->feature_count;
+    struct ax_shap_row_top row_top = {
+        .mask = above_of(shape, chunk, inner) | UINT64_C(1) << bit,
+        .byte = (uint32_t)(chunk->first_slot / 8),
+        .tau = build->shared[build->points],
+    };
+    size_t states = (size_t)1 << __builtin_popcountll(row_top.mask);
+    row_top.states = take(build, 1 + states, 1);
+    if (node->same >= 0)
+        row_top.tau = take(build, 2 * (size_t)build->lanes, AX_SHAP_NODE_LANES);
+    if (!build->values)
+        return;
+    fill_top(build, shape, chunk, inner, &row_top);
+    build->row_tops[at] = row_top;
+    build->levels[at] = node->level;
+    build->tops[at] = (struct ax_shap_top){
+        .states = row_top.states,
+        .tau = row_top.tau,
+        .column = (uint32_t)(job->output * features + (size_t)node->node->feature),
+        .slot = (uint32_t)chunk->first_slot + bit,
+        .same = -1,
+        .same_edge = node->same_edge,
+    };
 }
 
 /* ---- blocks ---- */
@@ -262,6 +280,16 @@ struct place {
     uint8_t edge;
     uint32_t owner; /* 1 + 2 x top of the block + edge; 0: none */
 };
+
+/* Tells the owner of a subtree in which slots it lies. */
+static void
+set_child(struct build *build, uint32_t owner, uint32_t row_slot, uint32_t slot)
+{
+    struct ax_shap_top *top = &build->tops[owner / 2 - 1];
+    struct ax_shap_row_top *row_top = &build->row_tops[owner / 2 - 1];
+    *(owner & 1 ? &top->right : &top->left) = slot;
+    *(owner & 1 ? &row_top->right : &row_top->left) = row_slot;
+}
 
 /* Nodes above the units parents first; same: by inner node, its top in the tree. Trees with
  * chunks are at most 64 inner nodes deep. */
@@ -286,15 +314,14 @@ add_subtree(struct build *build, const struct job *job, struct ax_shap_node_bloc
         return;
     }
     uint32_t at = block->top_count++;
-    struct ax_shap_top top = make_top(build, job, chunk, child);
-    tops[child] = (int32_t)tree->top_count++;
-    if (shape->inner[child].same >= 0)
-        top.same = tops[shape->inner[child].same];
+    make_top(build, job, chunk, child, at);
+    uint32_t own = tree->top_count++;
     if (build->values) {
-        build->tops[at] = top;
+        tops[child] = (int32_t)own;
+        if (shape->inner[child].same >= 0)
+            build->tops[at].same = tops[shape->inner[child].same];
         if (place.owner > 0)
-            *(place.edge ? &build->tops[place.owner / 2 - 1].right
-                         : &build->tops[place.owner / 2 - 1].left) = at;
+            set_child(build, place.owner, at, own);
     }
     for (uint8_t edge = 0; edge < 2; edge++)
         add_subtree(build, job, block, (struct place){child, edge, 2 * (at + 1) + edge}, tops);
@@ -304,59 +331,88 @@ add_subtree(struct build *build, const struct job *job, struct ax_shap_node_bloc
 static void
 link_units(struct build *build, struct ax_shap_node_block *block)
 {
-    uint32_t slot = block->top_count, near[AX_SHAP_NODE_TREES];
-    for (uint32_t i = 0; i < block->tree_count; i++)
-        near[i] = block->trees[i].top_count;
+    uint32_t row_slot = block->top_count, slot[AX_SHAP_NODE_TREES];
     for (uint32_t t = 0, at = 0; t < block->tree_count; at += block->trees[t++].top_count) {
+        slot[t] = block->trees[t].top_count;
         block->trees[t].top_first = at;
-        block->trees[t].root = at;
-    }
-    for (uint32_t i = 0; i < block->top_count; i++) {
-        struct ax_shap_top *top = &build->tops[i];
-        uint32_t t = 0;
-        while (i >= block->trees[t].top_first + block->trees[t].top_count)
-            t++;
-        top->near_left = top->left - block->trees[t].top_first;
-        top->near_right = top->right - block->trees[t].top_first;
+        block->trees[t].row_root = at;
     }
     for (uint32_t class = AX_SHAP_NODE_CLASSES; class -- > 0;)
-        for (uint32_t i = 0; i < block->unit_count[class]; i++, slot++) {
+        for (uint32_t i = 0; i < block->unit_count[class]; i++, row_slot++) {
             uint32_t t = build->tree_of[class][i], owner = build->owners[class][i];
-            if (owner == 0) {
-                block->trees[t].root = slot;
-                block->trees[t].near_root = near[t]++;
+            if (owner > 0) {
+                set_child(build, owner, row_slot, slot[t]++);
                 continue;
             }
-            struct ax_shap_top *top = &build->tops[owner / 2 - 1];
-            *(owner & 1 ? &top->right : &top->left) = slot;
-            *(owner & 1 ? &top->near_right : &top->near_left) = near[t]++;
+            block->trees[t].row_root = row_slot;
+            block->trees[t].root = slot[t]++;
         }
 }
 
-/* Copies the block in hand to where it stays. */
-static ax_status
-keep_block(struct build *build, struct ax_shap_node_block *block)
+/* Places in which one row's tops stand level by level, trees side by side. */
+static void
+sort_levels(const struct build *build, const struct ax_shap_node_block *block)
 {
-    uint32_t units = 0;
+    uint32_t at = 0;
+    for (uint32_t level = 0; at < block->top_count; level++)
+        for (uint32_t i = 0; i < block->top_count; i++)
+            if (build->levels[i] == level)
+                build->row_slots[i] = at++;
+}
+
+static uint32_t
+sorted_slot(const struct build *build, const struct ax_shap_node_block *block, uint32_t slot)
+{
+    return slot < block->top_count ? build->row_slots[slot] : slot;
+}
+
+static ax_status
+keep_tops(struct build *build, struct ax_shap_node_block *block)
+{
+    uint32_t count = block->top_count;
+    struct ax_shap_top *tops = AX_NEW_ARRAY(build->arena, struct ax_shap_top, count);
+    struct ax_shap_row_top *row_tops = AX_NEW_ARRAY(build->arena, struct ax_shap_row_top, count);
+    uint32_t *row_slots = AX_NEW_ARRAY(build->arena, uint32_t, count);
+    if (!tops || !row_tops || !row_slots)
+        return ax_fail(build->ctx, AX_LIMIT, "no memory for %u nodes of trees", count);
+    sort_levels(build, block);
+    memcpy(tops, build->tops, count * sizeof *tops);
+    memcpy(row_slots, build->row_slots, count * sizeof *row_slots);
+    for (uint32_t i = 0; i < count; i++) {
+        struct ax_shap_row_top *top = &row_tops[row_slots[i]];
+        *top = build->row_tops[i];
+        top->left = sorted_slot(build, block, top->left);
+        top->right = sorted_slot(build, block, top->right);
+    }
+    for (uint32_t t = 0; t < block->tree_count; t++)
+        block->trees[t].row_root = sorted_slot(build, block, block->trees[t].row_root);
+    block->tops = tops;
+    block->row_tops = row_tops;
+    block->row_slots = row_slots;
+    build->nodes->bytes += count * (sizeof *tops + sizeof *row_tops + sizeof *row_slots);
+    return AX_OK;
+}
+
+static ax_status
+keep_units(struct build *build, struct ax_shap_node_block *block)
+{
+    uint32_t count = 0;
     for (uint32_t class = AX_SHAP_NODE_CLASSES; class -- > 0;) {
-        uint32_t at = units;
+        uint32_t at = count;
         for (uint32_t t = 0; t < block->tree_count; t++) {
             block->trees[t].unit_first[class] = at;
             at += block->trees[t].unit_count[class];
         }
-        units += block->unit_count[class];
+        count += block->unit_count[class];
     }
-    struct ax_shap_top *tops = AX_NEW_ARRAY(build->arena, struct ax_shap_top, block->top_count);
-    struct ax_shap_node_unit *all = AX_NEW_ARRAY(build->arena, struct ax_shap_node_unit, units);
-    if (!tops || !all)
-        return ax_fail(build->ctx, AX_LIMIT, "no memory for %u units of trees", units);
-    memcpy(tops, build->tops, block->top_count * sizeof *tops);
+    struct ax_shap_node_unit *units = AX_NEW_ARRAY(build->arena, struct ax_shap_node_unit, count);
+    if (!units)
+        return ax_fail(build->ctx, AX_LIMIT, "no memory for %u units of trees", count);
     for (uint32_t class = AX_SHAP_NODE_CLASSES, at = 0; class -- > 0;
          at += block->unit_count[class])
-        memcpy(all + at, build->units[class], block->unit_count[class] * sizeof *all);
-    block->tops = tops;
-    block->units = all;
-    build->nodes->bytes += block->top_count * sizeof *tops + units * sizeof *all;
+        memcpy(units + at, build->units[class], block->unit_count[class] * sizeof *units);
+    block->units = units;
+    build->nodes->bytes += count * sizeof *units;
     return AX_OK;
 }
 
@@ -391,7 +447,21 @@ add_block(struct build *build, const struct job *jobs, uint32_t count, int32_t *
     if (!build->values)
         return AX_OK;
     link_units(build, block);
-    return keep_block(build, block);
+    AX_TRY(keep_tops(build, block));
+    return keep_units(build, block);
+}
+
+static uint32_t
+points_of(const struct ax_shap_shape *shape)
+{
+    return (shape->tree->feature_max + 1) / 2;
+}
+
+static void
+set_points(struct build *build, uint32_t points)
+{
+    build->points = points;
+    build->lanes = (points + AX_SHAP_NODE_LANES - 1) / AX_SHAP_NODE_LANES * AX_SHAP_NODE_LANES;
 }
 
 /* Constants of a first visit, and the weights behind them. */
@@ -422,8 +492,7 @@ add_trees(struct build *build, int32_t *tops)
         share_points(build);
         for (size_t t = 0; t < forest->tree_count; t++) {
             const struct ax_shap_shape *shape = &source->shapes[t];
-            if (!source->wanted[t] || shape->inner_count == 0 ||
-                (shape->tree->feature_max + 1) / 2 != build->points)
+            if (!source->wanted[t] || shape->inner_count == 0 || points_of(shape) != build->points)
                 continue;
             uint32_t from = shape->tree->output < 0 ? 0 : (uint32_t)shape->tree->output;
             uint32_t to = shape->tree->output < 0 ? (uint32_t)forest->output_count : from + 1;
@@ -448,6 +517,9 @@ make_room(struct build *build, size_t blocks)
     size_t room = (size_t)AX_SHAP_NODE_TREES * build->source->forest->tree_nodes_max;
     bool made = true;
     build->tops = AX_NEW_ARRAY(work, struct ax_shap_top, room);
+    build->row_tops = AX_NEW_ARRAY(work, struct ax_shap_row_top, room);
+    build->levels = AX_NEW_ARRAY(work, uint32_t, room);
+    build->row_slots = AX_NEW_ARRAY(work, uint32_t, room);
     for (int class = 0; class < AX_SHAP_NODE_CLASSES; class ++) {
         build->units[class] = AX_NEW_ARRAY(work, struct ax_shap_node_unit, room);
         build->owners[class] = AX_NEW_ARRAY(work, uint32_t, room);
@@ -458,7 +530,8 @@ make_room(struct build *build, size_t blocks)
     size_t bytes = (build->value_count + AX_SHAP_NODE_ROWS) * sizeof *build->values;
     build->values = ax_scratch_wide(ax_arena_alloc(build->arena, 1, bytes + AX_SCRATCH_WIDE));
     build->nodes->bytes += bytes + blocks * sizeof *build->blocks;
-    if (!made || !build->tops || !build->blocks || !build->values)
+    made = made && build->tops && build->row_tops && build->levels && build->row_slots;
+    if (!made || !build->blocks || !build->values)
         return ax_fail(build->ctx, AX_LIMIT, "no memory for the units of trees");
     build->nodes->values = build->values;
     build->nodes->blocks = build->blocks;
@@ -467,11 +540,9 @@ make_room(struct build *build, size_t blocks)
 
 /* ---- exported ---- */
 
-bool
-ax_shap_node_fits(const struct ax_shap_shape *shape)
+static bool
+is_within(const struct ax_shap_shape *shape)
 {
-    if (shape->inner_count == 0)
-        return true;
     if (shape->chunk_count == 0 || shape->tree->feature_max > AX_SHAP_NODE_FEATURES_MAX)
         return false;
     for (uint32_t i = 0; i < shape->inner_count; i++) {
@@ -482,6 +553,26 @@ ax_shap_node_fits(const struct ax_shap_shape *shape)
             return false;
     }
     return true;
+}
+
+size_t
+ax_shap_node_measure(const struct ax_forest *forest, const struct ax_shap_shape *shape)
+{
+    if (shape->inner_count == 0)
+        return 0;
+    if (!is_within(shape))
+        return SIZE_MAX;
+    const struct ax_shap_node_source source = {.forest = forest};
+    const struct job job = {.shape = shape};
+    struct ax_shap_node_block block = {};
+    struct build build = {.source = &source};
+    set_points(&build, points_of(shape));
+    add_subtree(&build, &job, &block, (struct place){-1, 0, 0}, NULL);
+    size_t bytes = build.value_count * sizeof(double);
+    bytes += block.top_count * (sizeof(struct ax_shap_top) + sizeof(struct ax_shap_row_top));
+    for (uint32_t class = 0; class < AX_SHAP_NODE_CLASSES; class ++)
+        bytes += block.unit_count[class] * sizeof(struct ax_shap_node_unit);
+    return shape->tree->output < 0 ? bytes * forest->output_count : bytes;
 }
 
 /* Once to count, once to fill. */

@@ -44,21 +44,25 @@ enum {
     AX_SHAP_NODE_ROWS = 8, /* rows in a register */
 };
 
-/*
- * A node above the units. In a block slots of G and P are: tops tree by tree, then units by falling
- * number of features; in its own tree alike.
- */
+/* A node above the units, for eight rows: tree by tree, parents first. Slots of G and P in a tree
+ * are its tops, then its units by falling number of features. */
 struct ax_shap_top {
-    uint64_t mask;        /* its own decision and those of its feature above, in the chunk's word */
-    uint32_t byte;        /* of the chunk's word */
     uint32_t states;      /* in values: rho, then s by state of the masked decisions */
     uint32_t tau;         /* in values: tau by point, padded, then kappa */
     uint32_t column;      /* output x features + feature */
-    uint32_t left, right; /* slots in the block */
-    uint32_t near_left, near_right; /* slots in the tree */
-    uint32_t slot;                  /* of its decision */
-    int32_t same;                   /* top of the tree that splits on the feature above; -1 */
+    uint32_t left, right; /* slots in the tree */
+    uint32_t slot;        /* of its decision */
+    int32_t same;         /* top of the tree that splits on the feature above; -1 */
     uint8_t same_edge;
+};
+
+/* The same for one row, in a block level by level, so that the chains of its trees run side by
+ * side. Slots in a block are tops in this order, then units. */
+struct ax_shap_row_top {
+    uint64_t mask; /* its own decision and those of its feature above, in the chunk's word */
+    uint32_t byte; /* of the chunk's word */
+    uint32_t states, tau;
+    uint32_t left, right; /* slots in the block */
 };
 
 struct ax_shap_node_unit {
@@ -75,8 +79,8 @@ struct ax_shap_node_tree { /* its part of a block */
     uint32_t top_first, top_count;
     uint32_t unit_first[AX_SHAP_NODE_CLASSES]; /* by number of features */
     uint32_t unit_count[AX_SHAP_NODE_CLASSES];
-    uint32_t root; /* slot in the block */
-    uint32_t near_root;
+    uint32_t root;     /* slot in the tree */
+    uint32_t row_root; /* slot in the block */
 };
 
 struct ax_shap_node_block { /* trees of one number of points */
@@ -85,6 +89,8 @@ struct ax_shap_node_block { /* trees of one number of points */
     uint32_t top_count, tree_count;
     uint32_t unit_count[AX_SHAP_NODE_CLASSES];
     const struct ax_shap_top *tops;
+    const struct ax_shap_row_top *row_tops;
+    const uint32_t *row_slots; /* of each of `tops` in their order: its place in row_tops */
     const struct ax_shap_node_unit *units; /* by falling number of features */
     struct ax_shap_node_tree trees[AX_SHAP_NODE_TREES];
 };
@@ -100,13 +106,15 @@ struct ax_shap_nodes {
     size_t bytes;
 };
 
-/* Whether a tree is within the limits: chunks, features on a path, visits of one feature. */
-bool ax_shap_node_fits(const struct ax_shap_shape *shape);
+/* Bytes that a tree takes up, all outputs together; SIZE_MAX when it is beyond the limits: chunks,
+ * features on a path, visits of one feature. */
+size_t ax_shap_node_measure(const struct ax_forest *forest, const struct ax_shap_shape *shape);
 
 /*
  * Programs of the trees wanted.
  *
- * shapes: with slots placed by ax_shap_decide_build. wanted: one a tree; those fit.
+ * shapes: with slots placed by ax_shap_decide_build. wanted: one a tree; those have a
+ * measure.
  * Fails: LIMIT.
  */
 struct ax_shap_node_source {

@@ -28,6 +28,21 @@ enum { AX_FOUR = AX_SHAP_NODE_LANES, AX_CLASSES = AX_SHAP_NODE_CLASSES };
         }                                                                                          \
     } while (0)
 
+/* The same for the bits of a lookup. */
+#define AX_FOR_BITS(bits, call)                                                                    \
+    do {                                                                                           \
+        if ((bits) == 3)                                                                           \
+            call(3);                                                                               \
+        else if ((bits) == 0)                                                                      \
+            call(0);                                                                               \
+        else if ((bits) <= 2)                                                                      \
+            call(2);                                                                               \
+        else if ((bits) == 4)                                                                      \
+            call(4);                                                                               \
+        else                                                                                       \
+            call(5);                                                                               \
+    } while (0)
+
 /* ---- one row ---- */
 
 struct ax_shap_row {
@@ -59,23 +74,25 @@ AX_LANES_INLINE void
 ax_shap_row_tops_up(const struct ax_shap_row *row, const uint32_t fours)
 {
     const size_t step = (size_t)fours * AX_FOUR;
+    const struct ax_shap_row_top *tops = row->block->row_tops;
     const double *values = row->nodes->values;
-    double *g = row->work->g;
+    const uint8_t *bits = row->bits;
+    double *g = row->work->g, *a = row->work->a, *zs = row->work->z;
     for (uint32_t i = row->block->top_count; i-- > 0;) {
-        const struct ax_shap_top *top = &row->block->tops[i];
+        const struct ax_shap_row_top *top = &tops[i];
         const double *states = values + top->states, *tau = values + top->tau;
-        uint64_t state = ax_lanes_extract(ax_lanes_word(row->bits, top->byte), top->mask);
+        const double *left = g + top->left * step, *right = g + top->right * step;
+        uint64_t state = ax_lanes_extract(ax_lanes_word(bits, top->byte), top->mask);
         struct ax_four rho = ax_four_of(states[0]), s = ax_four_of(states[1 + state]);
-        for (uint32_t v = 0; v < fours; v++) {
-            const size_t at = v * AX_FOUR;
-            struct ax_four right = ax_four_load(g + top->right * step + at);
-            struct ax_four gap = ax_four_subtract(ax_four_load(g + top->left * step + at), right);
-            struct ax_four z = ax_four_add(rho, ax_four_multiply(s, ax_four_load(tau + at)));
-            struct ax_four kappa = ax_four_load(tau + step + at);
-            ax_four_store(g + i * step + at, ax_four_add(right, ax_four_multiply(z, gap)));
-            ax_four_store(row->work->a + i * step + at,
-                          ax_four_multiply(ax_four_multiply(s, kappa), gap));
-            ax_four_store(row->work->z + i * step + at, z);
+        for (uint32_t v = 0; v < step; v += AX_FOUR) {
+            const size_t at = i * step + v;
+            struct ax_four below = ax_four_load(right + v);
+            struct ax_four gap = ax_four_subtract(ax_four_load(left + v), below);
+            struct ax_four z = ax_four_add(rho, ax_four_multiply(s, ax_four_load(tau + v)));
+            struct ax_four slope = ax_four_multiply(s, ax_four_load(tau + step + v));
+            ax_four_store(g + at, ax_four_add(below, ax_four_multiply(z, gap)));
+            ax_four_store(a + at, ax_four_multiply(slope, gap));
+            ax_four_store(zs + at, z);
         }
     }
 }
@@ -85,49 +102,53 @@ AX_LANES_INLINE void
 ax_shap_row_tops_down(const struct ax_shap_row *row, const uint32_t fours)
 {
     const struct ax_shap_node_block *block = row->block;
+    const struct ax_shap_row_top *tops = block->row_tops;
     const size_t step = (size_t)fours * AX_FOUR;
     const double *weights = row->nodes->values + block->weights;
-    double *p = row->work->g;
+    double *p = row->work->g, *a = row->work->a;
+    const double *zs = row->work->z;
     for (uint32_t t = 0; t < block->tree_count; t++)
-        for (uint32_t v = 0; v < fours; v++)
-            ax_four_store(p + block->trees[t].root * step + v * AX_FOUR,
-                          ax_four_load(weights + v * AX_FOUR));
-    for (uint32_t i = 0; i < block->top_count; i++) {
-        const struct ax_shap_top *top = &block->tops[i];
+        for (uint32_t v = 0; v < step; v += AX_FOUR)
+            ax_four_store(p + block->trees[t].row_root * step + v, ax_four_load(weights + v));
+    for (uint32_t i = 0, end = block->top_count; i < end; i++) {
+        double *to_left = p + tops[i].left * step, *to_right = p + tops[i].right * step;
         struct ax_four sum = ax_four_of(0);
-        for (uint32_t v = 0; v < fours; v++) {
-            const size_t at = v * AX_FOUR;
-            struct ax_four here = ax_four_load(p + i * step + at);
-            struct ax_four left =
-                ax_four_multiply(here, ax_four_load(row->work->z + i * step + at));
-            struct ax_four given =
-                ax_four_multiply(here, ax_four_load(row->work->a + i * step + at));
-            ax_four_store(p + top->left * step + at, left);
-            ax_four_store(p + top->right * step + at, ax_four_subtract(here, left));
+        for (uint32_t v = 0; v < step; v += AX_FOUR) {
+            const size_t at = i * step + v;
+            struct ax_four here = ax_four_load(p + at);
+            struct ax_four left = ax_four_multiply(here, ax_four_load(zs + at));
+            struct ax_four given = ax_four_multiply(here, ax_four_load(a + at));
+            ax_four_store(to_left + v, left);
+            ax_four_store(to_right + v, ax_four_subtract(here, left));
             sum = v == 0 ? given : ax_four_add(sum, given);
         }
-        ax_four_store(row->work->a + i * step, sum);
+        ax_four_store(a + i * step, sum);
     }
 }
 
+/* Adds what tops give, tree by tree. */
 AX_LANES_INLINE void
 ax_shap_row_tops_add(const struct ax_shap_row *row, const uint32_t fours)
 {
     const struct ax_shap_node_block *block = row->block;
+    const uint32_t *slot = block->row_slots;
     const size_t step = (size_t)fours * AX_FOUR;
     const double *a = row->work->a;
     double *sums = row->work->sums;
     uint32_t i = 0;
     _Alignas(32) double given[4];
-    for (; i + 4 <= block->top_count; i += 4, a += 4 * step) {
-        struct ax_four x[4] = {ax_four_load(a), ax_four_load(a + step), ax_four_load(a + 2 * step),
-                               ax_four_load(a + 3 * step)};
+    for (; i + 4 <= block->top_count; i += 4) {
+        struct ax_four x[4];
+        for (uint32_t k = 0; k < 4; k++)
+            x[k] = ax_four_load(a + slot[i + k] * step);
         ax_four_store(given, ax_four_sums(x));
         for (uint32_t k = 0; k < 4; k++)
             sums[block->tops[i + k].column] += given[k];
     }
-    for (; i < block->top_count; i++, a += step)
-        sums[block->tops[i].column] += (a[0] + a[1]) + (a[2] + a[3]);
+    for (; i < block->top_count; i++) {
+        const double *x = a + slot[i] * step;
+        sums[block->tops[i].column] += (x[0] + x[1]) + (x[2] + x[3]);
+    }
 }
 
 /* What up to four units give to one of their features; p: the first one's. */
@@ -295,12 +316,11 @@ ax_shap_rows_unit_up(const struct ax_shap_rows *rows, uint32_t at, size_t slot,
     const size_t step = (size_t)(1 + class) << unit->bits;
     const uint64_t index = rows->work->index[slot] = ax_shap_rows_index(rows, unit);
     double *g = rows->work->g + slot * points * AX_LANES;
-    if (unit->bits <= 3)
-        for (uint32_t q = 0; q < points; q++)
-            ax_lanes_store(g + q * AX_LANES, ax_lanes_lookup(table + q * step, 3, index));
-    else
-        for (uint32_t q = 0; q < points; q++)
-            ax_lanes_store(g + q * AX_LANES, ax_lanes_lookup(table + q * step, unit->bits, index));
+#define AX_LOOK_UP(bits)                                                                           \
+    for (uint32_t q = 0; q < points; q++)                                                          \
+    ax_lanes_store(g + q * AX_LANES, ax_lanes_lookup(table + q * step, bits, index))
+    AX_FOR_BITS(unit->bits, AX_LOOK_UP);
+#undef AX_LOOK_UP
 }
 
 AX_LANES_INLINE void
@@ -312,22 +332,17 @@ ax_shap_rows_unit_down(const struct ax_shap_rows *rows, uint32_t at, size_t slot
     const double *table = rows->nodes->values + unit->rows_table;
     const double *p = rows->work->g + slot * points * AX_LANES;
     const uint64_t index = rows->work->index[slot];
-    const bool small = unit->bits <= 3;
     double *sums = rows->sums + class * rows->nodes->column_count * AX_LANES;
     for (uint32_t f = 0; f < class; f++) {
         struct ax_shap_total total = ax_shap_total_of_none();
         const double *entry = table + (1 + f) * states;
-        if (small)
-            for (uint32_t q = 0; q < points; q++)
-                ax_shap_total_add(&total, q,
-                                  ax_lanes_multiply(ax_lanes_load(p + q * AX_LANES),
-                                                    ax_lanes_lookup(entry + q * step, 3, index)));
-        else
-            for (uint32_t q = 0; q < points; q++)
-                ax_shap_total_add(
-                    &total, q,
-                    ax_lanes_multiply(ax_lanes_load(p + q * AX_LANES),
-                                      ax_lanes_lookup(entry + q * step, unit->bits, index)));
+#define AX_LOOK_UP(bits)                                                                           \
+    for (uint32_t q = 0; q < points; q++)                                                          \
+    ax_shap_total_add(&total, q,                                                                   \
+                      ax_lanes_multiply(ax_lanes_load(p + q * AX_LANES),                           \
+                                        ax_lanes_lookup(entry + q * step, bits, index)))
+        AX_FOR_BITS(unit->bits, AX_LOOK_UP);
+#undef AX_LOOK_UP
         ax_shap_rows_add(sums + (size_t)unit->column[f] * AX_LANES,
                          ax_shap_total_sum(&total, points));
     }
@@ -345,7 +360,7 @@ ax_shap_rows_tops_up(const struct ax_shap_rows *rows, const uint32_t points)
         struct ax_lanes s =
             ax_lanes_choose((uint8_t)(rows->work->left[i] >> rows->shift),
                             (uint8_t)(rows->work->live[i] >> rows->shift), 1 - rho, -rho);
-        const double *left = g + top->near_left * step, *right = g + top->near_right * step;
+        const double *left = g + top->left * step, *right = g + top->right * step;
         for (uint32_t q = 0; q < points; q++) {
             struct ax_lanes below = ax_lanes_load(right + q * AX_LANES);
             struct ax_lanes gap = ax_lanes_subtract(ax_lanes_load(left + q * AX_LANES), below);
@@ -368,11 +383,11 @@ ax_shap_rows_tops_down(const struct ax_shap_rows *rows, const uint32_t points)
     const size_t step = (size_t)points * AX_LANES;
     double *p = rows->work->g;
     for (uint32_t q = 0; q < points; q++)
-        ax_lanes_store(p + rows->tree->near_root * step + q * AX_LANES, ax_lanes_of(weights[q]));
+        ax_lanes_store(p + rows->tree->root * step + q * AX_LANES, ax_lanes_of(weights[q]));
     for (uint32_t i = 0; i < rows->tree->top_count; i++) {
         const struct ax_shap_top *top = &rows->block->tops[rows->tree->top_first + i];
         struct ax_shap_total total = ax_shap_total_of_none();
-        double *to_left = p + top->near_left * step, *to_right = p + top->near_right * step;
+        double *to_left = p + top->left * step, *to_right = p + top->right * step;
         for (uint32_t q = 0; q < points; q++) {
             const size_t at = i * step + q * AX_LANES;
             struct ax_lanes here = ax_lanes_load(p + at);

@@ -164,7 +164,7 @@ ax_shap_shape_path(const struct ax_shap_shape *shape, const struct ax_shap_chunk
                    int32_t parent, uint8_t edge, struct ax_shap_path *out_path)
 {
     int32_t nodes[AX_SHAP_SHAPE_PATH_MAX];
-    uint8_t edges[AX_SHAP_SHAPE_PATH_MAX];
+    uint8_t edges[AX_SHAP_SHAPE_PATH_MAX] = {};
     uint32_t depth = 0;
     for (; parent >= 0; edge = shape->inner[parent].edge, parent = shape->inner[parent].parent) {
         AX_ASSERT(depth < AX_SHAP_SHAPE_PATH_MAX);

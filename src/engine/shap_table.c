@@ -45,7 +45,7 @@ leaf_by_share(const struct build *build, const struct ax_shap_path *path, double
     for (size_t o = 0; o < (size_t)1 << k; o++)
         for (size_t q = 0; q < m; q++) {
             double t = build->t[m][q], before[AX_SHAP_TABLE_FEATURES_MAX + 1] = {1}, after = 1;
-            double slope[AX_SHAP_TABLE_FEATURES_MAX];
+            double slope[AX_SHAP_TABLE_FEATURES_MAX] = {};
             for (size_t i = 0; i < k; i++) {
                 slope[i] = (double)(o >> i & 1) - path->share[i];
                 before[i + 1] = before[i] * (path->share[i] + t * slope[i]);
@@ -177,7 +177,7 @@ add_leaf(struct build *build, const struct draft *draft, uint32_t root_count,
         leaf_by_reference(build, &path, value);
     else
         leaf_by_share(build, &path, value);
-    uint32_t lane[AX_SHAP_TABLE_LANES_MAX];
+    uint32_t lane[AX_SHAP_TABLE_LANES_MAX] = {};
     for (uint32_t i = 0; i < path.count; i++)
         for (lane[i] = 0; draft->feature[lane[i]] != path.feature[i];)
             lane[i]++;

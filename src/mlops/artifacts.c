@@ -464,7 +464,7 @@ delete_rows(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path, str
     AX_TRY(
         ax_store_query(tx, ctx,
                        AX_STR("delete from artifact_files where path = $1 or "
-                              "substr(path, 1, $2) = $3 returning digest"),
+                              "substr(path, 1, cast($2 as integer)) = $3 returning digest"),
                        AX_STORE_PARAMS(ax_store_text(path), ax_store_i64((int64_t)chars_of(below)),
                                        ax_store_text(below)),
                        &rows));

@@ -82,19 +82,53 @@ ax_run_artifact_uri(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_s
 
 /* ---- tags and params ---- */
 
+/* An insert of (run, key, value) for each pair, as one batch; values are cut to chars_max. */
+struct pairs_put {
+    ax_str sql;
+    size_t chars_max;
+    int64_t changed; /* out */
+};
+
+static ax_status
+put_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+          const struct ax_experiment_pairs *pairs, struct pairs_put *put)
+{
+    ax_store_params *rows = AX_NEW_ARRAY(ctx->arena, ax_store_params, pairs->count + 1);
+    ax_store_value *values = AX_NEW_ARRAY(ctx->arena, ax_store_value, 3 * pairs->count + 1);
+    if (!rows || !values)
+        return no_memory(ctx);
+    for (size_t i = 0; i < pairs->count; i++) {
+        ax_store_value *at = &values[3 * i];
+        at[0] = ax_store_text(id);
+        at[1] = ax_store_text(pairs->items[i].key);
+        at[2] = ax_store_text(ax_experiment_cut(pairs->items[i].value, put->chars_max));
+        rows[i] = (ax_store_params){at, 3};
+    }
+    return ax_store_run_each(tx, ctx, put->sql, rows, pairs->count, &put->changed);
+}
+
+static ax_status
+put_tags(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+         const struct ax_experiment_pairs *tags)
+{
+    struct pairs_put put = {
+        .sql = AX_STR("insert into run_tags (run_id, key, value) values ($1, $2, $3) "
+                      "on conflict (run_id, key) do update set value = excluded.value"),
+        .chars_max = AX_RUN_TAG_CHARS_MAX};
+    for (size_t i = 0; i < tags->count; i++) {
+        ax_str value = ax_experiment_cut(tags->items[i].value, AX_RUN_TAG_CHARS_MAX);
+        AX_TRY(ax_experiment_check_key(ctx, tags->items[i].key, "key"));
+        if (ax_str_eq(tags->items[i].key, AX_STR(RUN_NAME)))
+            AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set name = $2 where id = $1"),
+                                AX_STORE_PARAMS(ax_store_text(id), ax_store_text(value)), NULL));
+    }
+    return put_pairs(tx, ctx, id, tags, &put);
+}
+
 static ax_status
 put_tag(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct ax_experiment_pair tag)
 {
-    AX_TRY(ax_experiment_check_key(ctx, tag.key, "key"));
-    ax_str value = ax_experiment_cut(tag.value, AX_RUN_TAG_CHARS_MAX);
-    if (ax_str_eq(tag.key, AX_STR(RUN_NAME)))
-        AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set name = $2 where id = $1"),
-                            AX_STORE_PARAMS(ax_store_text(id), ax_store_text(value)), NULL));
-    return ax_store_run(
-        tx, ctx,
-        AX_STR("insert into run_tags (run_id, key, value) values ($1, $2, $3) "
-               "on conflict (run_id, key) do update set value = excluded.value"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(tag.key), ax_store_text(value)), NULL);
+    return put_tags(tx, ctx, id, &(struct ax_experiment_pairs){.items = &tag, .count = 1});
 }
 
 ax_status
@@ -142,23 +176,26 @@ changed_param(struct ax_ctx *ctx, ax_str id, const struct ax_experiment_pair *pa
 }
 
 static ax_status
-put_param(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
-          const struct ax_experiment_pair *param, bool alone)
+put_params(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+           const struct ax_experiment_pairs *params, bool alone)
 {
-    int64_t changed;
-    struct ax_experiment_pair kept = {.key = param->key};
-    ax_str value = ax_experiment_cut(param->value, AX_RUN_PARAM_CHARS_MAX);
-    AX_TRY(ax_experiment_check_key(ctx, param->key, "Param key"));
-    AX_TRY(ax_store_run(
-        tx, ctx,
-        AX_STR("insert into run_params (run_id, key, value) values ($1, $2, $3) "
-               "on conflict (run_id, key) do nothing"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(param->key), ax_store_text(value)),
-        &changed));
-    if (changed > 0)
+    struct pairs_put put = {
+        .sql = AX_STR("insert into run_params (run_id, key, value) values ($1, $2, $3) "
+                      "on conflict (run_id, key) do nothing"),
+        .chars_max = AX_RUN_PARAM_CHARS_MAX};
+    for (size_t i = 0; i < params->count; i++)
+        AX_TRY(ax_experiment_check_key(ctx, params->items[i].key, "Param key"));
+    AX_TRY(put_pairs(tx, ctx, id, params, &put));
+    if (put.changed == (int64_t)params->count)
         return AX_OK;
-    AX_TRY(read_param(tx, ctx, id, param->key, &kept.value));
-    return ax_str_eq(kept.value, value) ? AX_OK : changed_param(ctx, id, param, kept, alone);
+    for (size_t i = 0; i < params->count; i++) { /* some were there: with the same value? */
+        const struct ax_experiment_pair *param = &params->items[i];
+        struct ax_experiment_pair kept = {.key = param->key};
+        AX_TRY(read_param(tx, ctx, id, param->key, &kept.value));
+        if (!ax_str_eq(kept.value, ax_experiment_cut(param->value, AX_RUN_PARAM_CHARS_MAX)))
+            return changed_param(ctx, id, param, kept, alone);
+    }
+    return AX_OK;
 }
 
 /* ---- batches ---- */
@@ -216,12 +253,10 @@ ax_run_log(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
     bool alone = batch->params.count == 1 && !batch->metrics.items && !batch->tags.items;
     AX_TRY(check_batch(ctx, batch));
     AX_TRY(begin(experiments, ctx, id, &tx));
-    for (size_t i = 0; i < batch->params.count; i++)
-        AX_TRY(put_param(tx, ctx, id, &batch->params.items[i], alone));
+    AX_TRY(put_params(tx, ctx, id, &batch->params, alone));
     if (batch->metrics.count > 0)
         AX_TRY(ax_metrics_put(tx, ctx, id, &batch->metrics));
-    for (size_t i = 0; i < batch->tags.count; i++)
-        AX_TRY(put_tag(tx, ctx, id, batch->tags.items[i]));
+    AX_TRY(put_tags(tx, ctx, id, &batch->tags));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -280,8 +315,7 @@ insert(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_run_new *made
                         ax_store_text(run->name), ax_store_text(run->user_id),
                         ax_store_text(run->artifact_uri), ax_store_i64(run->start_ns)),
         NULL));
-    for (size_t i = 0; i < made->tags.count; i++)
-        AX_TRY(put_tag(tx, ctx, run->id, made->tags.items[i]));
+    AX_TRY(put_tags(tx, ctx, run->id, &made->tags));
     return put_tag(tx, ctx, run->id, (struct ax_experiment_pair){AX_STR(RUN_NAME), run->name});
 }
 

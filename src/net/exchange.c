@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "codec/json.h"
 #include "net/exchange_parts.h"
+#include "net/http2_session.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 
@@ -95,6 +96,8 @@ ax_exchange_pool_done(struct ax_exchange_pool *pool)
     for (int i = 0; i < AX_COMPRESS_CODING_COUNT; i++)
         if (pool->deflaters[i])
             ax_deflater_free(pool->deflaters[i]);
+    if (pool->http2_memory)
+        ax_http2_session_memory_free(pool->http2_memory);
 }
 
 static struct ax_exchange *
@@ -133,6 +136,7 @@ ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
     exchange->next = NULL;
     exchange->session = session;
     exchange->peer = *peer;
+    ax_session_identity_ref(peer->identity);
     exchange->status = 200;
     return exchange;
 }
@@ -143,6 +147,7 @@ ax_exchange_give(struct ax_exchange *exchange)
     struct ax_exchange_pool *pool = exchange->pool;
     AX_ASSERT(!exchange->lent);
     if (pool->free_count >= FREE_KEPT_MAX) {
+        ax_session_identity_unref(exchange->peer.identity);
         exchange_free(exchange);
         return;
     }
@@ -157,6 +162,8 @@ ax_exchange_give(struct ax_exchange *exchange)
     exchange->ctx = ax_ctx_of(exchange->ctx.arena);
     exchange->times = (struct ax_exchange_times){};
     exchange->request_id = (ax_str){};
+    ax_session_identity_unref(exchange->peer.identity);
+    exchange->peer.identity = NULL;
     exchange->session = NULL;
     exchange->slot = exchange->carrier = NULL;
     exchange->stream = NULL;
@@ -236,7 +243,8 @@ ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limit
         return;
     exchange->lent = false; /* not finished: it comes back to be read on */
     pool->lent_count--;
-    int refused = exchange->message.request.has_body ? ax_exchange_coding_expect(exchange) : 0;
+    bool whole = exchange->message.request.has_body && !exchange->stream;
+    int refused = whole ? ax_exchange_coding_expect(exchange) : 0;
     if (refused == 0)
         return;
     ax_exchange_refuse(exchange, refused,
@@ -394,6 +402,24 @@ ax_str
 ax_exchange_peer(const struct ax_exchange *exchange)
 {
     return ax_str_of(exchange->peer.address);
+}
+
+bool
+ax_exchange_secure(const struct ax_exchange *exchange)
+{
+    return exchange->peer.secure;
+}
+
+ax_str
+ax_exchange_client_subject(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.identity ? exchange->peer.identity->subject : NULL);
+}
+
+ax_str
+ax_exchange_client_uri(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.identity ? exchange->peer.identity->uri : NULL);
 }
 
 int

@@ -4,8 +4,9 @@
  * The handler is called on the loop thread with a complete request. It builds the answer and
  * calls ax_exchange_finish, either before it returns or later from any one thread: the exchange
  * then belongs to whoever holds it until that call, also when the client has long gone. Answers
- * leave in the order of their requests. Buffers and arena are used again: a steady load
- * allocates nothing. An exchange knows nothing of sockets or of the protocol's framing.
+ * leave in the order of their requests, over HTTP/2 as they are finished. Buffers and arena are
+ * used again: a steady load allocates nothing. An exchange knows nothing of sockets or of the
+ * protocol's framing.
  */
 #pragma once
 
@@ -63,6 +64,17 @@ ax_str ax_exchange_request_id(const struct ax_exchange *exchange);
 /* Address of the other end without port, "127.0.0.1"; "unix" for a Unix socket. */
 ax_str ax_exchange_peer(const struct ax_exchange *exchange);
 
+/* Whether it came over TLS. */
+bool ax_exchange_secure(const struct ax_exchange *exchange);
+
+/*
+ * What the client's certificate says, one that the listener's client CA vouches for: its subject
+ * ("CN=a,O=b", RFC 2253), and the first URI among its other names (a SPIFFE id); "" without. Valid
+ * as long as the exchange.
+ */
+ax_str ax_exchange_client_subject(const struct ax_exchange *exchange);
+ax_str ax_exchange_client_uri(const struct ax_exchange *exchange);
+
 /* Index of the listener in the loops' list. */
 int ax_exchange_listener(const struct ax_exchange *exchange);
 
@@ -117,9 +129,10 @@ void ax_exchange_answer(struct ax_exchange *exchange, int status, ax_str content
 void ax_exchange_trailer(struct ax_exchange *exchange, ax_str name, ax_str value);
 
 /*
- * From head() only: the exchange becomes a stream. Its body is not gathered, its answer may leave
- * in pieces, and instead of handler() `step` is called, on the loop thread with the service's arg,
- * whenever more of the body has come and when it has ended (once, perhaps with nothing new).
+ * From head() only: the exchange becomes a stream. Its body is neither gathered nor inflated, its
+ * answer may leave in pieces, and instead of handler() `step` is called, on the loop thread with
+ * the service's arg, whenever more of the body has come and when it has ended (once, perhaps with
+ * nothing new).
  *
  * What has come and was not yet taken is the request's body. step, or whoever it hands the exchange
  * on to, sends what there is to send and then calls exactly one of ax_exchange_next and

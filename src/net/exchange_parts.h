@@ -108,6 +108,7 @@ struct ax_exchange_pool {
     uint64_t trace_next;
     struct ax_http_date date;
     struct ax_deflater *deflaters[AX_COMPRESS_CODING_COUNT]; /* NULL until first used */
+    struct ax_http2_memory *http2_memory;                    /* likewise */
 };
 
 /* service: copied, its missing calls replaced by plain ones. */

@@ -364,3 +364,83 @@ TEST(streams_are_answered_from_other_threads)
     loopback_close(&server);
     ax_workers_close(workers);
 }
+
+/* ---- over a socket: HTTP/2 by its first bytes, answers finished on other threads ---- */
+
+static void
+late_worker(void *arg)
+{
+    struct ax_exchange *exchange = arg;
+    ax_exchange_answer(exchange, 200, AX_STR("text/plain"), ax_exchange_request(exchange)->body);
+}
+
+static void
+late_handler(void *arg, struct ax_exchange *exchange)
+{
+    (void)arg;
+    if (!ax_workers_submit(workers, late_worker, exchange))
+        ax_exchange_answer(exchange, 503, AX_STR("text/plain"), AX_STR(""));
+}
+
+TEST(http2_requests_are_answered_from_other_threads_however_the_preface_comes)
+{
+    static struct http2_client client;
+    static struct loopback_client end;
+    struct loopback server;
+    struct ax_loop_config config = loopback_config();
+    struct ax_exchange_service service = {.handler = late_handler};
+    loopback_open(&server, &config, &service);
+    CHECK_EQ(ax_workers_open(&server.ctx, 3, 64, &workers), AX_OK);
+    for (size_t piece = 1; piece < 40; piece += 11) {
+        http2_client_open(&client, 65'535);
+        loopback_connect(&end, server.port);
+        int32_t ids[20];
+        for (size_t i = 0; i < AX_COUNT_OF(ids); i++)
+            ids[i] = http2_client_ask(&client, "POST", "/", "", AX_STR("hello"), false);
+        const uint8_t *bytes;
+        size_t begin = 0;
+        for (ssize_t len; (len = nghttp2_session_mem_send(client.session, &bytes)) > 0;) {
+            for (ssize_t at = 0; at < len; at += (ssize_t)piece, begin += piece) {
+                size_t left = (size_t)(len - at);
+                if (begin < 60) /* each a packet of its own */
+                    ax_clock_sleep_ms(2);
+                CHECK(loopback_send(
+                    &end, (ax_str){(const char *)bytes + at, left < piece ? left : piece}));
+            }
+        }
+        for (size_t i = 0; i < AX_COUNT_OF(ids); i++) {
+            socket_pump(&client, &end, ids[i], SIZE_MAX);
+            CHECK_EQ(http2_reply_of(&client, ids[i])->status, 200);
+            CHECK_STR(ax_writer_str(&http2_reply_of(&client, ids[i])->body), "hello");
+        }
+        close(end.fd);
+        http2_client_close(&client);
+    }
+    loopback_close(&server);
+    ax_workers_close(workers);
+}
+
+TEST(http2_connections_end_in_order_when_the_loops_drain)
+{
+    static struct http2_client client;
+    static struct loopback_client end;
+    struct loopback server;
+    struct ax_loop_config config = loopback_config();
+    struct ax_exchange_service service = {.handler = loopback_echo};
+    loopback_open(&server, &config, &service);
+    http2_client_open(&client, 65'535);
+    loopback_connect(&end, server.port);
+    int32_t id = http2_client_ask(&client, "GET", "/", "", NONE, false);
+    socket_pump(&client, &end, id, SIZE_MAX);
+    CHECK_EQ(http2_reply_of(&client, id)->status, 200);
+    CHECK(ax_loops_drain(server.loops, ax_clock_monotonic_ns() + 5'000 * HTTP2_MS));
+    while (loopback_more(&end) > 0)
+        ;
+    nghttp2_session_mem_recv(client.session, (const uint8_t *)end.bytes, end.len);
+    CHECK_EQ(client.goaway_count, 2);
+    CHECK_EQ(client.goaway_code, NGHTTP2_NO_ERROR);
+    CHECK_EQ(client.goaway_last_id, id);
+    close(end.fd);
+    http2_client_close(&client);
+    loopback_close(&server);
+}

@@ -289,6 +289,7 @@ call_run(struct ax_grpc_call *call)
     struct ax_ctx *ctx = ax_grpc_ctx(call);
     bool deferred = false;
     ax_status status = AX_OK;
+    /* cppcheck-suppress autoVariables ; it is read by this handler's own call alone */
     call->deferred = &deferred;
     if (ctx->deadline_ns <= ax_exchange_times(call->exchange)->handler_ns)
         status = ax_fail(ctx, AX_TIMEOUT, "the deadline passed before the call was begun");

@@ -19,13 +19,17 @@ struct grpc_bench {
 };
 
 static struct grpc_bench grpc_bench;
+static const struct ax_grpc_service grpc_bench_service;
 
 static inline ax_status
 grpc_bench_echo(struct ax_grpc_call *call, struct ax_ctx *ctx)
 {
-    ax_str message = ax_grpc_message(call);
-    (void)ctx;
+    ax_str message = ax_grpc_message(call), asked = ax_grpc_metadata(call, AX_STR("x-ask"));
     grpc_bench.handled++;
+    AX_ASSERT(ctx == ax_exchange_ctx(ax_grpc_exchange(call)));
+    AX_ASSERT(ax_grpc_service(call) == &grpc_bench_service && !ax_grpc_cancelled(call));
+    if (asked.at)
+        ax_grpc_header(call, AX_STR("x-told"), asked);
     if (message.len > 0)
         ax_writer_bytes(ax_grpc_reply(call), message);
     ax_grpc_header(call, AX_STR("x-head"), AX_STR("h"));

@@ -35,6 +35,8 @@ static const struct {
     ax_str reply;     /* the body */
 } calls[] = {
     {"unary", "/a.Test/Echo", FIELDS, AX_STR(HELLO), 0, "x-tail: t\n", AX_STR(HELLO)},
+    {"metadata", "/a.Test/Echo", FIELDS "x-ask: why\n", AX_STR(HELLO), 0, "x-told: why\n",
+     AX_STR(HELLO)},
     {"with +proto", "/a.Test/Echo", "content-type: application/grpc+proto\n", AX_STR(HELLO), 0,
      "x-head: h\n", AX_STR(HELLO)},
     {"empty", "/a.Test/Echo", FIELDS, AX_STR("\0\0\0\0\0"), 0, "", AX_STR("\0\0\0\0\0")},
@@ -296,6 +298,21 @@ TEST(grpc_timeouts_are_read_strictly)
         bool ok = ax_grpc_timeout_parse(ax_str_of(cases[i].text), &ns);
         if (ns != cases[i].ns || ok != (cases[i].ns >= 0))
             ax_test_failed(__FILE__, __LINE__, "%s: %" PRId64, cases[i].text, ns);
+    }
+}
+
+TEST(grpc_words_are_escaped_byte_by_byte)
+{
+    static const struct {
+        const char *words, *want;
+    } cases[] = {{"", ""},
+                 {"plain, ~ and space", "plain, ~ and space"},
+                 {"100%", "100%25"},
+                 {"\xc3\xa9\n\x7f\x1f", "%C3%A9%0A%7F%1F"}};
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        ax_writer_auto struct ax_writer out = ax_writer_of(100);
+        ax_grpc_message_escape(ax_str_of(cases[i].words), &out);
+        CHECK_STR(ax_writer_str(&out), cases[i].want);
     }
 }
 

@@ -66,7 +66,7 @@ struct ax_http_request {
     ax_str path;   /* begins with '/', or is "*" (OPTIONS); still percent-encoded */
     ax_str query;  /* behind the '?', still encoded; "" when there is none */
     ax_str host;   /* "" only over HTTP/1.0 */
-    int major;     /* 1, later 2 */
+    int major;     /* 1 or 2 */
     int minor;
     const struct ax_http_header *headers;
     size_t header_count;

@@ -314,6 +314,7 @@ http2_bench_open(struct http2_bench *bench, const struct ax_exchange_service *se
     bench->config = (struct ax_http2_session_config){.header_ms = 1'000,
                                                      .body_ms = 2'000,
                                                      .write_ms = 3'000,
+                                                     .linger_ms = 400,
                                                      .idle_ms = 10'000,
                                                      .ping_ms = 500,
                                                      .streams_max = 20,
@@ -364,7 +365,7 @@ http2_bench_send(struct http2_bench *bench)
 {
     struct iovec pieces[AX_SESSION_IOV_MAX];
     bool any = false;
-    for (int count; (count = ax_session_output(bench->session, pieces)) > 0; any = true) {
+    for (; ax_session_output(bench->session, pieces) > 0; any = true) {
         size_t len = http2_bench_piece(bench, pieces[0].iov_len);
         ssize_t taken = nghttp2_session_mem_recv(bench->client.session, pieces[0].iov_base, len);
         AX_ASSERT(taken == (ssize_t)len);

@@ -9,8 +9,10 @@
 #include "sys/clock.h"
 
 enum {
-    ACKS_MAX = 256,        /* of pings and settings, not yet sent */
-    CONTINUATIONS_MAX = 8, /* of one head */
+    ACKS_MAX = 256,         /* of pings and settings, not yet sent */
+    CONTINUATIONS_MAX = 8,  /* of one head */
+    RESETS_AT_ONCE = 1'000, /* nghttp2's own count, which ends with another word than ours */
+    RESETS_PER_SECOND = 1'000,
     WINDOWS_A_CONNECTION = 16,
     GOING_BYTES_MIN = 16 * 1024, /* a slow reader takes so much in write_ms, or is cut */
 };
@@ -21,36 +23,6 @@ static struct ax_http2_session *
 of(struct ax_session *session)
 {
     return (struct ax_http2_session *)session;
-}
-
-/* ---- nghttp2's memory ---- */
-
-static void *
-http2_alloc(size_t bytes, void *arg)
-{
-    (void)arg;
-    return ax_alloc(bytes, 1);
-}
-
-static void
-http2_free(void *block, void *arg)
-{
-    (void)arg;
-    ax_free(block);
-}
-
-static void *
-http2_calloc(size_t count, size_t bytes, void *arg)
-{
-    (void)arg;
-    return ax_alloc(bytes, count);
-}
-
-static void *
-http2_realloc(void *block, size_t bytes, void *arg)
-{
-    (void)arg;
-    return ax_realloc(block, bytes);
 }
 
 /* ---- streams ---- */
@@ -150,14 +122,15 @@ ax_http2_session_drop(struct ax_http2_stream *stream, bool report)
     session->dead = exchange;
 }
 
-void
-ax_http2_session_enter(struct ax_http2_session *session)
+/* Calls into the session nest; the outermost leave gives back what was dropped. */
+static void
+enter(struct ax_http2_session *session)
 {
     session->depth++;
 }
 
-void
-ax_http2_session_leave(struct ax_http2_session *session)
+static void
+leave(struct ax_http2_session *session)
 {
     if (--session->depth > 0)
         return;
@@ -204,7 +177,7 @@ http2_session_receive(struct ax_session *base, ax_str bytes, int64_t now_ns)
     struct ax_http2_session *session = of(base);
     if (session->over || session->broken)
         return;
-    ax_http2_session_enter(session);
+    enter(session);
     session->now_ns = session->heard_ns = now_ns;
     session->pinged = false;
     session->receiving = true;
@@ -218,27 +191,27 @@ http2_session_receive(struct ax_session *base, ax_str bytes, int64_t now_ns)
     else if (taken < 0) /* floods of acknowledgements due, or of CONTINUATION */
         ax_http2_session_fail(session, NGHTTP2_ENHANCE_YOUR_CALM);
     look_for_end(session);
-    ax_http2_session_leave(session);
+    leave(session);
 }
 
 static void
 http2_session_end(struct ax_session *base)
 {
     struct ax_http2_session *session = of(base);
-    ax_http2_session_enter(session);
+    enter(session);
     session->ended = session->over = true;
     for (struct ax_http2_stream *at = session->first, *next; at; at = next) {
         next = at->next;
         ax_exchange_cancel(at->exchange);
     }
-    ax_http2_session_leave(session);
+    leave(session);
 }
 
 /* Something to send has come from the service: outside of receive the transport has to be told. */
 static void
 http2_session_changed(struct ax_http2_session *session, struct ax_http2_stream *stream)
 {
-    ax_http2_session_enter(session);
+    enter(session);
     if (!session->receiving && session->depth == 1)
         session->now_ns = ax_clock_monotonic_ns();
     if (!stream->gone)
@@ -249,7 +222,7 @@ http2_session_changed(struct ax_http2_session *session, struct ax_http2_stream *
         ax_http2_session_drop(stream, true);
     if (!session->receiving)
         session->base.transport.ready(session->base.transport.arg);
-    ax_http2_session_leave(session);
+    leave(session);
 }
 
 static void
@@ -263,10 +236,10 @@ http2_session_output(struct ax_session *base, struct iovec out[AX_SESSION_IOV_MA
 {
     struct ax_http2_session *session = of(base);
     if (session->out_at == session->out.len && !session->broken) {
-        ax_http2_session_enter(session);
+        enter(session);
         ax_http2_session_fill(session);
         look_for_end(session);
-        ax_http2_session_leave(session);
+        leave(session);
     }
     if (session->out_at == session->out.len)
         return 0;
@@ -302,11 +275,11 @@ http2_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
     session->now_ns = now_ns;
     if (!session->waiting_first && !session->moved)
         return;
-    ax_http2_session_enter(session);
+    enter(session);
     session->receiving = true; /* the transport asks for more output by itself */
     go_on(session);
     session->receiving = false;
-    ax_http2_session_leave(session);
+    leave(session);
 }
 
 /* ---- the transport's questions ---- */
@@ -361,14 +334,15 @@ static void
 stream_expire(struct ax_http2_stream *stream)
 {
     struct ax_http2_session *session = stream->session;
-    if (stream->exchange->finished && stream->sent_at_check >= GOING_BYTES_MIN) {
+    if (stream->exchange->finished && !stream->answered &&
+        stream->sent_at_check >= GOING_BYTES_MIN) {
         stream->sent_at_check = 0;
         ax_http2_session_arm(stream, session->now_ns + session->config->write_ms * NS_PER_MS);
         return;
     }
     ax_http2_session_arm(stream, INT64_MAX);
     if (nghttp2_submit_rst_stream(session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
-                                  NGHTTP2_CANCEL) != 0)
+                                  stream->answered ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL) != 0)
         session->broken = true;
 }
 
@@ -390,7 +364,7 @@ http2_session_expire(struct ax_session *base, int64_t now_ns)
     const struct ax_http2_session_config *config = session->config;
     bool ends = false;
     session->now_ns = now_ns;
-    ax_http2_session_enter(session);
+    enter(session);
     while (session->timed_first && session->timed_first->deadline_ns <= now_ns)
         stream_expire(session->timed_first);
     if (session->goaway_ns <= now_ns) {
@@ -409,7 +383,7 @@ http2_session_expire(struct ax_session *base, int64_t now_ns)
                 session->broken = true;
         }
     }
-    ax_http2_session_leave(session);
+    leave(session);
     return ends;
 }
 
@@ -431,7 +405,7 @@ static void
 http2_session_close(struct ax_session *base)
 {
     struct ax_http2_session *session = of(base);
-    ax_http2_session_enter(session);
+    enter(session);
     while (session->first) {
         struct ax_http2_stream *stream = session->first;
         struct ax_exchange *exchange = stream->exchange;
@@ -445,7 +419,7 @@ http2_session_close(struct ax_session *base)
             stream->next->before = NULL;
         ax_exchange_orphan(exchange);
     }
-    ax_http2_session_leave(session);
+    leave(session);
     if (session->nghttp2)
         nghttp2_session_del(session->nghttp2);
     ax_writer_free(&session->out);
@@ -470,12 +444,14 @@ static const struct ax_session_ops ops = {
 static int
 open_nghttp2(struct ax_http2_session *session)
 {
-    nghttp2_mem memory = {.malloc = http2_alloc,
-                          .free = http2_free,
-                          .calloc = http2_calloc,
-                          .realloc = http2_realloc};
+    struct ax_exchange_pool *pool = session->pool;
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
+    if (!pool->http2_memory)
+        pool->http2_memory = ax_http2_session_memory_new();
+    if (!pool->http2_memory)
+        return NGHTTP2_ERR_NOMEM;
+    nghttp2_mem memory = ax_http2_session_memory_of(pool->http2_memory);
     int failed = ax_fault_here() ? NGHTTP2_ERR_NOMEM : nghttp2_session_callbacks_new(&callbacks);
     if (failed == 0)
         failed = nghttp2_option_new(&option);
@@ -484,6 +460,7 @@ open_nghttp2(struct ax_http2_session *session)
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
         nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+        nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_PER_SECOND);
         failed =
             nghttp2_session_server_new3(&session->nghttp2, callbacks, session, option, &memory);
     }

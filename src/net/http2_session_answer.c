@@ -194,7 +194,7 @@ ax_http2_session_answer(struct ax_http2_stream *stream)
     bool first = !stream->submitted;
     if (exchange->stream && !pieces_sound(exchange)) {
         reset(stream);
-    } else if (first && (exchange->finished || exchange->stream->head_due)) {
+    } else if (first && (exchange->finished || (exchange->stream && exchange->stream->head_due))) {
         if (!exchange->stream)
             ax_exchange_settle(exchange);
         if (!submit_head(stream))

@@ -1,7 +1,7 @@
 /*
  * A session of HTTP/2 seen from inside: http2_session.c (the session's operations, deadlines),
  * http2_session_request.c (what nghttp2 tells of requests), http2_session_answer.c (answers), and
- * http2_session_flood.c (what a client may not do too often).
+ * http2_session_flood.c (what a client may not do too often), http2_session_memory.c.
  */
 #pragma once
 
@@ -28,13 +28,15 @@ struct ax_http2_stream {
     int refusal;          /* status that the head has earned; 0 for none */
     const char *refusal_reason;
     bool head_done;
-    bool request_done; /* nothing more is read of it */
-    bool remote_ended; /* the client has ended its side */
-    bool submitted;    /* the answer's head is with nghttp2 */
-    bool deferred;     /* nghttp2 waits for more of the answer */
-    bool waiting;      /* until fewer answers are unsent */
-    bool gone;         /* the stream is closed: nobody waits for the answer */
-    bool dropped;      /* reported; given back when the session is at rest */
+    bool request_done;   /* nothing more is read of it */
+    bool answered;       /* the answer's end has been sent */
+    size_t unread_bytes; /* that came of the body nevertheless */
+    bool remote_ended;   /* the client has ended its side */
+    bool submitted;      /* the answer's head is with nghttp2 */
+    bool deferred;       /* nghttp2 waits for more of the answer */
+    bool waiting;        /* until fewer answers are unsent */
+    bool gone;           /* the stream is closed: nobody waits for the answer */
+    bool dropped;        /* reported; given back when the session is at rest */
 };
 
 /* A bucket that fills with time: what is legal now and then, and an attack all the time. */
@@ -82,10 +84,6 @@ struct ax_http2_session {
 
 /* ---- http2_session.c ---- */
 
-/* Calls into the session nest; the outermost leave gives back what was dropped. */
-void ax_http2_session_enter(struct ax_http2_session *session);
-void ax_http2_session_leave(struct ax_http2_session *session);
-
 /* Sets the stream's deadline; INT64_MAX takes it off. */
 void ax_http2_session_arm(struct ax_http2_stream *stream, int64_t deadline_ns);
 
@@ -111,9 +109,6 @@ int64_t ax_http2_session_output_ns(struct ax_http2_session *session);
 /* What nghttp2 shall tell us. */
 void ax_http2_session_set_callbacks(nghttp2_session_callbacks *callbacks);
 
-/* Hands a complete request to the service. */
-void ax_http2_session_handle(struct ax_http2_stream *stream);
-
 /* Lets a stream's service go on, and the client with it. */
 void ax_http2_session_run(struct ax_http2_stream *stream);
 
@@ -130,6 +125,11 @@ size_t ax_http2_session_unsent(const struct ax_http2_stream *stream);
 
 /* What nghttp2 has to send goes to the session's output. */
 void ax_http2_session_fill(struct ax_http2_session *session);
+
+/* ---- http2_session_memory.c ---- */
+
+struct ax_http2_memory *ax_http2_session_memory_new(void); /* NULL when memory is short */
+nghttp2_mem ax_http2_session_memory_of(struct ax_http2_memory *memory);
 
 /* ---- http2_session_flood.c ---- */
 

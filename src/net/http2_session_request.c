@@ -5,7 +5,10 @@
 #include "base/number.h"
 #include "net/http2_session_parts.h"
 
-enum { HEADS_IGNORED = 16 }; /* heads of the largest size; more in one, and it is an attack */
+enum {
+    HEADS_IGNORED = 16, /* heads of the largest size; more in one, and it is an attack */
+    UNREAD_BYTES_MAX = 64 * 1024,
+};
 
 #define NS_PER_MS INT64_C(1'000'000)
 
@@ -155,8 +158,9 @@ ax_http2_session_run(struct ax_http2_stream *stream)
     stream->unacked_bytes = held;
 }
 
-void
-ax_http2_session_handle(struct ax_http2_stream *stream)
+/* Hands a complete request to the service, or has it wait until fewer answers are unsent. */
+static void
+request_handle(struct ax_http2_stream *stream)
 {
     struct ax_http2_session *session = stream->session;
     if (session->pending_bytes <= session->config->pending_bytes_max) {
@@ -191,7 +195,7 @@ request_done(struct ax_http2_stream *stream)
     if (!ax_message_end_body(&exchange->message))
         request_refuse(stream, 400, AX_STR("the body ends before its Content-Encoding does"));
     else
-        ax_http2_session_handle(stream);
+        request_handle(stream);
 }
 
 static int
@@ -224,20 +228,17 @@ body_begins(struct ax_http2_stream *stream, size_t body_bytes_max)
     struct ax_http2_session *session = stream->session;
     struct ax_exchange *exchange = stream->exchange;
     const struct ax_http_request *request = &exchange->message.request;
-    exchange->message.body.len_max = body_bytes_max;
-    if (exchange->stream) { /* untaken, and a window more */
-        exchange->message.body.len_max = body_bytes_max + session->config->window_bytes;
-        ax_http2_session_arm(stream, exchange->ctx.deadline_ns);
-        return;
-    }
-    if (request->body_length != UINT64_MAX && request->body_length > body_bytes_max) {
+    bool whole = !exchange->stream; /* else: what is untaken, and a window more */
+    exchange->message.body.len_max = body_bytes_max + (whole ? 0 : session->config->window_bytes);
+    if (whole && request->body_length != UINT64_MAX && request->body_length > body_bytes_max) {
         char text[96];
         int len = snprintf(text, sizeof text, "the body has %llu bytes, at most %zu are taken",
                            (unsigned long long)request->body_length, body_bytes_max);
         request_refuse(stream, 413, (ax_str){text, (size_t)len});
         return;
     }
-    ax_http2_session_arm(stream, session->now_ns + session->config->body_ms * NS_PER_MS);
+    if (whole)
+        ax_http2_session_arm(stream, session->now_ns + session->config->body_ms * NS_PER_MS);
     if (ax_http_header_lists(request, AX_STR("expect"), AX_STR("100-continue")))
         ax_http2_session_interim(stream);
 }
@@ -262,6 +263,8 @@ head_done(struct ax_http2_stream *stream, bool ends)
     struct ax_http_limits limits = exchange->pool->config.limits;
     ax_exchange_head_done(exchange, &limits);
     stream->request_done = exchange->finished;
+    if (exchange->stream && !exchange->finished)
+        ax_http2_session_arm(stream, exchange->ctx.deadline_ns);
     if (!ends && !exchange->finished)
         body_begins(stream, limits.body_bytes_max);
     if (ends)
@@ -316,6 +319,18 @@ stream_add(struct ax_http2_stream *stream, ax_str bytes)
     ax_http2_session_run(stream);
 }
 
+/*
+ * What is still to come is not wanted: RFC 9113 section 8.1. A client that is in the midst of
+ * sending may take that for a failure and forget the answer, so a small rest is rather waited for.
+ */
+static int
+no_more(struct ax_http2_stream *stream)
+{
+    int result = nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
+                                           NGHTTP2_NO_ERROR);
+    return result == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int
 http2_on_body(nghttp2_session *nghttp2, uint8_t flags, int32_t id, const uint8_t *bytes, size_t len,
               void *arg)
@@ -332,7 +347,10 @@ http2_on_body(nghttp2_session *nghttp2, uint8_t flags, int32_t id, const uint8_t
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (stream && !stream->request_done)
         body_add(stream, piece);
-    return 0;
+    if (!stream || !stream->answered)
+        return 0;
+    stream->unread_bytes += len;
+    return stream->unread_bytes > UNREAD_BYTES_MAX ? no_more(stream) : 0;
 }
 
 /* ---- what nghttp2 tells ---- */
@@ -395,9 +413,11 @@ http2_on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *
         stream->exchange->times.written_ns = ax_http2_session_output_ns(session);
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) || stream->remote_ended)
         return 0;
-    int result = nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                           NGHTTP2_NO_ERROR); /* RFC 9113 section 8.1 */
-    return result == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    stream->answered = true;
+    if (stream->exchange->stream)
+        return no_more(stream);
+    ax_http2_session_arm(stream, session->now_ns + session->config->linger_ms * NS_PER_MS);
+    return 0;
 }
 
 static int

@@ -445,6 +445,28 @@ TEST(http2_a_client_that_does_not_answer_a_ping_is_cut)
     http2_bench_close(&bench);
 }
 
+TEST(http2_the_rest_of_a_needless_body_is_waited_for_a_while)
+{
+    static char rest[100'000];
+    for (int how = 0; how < 3; how++) {
+        open_bench();
+        int32_t id = http2_client_ask(&bench.client, "POST", "/none", "", AX_STR("ab"), true);
+        http2_bench_pump(&bench);
+        CHECK(reply_to(id)->status == 404 && !reply_to(id)->closed);
+        if (how == 0)
+            http2_client_more(&bench.client, id, AX_STR("cd"), false);
+        else if (how == 1)
+            http2_client_more(&bench.client, id, (ax_str){rest, sizeof rest}, true);
+        else
+            CHECK(!expire_in(400));
+        http2_bench_pump(&bench);
+        CHECK(reply_to(id)->closed && reply_to(id)->error_code == NGHTTP2_NO_ERROR);
+        CHECK_EQ(bench.answered, 1);
+        CHECK(how != 1 || reply_to(id)->upload.len > 0);
+        http2_bench_close(&bench);
+    }
+}
+
 /* ---- ending ---- */
 
 TEST(http2_a_draining_session_says_goaway_twice_and_ends_what_is_under_way)

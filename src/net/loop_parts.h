@@ -12,6 +12,7 @@
 #include "net/http1_session.h"
 #include "net/http2_session.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "net/wheel.h"
 #include "sys/mutex.h"
 #include "sys/queue.h"
@@ -49,6 +50,7 @@ struct ax_loop {
     struct ax_loop_connection *ready; /* those with answers to send */
     void *data;                       /* of loop_init */
     char *input;                      /* one read's bytes; shared by all connections */
+    char *plain; /* of TLS, on its way through, likewise; NULL when no listener has TLS */
 
     struct ax_queue *calls; /* from any thread */
     struct ax_mutex overflow_mutex;
@@ -66,6 +68,8 @@ struct ax_loops {
     size_t loop_count;
     ax_str *addresses; /* in arena */
     int *ports;
+    bool *secure;       /* which listeners have TLS */
+    struct ax_tls *tls; /* NULL when none has */
     size_t listener_count;
     struct ax_arena *arena;
 

@@ -52,6 +52,18 @@ static const struct ax_setting rows[] = {
      AX_SETTING_BYTES, FIELD(compress_bytes_min), 16 << 10, 0, 1 << 30},
     {"compress_bytes_max", "larger answers are not compressed: the loop would be held up",
      AX_SETTING_BYTES, FIELD(compress_bytes_max), 1 << 20, 0, 1 << 30},
+    {"tls_certificate",
+     "PEM file of the certificate, and those between it and the root, for "
+     "listeners \"tls:HOST:PORT\"",
+     AX_SETTING_TEXT, FIELD(tls.certificate), 0, 0, 0, ""},
+    {"tls_key", "PEM file of its key, without a passphrase", AX_SETTING_TEXT, FIELD(tls.key), 0, 0,
+     0, ""},
+    {"tls_client_ca", "PEM file of who vouches for clients' certificates; empty: none is asked for",
+     AX_SETTING_TEXT, FIELD(tls.client_ca), 0, 0, 0, ""},
+    {"tls_client_required", "whether a client must show a certificate", AX_SETTING_SWITCH,
+     FIELD(tls.client_required), 0, 0, 1},
+    {"tls_allow_1_2", "whether TLS 1.2 is spoken beside 1.3", AX_SETTING_SWITCH,
+     FIELD(tls.allow_1_2), 0, 0, 1},
 };
 
 const struct ax_settings *

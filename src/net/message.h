@@ -3,7 +3,7 @@
  *
  * The head is gathered in a buffer of its largest permitted size, so that slices never move; the
  * body in one that grows up to the limit of its route. Both are used again by the next request.
- * Fed by a parser (http1 now, HTTP/2 later), read by whoever has the exchange.
+ * Fed by a protocol (http1, http2_session), read by whoever has the exchange.
  */
 #pragma once
 

@@ -10,19 +10,44 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/str.h"
 
 struct ax_exchange;
 struct ax_session;
 
-enum { AX_SESSION_PEER_BYTES = 64, AX_SESSION_IOV_MAX = 128 };
+enum { AX_SESSION_PEER_BYTES = 64, AX_SESSION_NAME_BYTES = 256, AX_SESSION_IOV_MAX = 128 };
+
+/* What a client's certificate says. Shared by its connection and exchanges, all of one loop. */
+struct ax_session_identity {
+    size_t ref_count;                    /* of the loop's thread */
+    char subject[AX_SESSION_NAME_BYTES]; /* "CN=a,O=b" (RFC 2253), terminated; "" when too long */
+    char uri[AX_SESSION_NAME_BYTES];     /* the first URI of its other names, or "" */
+};
 
 /* Who is on the other end. */
 struct ax_session_peer {
     char address[AX_SESSION_PEER_BYTES]; /* terminated */
     int listener;
+    bool secure;                          /* over TLS */
+    struct ax_session_identity *identity; /* NULL without a certificate that is vouched for */
 };
+
+/* One user more, or one less: the last one frees it. NULL is fine. Loop thread. */
+static inline void
+ax_session_identity_ref(struct ax_session_identity *identity)
+{
+    if (identity)
+        identity->ref_count++;
+}
+
+static inline void
+ax_session_identity_unref(struct ax_session_identity *identity)
+{
+    if (identity && --identity->ref_count == 0)
+        ax_free(identity);
+}
 
 /* What the session wants of its transport now. */
 struct ax_session_wants {

@@ -3,7 +3,7 @@
 #include "event/checkpoint.h"
 #include "event/vault.h"
 
-enum { KEY_FILE_BYTES_MAX = 4096 };
+enum { KEY_FILE_BYTES_MAX = 4096, SETTINGS_BYTES_MAX = 1 << 20 };
 
 ax_status
 ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax_data_dir *out_dir)
@@ -123,6 +123,20 @@ ax_data_dir_make(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str origi
         memcpy(ctx->error, words, sizeof words);
     }
     return status;
+}
+
+ax_status
+ax_data_dir_set_store(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str url)
+{
+    struct ax_server_settings settings;
+    ax_str text;
+    ax_server_settings_defaults(&settings);
+    AX_TRY(ax_server_settings_set(ctx, &settings, AX_STR("store.url"), url));
+    AX_TRY(ax_file_read_all(ctx, dir->settings, SETTINGS_BYTES_MAX, &text));
+    text = ax_str_printf(ctx->arena, "%.*s\nstore.url: \"%.*s\"\n", AX_FMT(text), AX_FMT(url));
+    if (!text.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for settings");
+    return ax_file_write_atomic(ctx, dir->settings, text); /* what stands last holds */
 }
 
 /* ---- without credentials ---- */

@@ -31,6 +31,9 @@ ax_status ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax
  */
 ax_status ax_data_dir_make(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str origin);
 
+/* Adds store.url to axiom.yaml, over one that stands there. Fails: as ax_settings_set; LIMIT. */
+ax_status ax_data_dir_set_store(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str url);
+
 /*
  * Whether the folder may be served without credentials: it is one made so, or not there, or empty.
  */

@@ -222,6 +222,8 @@ start_tracking_jobs(struct ax_ctx *ctx, struct server *server)
 static bool
 is_loopback(ax_str listen)
 {
+    static const ax_str secure = {"tls:", 4};
+    listen = ax_str_starts(listen, secure) ? ax_str_from(listen, secure.len) : listen;
     return ax_str_starts(listen, AX_STR("127.")) || ax_str_starts(listen, AX_STR("[::1]:")) ||
            ax_str_starts(listen, AX_STR("localhost:")) || ax_str_starts(listen, AX_STR("unix:"));
 }
@@ -463,21 +465,39 @@ close_server(struct ax_ctx *ctx, struct server *server)
 /* ---- running ---- */
 
 static sigset_t
-stop_signals(void)
+own_signals(void)
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     return signals;
+}
+
+/* Waits for the signal that ends the server; SIGHUP reads the certificates again. */
+static int
+wait_for_end(struct ax_ctx *ctx, struct server *server, const sigset_t *signals)
+{
+    int number;
+    for (;;) {
+        sigwait(signals, &number);
+        if (number != SIGHUP)
+            return number;
+        ax_status status = ax_loops_reload(server->loops, ctx);
+        if (status == AX_OK)
+            ax_log(AX_LOG_INFO, NULL, "reloaded", NULL);
+        else
+            ax_log(AX_LOG_ERROR, NULL, "reload_failed", "error", ctx->error, NULL);
+        ctx->error[0] = '\0';
+    }
 }
 
 ax_status
 ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
 {
     struct server server = {.options = options};
-    sigset_t signals = stop_signals();
-    int number;
+    sigset_t signals = own_signals();
     ax_mutex_init(&server.mutex);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
@@ -485,7 +505,7 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
         ax_process_harden();
     ax_status status = open_server(ctx, &server);
     if (status == AX_OK) {
-        sigwait(&signals, &number);
+        int number = wait_for_end(ctx, &server, &signals);
         ax_log(AX_LOG_INFO, NULL, "stopping", "signal", number == SIGTERM ? "TERM" : "INT", NULL);
     }
     char words[AX_ERROR_BYTES_MAX];

@@ -7,6 +7,7 @@
 
 #include "event/ledger.h"
 #include "net/loop.h"
+#include "store/postgres.h"
 #include "store/sqlite.h"
 
 /* Section "tracking": experiments, registry and artifacts as MLflow's client has them. */
@@ -39,12 +40,19 @@ struct ax_scoring_config {
     ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
 };
 
+/* Section "store", before those of its adapter. */
+struct ax_database_config {
+    ax_str url; /* "": SQLite in the data directory; else "postgresql://..." */
+};
+
 struct ax_server_settings {
     struct ax_general_config general;
     struct ax_scoring_config scoring;
     struct ax_loop_config net;
     struct ax_ledger_config ledger;
+    struct ax_database_config database;
     struct ax_sqlite_config store;
+    struct ax_postgres_config postgres; /* its url is taken from database */
     struct ax_tracking_config tracking;
 };
 

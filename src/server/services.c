@@ -240,10 +240,8 @@ open_control_plane(struct ax_ctx *ctx, struct ax_services *services)
 static ax_status
 open_store(struct ax_ctx *ctx, struct ax_services *services)
 {
-    if (!ax_file_exists(services->dir.store) && ax_ledger_size(services->ledger) > 0)
-        return ax_fail(ctx, AX_UNAVAILABLE, "%.*s is gone; restore it from a backup",
-                       AX_FMT(services->dir.store));
-    return ax_adapters_store(ctx, &services->dir, &services->settings, &services->store);
+    return ax_adapters_store(ctx, &services->dir, &services->settings,
+                             ax_ledger_size(services->ledger) > 0, &services->store);
 }
 
 static ax_status
@@ -287,7 +285,7 @@ open_untold(struct ax_ctx *ctx, struct ax_services *services)
     const struct ax_model_server_config server = {.metrics = services->metrics,
                                                   .build_id = services->build_id};
     AX_TRY(ax_model_server_open(ctx, &server, &services->server));
-    AX_TRY(ax_adapters_store(ctx, &services->dir, &services->settings, &services->store));
+    AX_TRY(ax_adapters_store(ctx, &services->dir, &services->settings, false, &services->store));
     AX_TRY(ax_adapters_blob(ctx, services->dir.blobs, &services->blob));
     AX_TRY(open_models(ctx, services, true));
     return open_tracking(ctx, services);

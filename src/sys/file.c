@@ -168,6 +168,19 @@ ax_file_read_at(struct ax_ctx *ctx, ax_file file, uint64_t offset, char *out, si
 }
 
 ax_status
+ax_file_read_next(struct ax_ctx *ctx, ax_file file, char *out, size_t room, size_t *out_len)
+{
+    ssize_t got;
+    do
+        got = AX_OS_CALL(read(file.fd, out, room));
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return file_failed(ctx, file, errno, "read");
+    *out_len = (size_t)got;
+    return AX_OK;
+}
+
+ax_status
 ax_file_write_at(struct ax_ctx *ctx, ax_file file, uint64_t offset, ax_str bytes)
 {
     for (size_t done = 0; done < bytes.len;) {

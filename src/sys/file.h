@@ -31,6 +31,13 @@ ax_status ax_file_size(struct ax_ctx *ctx, ax_file file, uint64_t *out_bytes);
 /* Exactly len bytes at the offset. Fails: CORRUPT when the file ends first; UNAVAILABLE. */
 ax_status ax_file_read_at(struct ax_ctx *ctx, ax_file file, uint64_t offset, char *out, size_t len);
 
+/*
+ * Up to `room` bytes behind what was read last; none at the end. For what is read from front to
+ * back and may be a pipe. Fails: UNAVAILABLE.
+ */
+ax_status ax_file_read_next(struct ax_ctx *ctx, ax_file file, char *out, size_t room,
+                            size_t *out_len);
+
 /* All of bytes at the offset (short writes are continued). Fails: LIMIT (disk full), UNAVAILABLE.
  */
 ax_status ax_file_write_at(struct ax_ctx *ctx, ax_file file, uint64_t offset, ax_str bytes);
@@ -56,7 +63,7 @@ ax_status ax_file_write_atomic(struct ax_ctx *ctx, ax_str path, ax_str bytes);
 ax_status ax_file_sync_folder(struct ax_ctx *ctx, ax_str path);
 
 bool ax_file_exists(ax_str path);
-bool ax_file_is_folder(ax_str path); /* follows links */
+bool ax_file_is_folder(ax_str path);                       /* follows links */
 ax_status ax_file_remove(struct ax_ctx *ctx, ax_str path); /* NOT_FOUND when absent */
 ax_status ax_file_rename(struct ax_ctx *ctx, ax_str from, ax_str to);
 ax_status ax_file_link(struct ax_ctx *ctx, ax_str from, ax_str to);

@@ -116,6 +116,33 @@ TEST(a_prepared_file_is_zeros_on_the_disk)
 }
 
 static void
+in_pieces(struct ax_ctx *ctx)
+{
+    ax_file file;
+    ax_str path = in_folder(ctx, "pieces");
+    char at[8];
+    size_t len = 9;
+    CHECK_EQ(ax_file_write_atomic(ctx, path, AX_STR("front to back")), AX_OK);
+    CHECK_EQ(ax_file_open(ctx, path, AX_FILE_READ, &file), AX_OK);
+    CHECK_EQ(ax_file_read_next(ctx, file, at, sizeof at, &len), AX_OK);
+    CHECK_STR(((ax_str){at, len}), "front to");
+    CHECK_EQ(ax_file_read_next(ctx, file, at, sizeof at, &len), AX_OK);
+    CHECK_STR(((ax_str){at, len}), " back");
+    CHECK_EQ(ax_file_read_next(ctx, file, at, sizeof at, &len), AX_OK);
+    CHECK_EQ(len, 0);
+    ax_file_close(&file);
+    CHECK_EQ(ax_file_open(ctx, ax_str_of(folder), AX_FILE_READ, &file), AX_OK);
+    CHECK_EQ(ax_file_read_next(ctx, file, at, sizeof at, &len), AX_INVALID);
+    CHECK(ax_test_said(ctx, folder));
+    ax_file_close(&file);
+}
+
+TEST(a_file_is_read_from_front_to_back)
+{
+    in_fresh_folder(in_pieces);
+}
+
+static void
 refusals(struct ax_ctx *ctx)
 {
     ax_str all;

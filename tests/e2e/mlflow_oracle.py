@@ -150,9 +150,9 @@ def plain(text):
     return re.sub(r"\{[^{}]*\}", lambda found: "{" + ",".join(sorted(found[0][1:-1].split(", "))) + "}", text)
 
 
-def replay(lines):
+def replay(lines, *options):
     wrong = []
-    with Tracking() as server:
+    with Tracking(*options) as server:
         replaying = Replay(server)
         for number, line in enumerate(lines):
             one = json.loads(line)

@@ -1,0 +1,62 @@
+/*
+ * Calls a library's function many times, as a program that is written in C would.
+ *
+ * bench/engine_peers.py loads this and the libraries to be measured, and hands over what is called.
+ * A call has integers and pointers alone; one of them, the rows, is another at each call, so that
+ * no branch predictor learns a row by heart. Arguments that a function does not have are passed
+ * nonetheless, in registers or on the caller's stack, where both ABIs (System V and AAPCS64) let
+ * them lie: so one loop serves every library.
+ */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sys/clock.h"
+
+enum { ARGUMENTS = 12 };
+
+#define EXPORTED __attribute__((visibility("default")))
+
+struct ax_bench_call {
+    intptr_t (*function)(intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
+                         intptr_t, intptr_t, intptr_t, intptr_t, intptr_t);
+    intptr_t arguments[ARGUMENTS];
+    const intptr_t *turns; /* what the changing argument is, one after the other */
+    int64_t turn_count;
+    int64_t changing; /* place of that argument */
+};
+
+struct ax_bench_linear {
+    const double *weights;
+    int64_t count;
+    double bias;
+};
+
+EXPORTED int64_t ax_bench_calls(struct ax_bench_call *call, int64_t times);
+EXPORTED intptr_t ax_bench_logistic(const struct ax_bench_linear *model, const double *row,
+                                    double *out);
+
+/* Nanoseconds that so many calls take. */
+int64_t
+ax_bench_calls(struct ax_bench_call *call, int64_t times)
+{
+    intptr_t *a = call->arguments;
+    int64_t begin_ns = ax_clock_monotonic_ns();
+    for (int64_t i = 0, turn = 0; i < times; i++) {
+        a[call->changing] = call->turns[turn];
+        call->function(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
+        turn = turn + 1 == call->turn_count ? 0 : turn + 1;
+    }
+    return ax_clock_monotonic_ns() - begin_ns;
+}
+
+/* What one would write by hand: the floor of a linear model. */
+intptr_t
+ax_bench_logistic(const struct ax_bench_linear *model, const double *row, double *out)
+{
+    double sum = model->bias;
+    for (int64_t i = 0; i < model->count; i++)
+        sum += model->weights[i] * row[i];
+    *out = 1 / (1 + exp(-sum));
+    return 0;
+}
