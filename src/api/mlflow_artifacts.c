@@ -374,7 +374,7 @@ static ax_status
 list_run(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request;
-    ax_str uri, path = AX_STR("");
+    ax_str uri = AX_STR(""), path = AX_STR("");
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(run_uri(call, &request, &uri));
     AX_TRY(ax_mlflow_may_text(&request, "path", &path));
@@ -385,7 +385,7 @@ static ax_status
 get_of_run(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request;
-    ax_str uri, path;
+    ax_str uri = AX_STR(""), path;
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_need_text(&request, "path", &path));
     AX_TRY(run_uri(call, &request, &uri));
@@ -396,7 +396,7 @@ static ax_status
 get_of_version(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request;
-    ax_str name, digits, path, uri;
+    ax_str name, digits, path, uri = AX_STR("");
     int64_t version;
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_need_text(&request, "name", &name));
@@ -413,7 +413,7 @@ static ax_status
 list_model(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request;
-    ax_str uri, path = AX_STR("");
+    ax_str uri = AX_STR(""), path = AX_STR("");
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_may_text(&request, "artifact_directory_path", &path));
     AX_TRY(ax_experiment_model_artifact_uri(call->services->experiments, ctx, call->parameters[0],
@@ -425,7 +425,7 @@ static ax_status
 get_of_model(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request;
-    ax_str uri, path;
+    ax_str uri = AX_STR(""), path;
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_need_text(&request, "artifact_file_path", &path));
     AX_TRY(ax_experiment_model_artifact_uri(call->services->experiments, ctx, call->parameters[0],
@@ -439,7 +439,7 @@ upload_of_run(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request = {.call = call, .ctx = ctx};
     struct ax_artifacts_place place;
-    ax_str uri, path;
+    ax_str uri = AX_STR(""), path;
     AX_TRY(ax_mlflow_need_text(&request, "path", &path));
     AX_TRY(run_uri(call, &request, &uri));
     AX_TRY(ax_artifacts_find(artifacts(call), ctx, uri, path, &place));

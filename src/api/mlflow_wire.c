@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/number.h"
+#include "codec/text.h"
 
 enum { NAME_BYTES_MAX = 64, SHOWN_BYTES_MAX = 200 };
 
@@ -107,7 +108,11 @@ query_value(const struct ax_mlflow_request *request, const char *name, ax_str *o
     ax_str rest = request->call->request->query;
     ax_str raw = next_parameter(&rest, name);
     *out = (ax_str){};
-    return raw.at ? ax_http_query_decode(request->ctx, raw, out) : AX_OK;
+    if (!raw.at)
+        return AX_OK;
+    AX_TRY(ax_http_query_decode(request->ctx, raw, out));
+    return ax_utf8_ok(*out) ? AX_OK
+                            : ax_fail(request->ctx, AX_INVALID, "parameter '%s' is no UTF-8", name);
 }
 
 bool
@@ -311,6 +316,8 @@ ax_mlflow_texts(const struct ax_mlflow_request *request, const char *name,
         ax_str rest = request->call->request->query, raw;
         while ((raw = next_parameter(&rest, name)).at) {
             AX_TRY(ax_http_query_decode(ctx, raw, &text));
+            if (!ax_utf8_ok(text))
+                return ax_fail(ctx, AX_INVALID, "parameter '%s' is no UTF-8", name);
             AX_TRY(push_text(ctx, out, text));
         }
         return AX_OK;
@@ -556,6 +563,11 @@ ax_mlflow_guard(const struct ax_call *call, ax_str *out_words)
 {
     ax_str origin = ax_http_header_find(call->request, AX_STR("origin"));
     enum ax_http_method method = call->request->method;
+    for (size_t i = 0; i < AX_ROUTE_PARAMETERS_MAX; i++)
+        if (!ax_utf8_ok(call->parameters[i])) {
+            *out_words = AX_STR("the path is no UTF-8");
+            return 400;
+        }
     if (call->services->governed)
         return 0;
     if (call->request->host.len > 0 && !is_own(call->request->host)) {

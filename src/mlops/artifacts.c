@@ -44,7 +44,7 @@ undo_escapes(struct ax_ctx *ctx, ax_str *path)
 static bool
 has_forbidden(ax_str path)
 {
-    bool found = path.len > PATH_BYTES_MAX || ax_str_starts(path, AX_STR("/"));
+    bool found = path.len > PATH_BYTES_MAX || ax_str_starts(path, AX_STR("/")) || !ax_utf8_ok(path);
     for (size_t i = 0; !found && i < path.len; i++)
         found = path.at[i] == '#' || path.at[i] == '\0' || path.at[i] == '\\';
     return found;

@@ -214,24 +214,29 @@ put_series(struct putting *putting, ax_str key, const struct ax_metric *summary,
         id);
 }
 
+/* A point among others, by key. */
+struct sorted {
+    const struct ax_metric *at;
+};
+
 /* All points of one key. */
 static ax_status
-put_group(struct putting *putting, const struct ax_metric *const *points, size_t count)
+put_group(struct putting *putting, const struct sorted *points, size_t count)
 {
     struct series series;
-    ax_str key = points[0]->key;
+    ax_str key = points[0].at->key;
     AX_TRY(find_series(putting, key, &series));
     bool changed = series.id == 0;
-    struct ax_metric summary = changed ? *points[0] : series.summary;
+    struct ax_metric summary = changed ? *points[0].at : series.summary;
     for (size_t i = 0; i < count; i++)
-        if (greater(points[i], &summary)) {
-            summary = *points[i];
+        if (greater(points[i].at, &summary)) {
+            summary = *points[i].at;
             changed = true;
         }
     if (changed)
         AX_TRY(put_series(putting, key, &summary, &series.id));
     for (size_t i = 0; i < count; i++)
-        AX_TRY(put_point(putting, series.id, points[i]));
+        AX_TRY(put_point(putting, series.id, points[i].at));
     return AX_OK;
 }
 
@@ -264,9 +269,9 @@ put_model_metric(struct putting *putting, const struct ax_metric *metric)
 static int
 by_key(const void *a, const void *b)
 {
-    const struct ax_metric *const *one = a, *const *other = b;
-    int order = ax_str_cmp((*one)->key, (*other)->key);
-    return order ? order : (*one > *other) - (*one < *other);
+    const struct sorted *one = a, *other = b;
+    int order = ax_str_cmp(one->at->key, other->at->key);
+    return order ? order : (one->at > other->at) - (one->at < other->at);
 }
 
 ax_status
@@ -274,21 +279,21 @@ ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
                const struct ax_metrics_logged *metrics)
 {
     struct putting *putting = AX_NEW(ctx->arena, struct putting);
-    const struct ax_metric **sorted =
-        AX_NEW_ARRAY(ctx->arena, const struct ax_metric *, metrics->count + 1);
+    struct sorted *sorted = AX_NEW_ARRAY(ctx->arena, struct sorted, metrics->count + 1);
     size_t key_count = 0;
     if (!putting || !sorted)
         return no_memory(ctx);
     *putting = (struct putting){.tx = tx, .ctx = ctx, .run_id = run_id};
     for (size_t i = 0; i < metrics->count; i++)
-        sorted[i] = &metrics->items[i];
+        sorted[i].at = &metrics->items[i];
     qsort(sorted, metrics->count, sizeof *sorted, by_key);
     for (size_t i = 0; i < metrics->count; i++)
-        key_count += i == 0 || !ax_str_eq(sorted[i]->key, sorted[i - 1]->key);
+        key_count += i == 0 || !ax_str_eq(sorted[i].at->key, sorted[i - 1].at->key);
     if (key_count > SERIES_ONE_BY_ONE)
         AX_TRY(read_all_series(putting));
     for (size_t i = 0, end; i < metrics->count; i = end) {
-        for (end = i + 1; end < metrics->count && ax_str_eq(sorted[end]->key, sorted[i]->key);)
+        for (end = i + 1;
+             end < metrics->count && ax_str_eq(sorted[end].at->key, sorted[i].at->key);)
             end++;
         AX_TRY(put_group(putting, sorted + i, end - i));
     }

@@ -169,6 +169,8 @@ swept(struct ax_ctx *ctx, struct tracking_case *at, int run)
     static const struct ax_experiment_pair pair = {{"k", 1}, {"v", 1}};
     const struct ax_experiment_model_new made = {.experiment_id = AX_STR("0"),
                                                  .name = AX_STR("m"),
+                                                 .model_type = AX_STR(""),
+                                                 .source_run_id = AX_STR(""),
                                                  .params = {&pair, 1},
                                                  .tags = {&pair, 1}};
     (void)run;

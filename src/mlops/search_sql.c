@@ -115,10 +115,6 @@ is_list(const struct ax_search_clause *clause)
 static void
 compare(struct ax_search_sql *sql, const char *column, const struct ax_search_clause *clause)
 {
-    static const char *const signs[] = {
-        [AX_SEARCH_EQ] = "=",  [AX_SEARCH_NE] = "<>", [AX_SEARCH_GT] = ">",
-        [AX_SEARCH_GE] = ">=", [AX_SEARCH_LT] = "<",  [AX_SEARCH_LE] = "<=",
-    };
     if (clause->comparator == AX_SEARCH_LIKE || clause->comparator == AX_SEARCH_ILIKE) {
         compare_like(sql, column, clause);
     } else if (is_list(clause)) {
@@ -130,7 +126,8 @@ compare(struct ax_search_sql *sql, const char *column, const struct ax_search_cl
             ax_search_sql_bind_texts(sql, clause->texts, clause->text_count);
         ax_search_sql_add(sql, ")");
     } else {
-        ax_writer_print(&sql->text, "%s %s ", column, signs[clause->comparator]);
+        ax_writer_print(&sql->text, "%s %s ", column,
+                        ax_search_comparator_name(clause->comparator));
         ax_search_sql_bind(sql, clause->numeric ? ax_store_f64(clause->number)
                                                 : ax_store_text(clause->text));
     }

@@ -31,7 +31,7 @@ static const struct row rows[] = {
     {AX_SEARCH_REGISTERED_MODELS, AX_STORE_SQLITE, "tags.`mlflow.prompt.is_prompt` != 'true'",
      " and r.name not in (select t.model from model_tags t where t.key = $1 and t.value = $2)"},
     {AX_SEARCH_REGISTERED_MODELS, AX_STORE_SQLITE, "tags.k != 'true'",
-     " and r.name in (select t.model from model_tags t where t.key = $1 and t.value <> $2)"},
+     " and r.name in (select t.model from model_tags t where t.key = $1 and t.value != $2)"},
     {AX_SEARCH_MODEL_VERSIONS, AX_STORE_SQLITE, "tags.k = 'v'",
      " and (r.model, r.version) in (select t.model, t.version from model_version_tags t where "
      "t.key = $1 and t.value = $2)"},

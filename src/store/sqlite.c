@@ -69,8 +69,10 @@ const struct ax_settings ax_sqlite_settings = {
              1LL << 40, NULL},
             {"bytes_max", "largest database file; 0: as large as the disk", AX_SETTING_BYTES,
              offsetof(struct ax_sqlite_config, bytes_max), 0, 0, (double)(1LL << 46), NULL},
+            {"cache_bytes", "pages that each connection may keep in memory", AX_SETTING_BYTES,
+             offsetof(struct ax_sqlite_config, cache_bytes), 16 << 20, 1 << 20, 1LL << 36, NULL},
         },
-    .row_count = 4,
+    .row_count = 5,
 };
 
 /* ---- errors ---- */
@@ -149,7 +151,6 @@ open_connection(struct ax_ctx *ctx, const struct sqlite_store *store,
                                 "pragma foreign_keys=on;"
                                 "pragma wal_autocheckpoint=0;"
                                 "pragma trusted_schema=off;"
-                                "pragma cache_size=-2048;"
                                 "pragma temp_store=memory;";
     char limit[64];
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -165,6 +166,10 @@ open_connection(struct ax_ctx *ctx, const struct sqlite_store *store,
     sqlite3_extended_result_codes(out->db, 1);
     sqlite3_busy_timeout(out->db, (int)config->busy_ms_max);
     if (sqlite3_exec(out->db, setup, NULL, NULL, NULL) != SQLITE_OK)
+        return failed(ctx, out->db, store->path);
+    snprintf(limit, sizeof limit, "pragma cache_size=-%lld",
+             (long long)(config->cache_bytes / 1024));
+    if (sqlite3_exec(out->db, limit, NULL, NULL, NULL) != SQLITE_OK)
         return failed(ctx, out->db, store->path);
     if (config->bytes_max > 0) {
         snprintf(limit, sizeof limit, "pragma max_page_count=%lld",

@@ -16,6 +16,7 @@ struct ax_sqlite_config {
     int64_t busy_ms_max;   /* longest wait for a connection or a lock, within the deadline */
     int64_t log_bytes_max; /* write-ahead log above this is moved by the commit that meets it */
     int64_t bytes_max;     /* largest database file; 0: as large as the disk */
+    int64_t cache_bytes;   /* pages that each connection may keep in memory */
 };
 
 /* Section "store": the fields above but path. */
