@@ -94,7 +94,8 @@ show_parameters(ax_str pattern, struct ax_json_writer *json)
 static void
 show_operation(const struct ax_route *route, struct ax_json_writer *json)
 {
-    static const char *const methods[] = {"get", "head", "post", "put", "patch", "delete"};
+    static const char *const methods[] = {"get",   "head",   "post",   "put",
+                                          "patch", "delete", "options"};
     ax_json_key(json, methods[route->method]);
     ax_json_begin_object(json);
     ax_json_member_text(json, "summary", ax_str_of(route->summary));

@@ -129,7 +129,6 @@ TEST(a_database_that_cannot_be_used_is_told_by_its_words)
 static void
 settings(struct ax_ctx *ctx, struct ax_postgres_config *config)
 {
-    CHECK_EQ(do_one(ctx, open_store(ctx, config), "create table t (a bigint)"), AX_OK);
     config->url =
         ax_str_printf(ctx->arena, "%.*s&options=-csynchronous_commit%%3Doff&application_name=bank",
                       AX_FMT(config->url));

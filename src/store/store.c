@@ -8,13 +8,14 @@
 static ax_status
 check_params(struct ax_ctx *ctx, ax_store_params params)
 {
+    const ax_str nul = {"", 1};
     for (size_t i = 0; i < params.count; i++) {
         const ax_store_value *value = &params.items[i];
         if (value->kind == AX_STORE_F64 && isnan(value->f64))
             return ax_fail(ctx, AX_INVALID, "parameter %zu is not a number", i + 1);
         if (value->kind != AX_STORE_TEXT)
             continue;
-        if (!ax_utf8_ok(value->bytes) || memchr(value->bytes.at, '\0', value->bytes.len) != NULL)
+        if (!ax_utf8_ok(value->bytes) || ax_str_find(value->bytes, nul) != SIZE_MAX)
             return ax_fail(ctx, AX_INVALID, "parameter %zu is no UTF-8 text without NUL", i + 1);
     }
     return AX_OK;
