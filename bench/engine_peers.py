@@ -44,7 +44,7 @@ class Call(ctypes.Structure):
                 ("turn_count", ctypes.c_int64), ("changing", ctypes.c_int64)]
 
 
-LOOP = ctypes.CDLL(str(BUILD / "libbench_calls.so"))
+LOOP = ctypes.CDLL(str(BUILD / "bench" / "libbench_calls.so"))
 LOOP.ax_bench_calls.restype = ctypes.c_int64
 LOOP.ax_bench_calls.argtypes = [ctypes.POINTER(Call), ctypes.c_int64]
 
