@@ -99,10 +99,10 @@ class Person:
 class Bank:
     """A data directory, its server and its people."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
-        made = json.loads(run(AXIOM, "init", self.data, "--json"))
+        made = json.loads(run(AXIOM, "init", self.data, "--json", *options))
         self.keys = pathlib.Path(made["keys"])
         self.vkey = self.keys / "ledger.vkey"
         self.people = {}

@@ -8,30 +8,30 @@ create table outbox (
 );
 
 create table users (
-    id          text primary key,
-    name        text not null,
-    kind        text not null check (kind in ('person', 'service')),
+    id          text collate "C" primary key,
+    name        text collate "C" not null,
+    kind        text collate "C" not null check (kind in ('person', 'service')),
     line        bigint not null,
-    manager     text not null,
+    manager     text collate "C" not null,
     roles       bigint not null,
     disabled    bigint not null,
     created_ns  bigint not null
 );
 
 create table tokens (
-    id          text primary key,
-    user_id     text not null references users (id),
-    name        text not null,
-    hash        text not null unique,
+    id          text collate "C" primary key,
+    user_id     text collate "C" not null references users (id),
+    name        text collate "C" not null,
+    hash        text collate "C" not null unique,
     created_ns  bigint not null,
     expires_ns  bigint not null,
     revoked_ns  bigint
 );
 
 create table user_keys (
-    id             text primary key,
-    user_id        text not null references users (id),
-    public_key     text not null unique,
+    id             text collate "C" primary key,
+    user_id        text collate "C" not null references users (id),
+    public_key     text collate "C" not null unique,
     valid_from_ns  bigint not null,
     valid_until_ns bigint not null,
     revoked_ns     bigint

@@ -1,15 +1,15 @@
 -- Validations and findings, proposals and approvals, policies and what is deployed.
 create table validations (
-    id           text primary key,
-    model        text not null,
+    id           text collate "C" primary key,
+    model        text collate "C" not null,
     version      bigint not null,
-    validator    text not null,
-    plan         text not null,
-    plan_digest  text not null,
-    state        text not null,
-    results      text not null,
-    conclusion   text not null,
-    comment      text not null,
+    validator    text collate "C" not null,
+    plan         text collate "C" not null,
+    plan_digest  text collate "C" not null,
+    state        text collate "C" not null,
+    results      text collate "C" not null,
+    conclusion   text collate "C" not null,
+    comment      text collate "C" not null,
     fixed_ns     bigint not null,
     run_ns       bigint,
     concluded_ns bigint,
@@ -18,65 +18,65 @@ create table validations (
 create index validations_by_version on validations (model, version);
 
 create table findings (
-    id            text primary key,
-    validation_id text not null references validations (id),
-    model         text not null,
+    id            text collate "C" primary key,
+    validation_id text collate "C" not null references validations (id),
+    model         text collate "C" not null,
     version       bigint not null,
-    severity      text not null,
-    title         text not null,
-    detail        text not null,
-    state         text not null check (state in ('open', 'closed')),
-    owner         text not null,
-    evidence      text not null,
+    severity      text collate "C" not null,
+    title         text collate "C" not null,
+    detail        text collate "C" not null,
+    state         text collate "C" not null check (state in ('open', 'closed')),
+    owner         text collate "C" not null,
+    evidence      text collate "C" not null,
     opened_ns     bigint not null,
-    closed_by     text not null,
+    closed_by     text collate "C" not null,
     closed_ns     bigint
 );
 create index findings_by_version on findings (model, version);
 
 create table policies (
-    name        text not null,
+    name        text collate "C" not null,
     version     bigint not null,
-    body        text not null,
-    digest      text not null,
-    proposal_id text not null,
+    body        text collate "C" not null,
+    digest      text collate "C" not null,
+    proposal_id text collate "C" not null,
     created_ns  bigint not null,
     primary key (name, version)
 );
 
 create table reason_maps (
-    name        text not null,
+    name        text collate "C" not null,
     version     bigint not null,
-    body        text not null,
-    digest      text not null,
-    proposal_id text not null,
+    body        text collate "C" not null,
+    digest      text collate "C" not null,
+    proposal_id text collate "C" not null,
     created_ns  bigint not null,
     primary key (name, version)
 );
 
 create table deployments (
-    name        text not null,
+    name        text collate "C" not null,
     revision    bigint not null,
-    body        text not null,
-    digest      text not null,
-    proposal_id text not null,
-    created_by  text not null,
+    body        text collate "C" not null,
+    digest      text collate "C" not null,
+    proposal_id text collate "C" not null,
+    created_by  text collate "C" not null,
     created_ns  bigint not null,
     primary key (name, revision)
 );
 
 create table proposals (
-    id            text primary key,
-    kind          text not null,
-    subject       text not null,
-    change        text not null,
-    object_digest text not null,
-    canonical     text not null,
-    digest        text not null,
-    proposer      text not null,
+    id            text collate "C" primary key,
+    kind          text collate "C" not null,
+    subject       text collate "C" not null,
+    change        text collate "C" not null,
+    object_digest text collate "C" not null,
+    canonical     text collate "C" not null,
+    digest        text collate "C" not null,
+    proposer      text collate "C" not null,
     tier          bigint not null,
-    comment       text not null,
-    state         text not null,
+    comment       text collate "C" not null,
+    state         text collate "C" not null,
     created_ns    bigint not null,
     expires_ns    bigint not null,
     decided_ns    bigint
@@ -84,17 +84,17 @@ create table proposals (
 create index proposals_by_state on proposals (state, created_ns);
 
 create table approvals (
-    proposal_id text not null references proposals (id),
-    approver    text not null,
-    verb        text not null check (verb in ('approve', 'reject')),
-    comment     text not null,
-    key_id      text not null,
-    signature   text not null unique,
+    proposal_id text collate "C" not null references proposals (id),
+    approver    text collate "C" not null,
+    verb        text collate "C" not null check (verb in ('approve', 'reject')),
+    comment     text collate "C" not null,
+    key_id      text collate "C" not null,
+    signature   text collate "C" not null unique,
     created_ns  bigint not null,
     primary key (proposal_id, approver)
 );
 
 create table settings (
-    name  text primary key,
-    value text not null
+    name  text collate "C" primary key,
+    value text collate "C" not null
 );

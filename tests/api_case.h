@@ -29,6 +29,8 @@ struct api_case {
     struct ax_model_server *server;
     struct ax_decision_archive *archive;
     struct ax_training *training;
+    struct ax_experiments *experiments;
+    struct ax_artifacts *artifacts;
     struct ax_workers *workers;
     struct ax_api_config config;
     struct ax_api *api;
@@ -214,6 +216,22 @@ api_case_open_serving(struct api_case *at)
 }
 
 static inline void
+api_case_open_tracking(struct api_case *at)
+{
+    struct mlops_case *mlops = &at->mlops;
+    struct ax_ctx *ctx = &at->ctx;
+    const struct ax_experiments_config experiments = {.store = mlops->base.store,
+                                                      .artifact_root = AX_STR("mlflow-artifacts:")};
+    struct ax_artifacts_config artifacts = {.store = mlops->base.store,
+                                            .folder = mlops_case_path(mlops, "artifacts"),
+                                            .default_root = experiments.artifact_root};
+    ax_str blobs = ax_path_join(at->arena, artifacts.folder, AX_STR(AX_ARTIFACTS_BLOBS));
+    CHECK_EQ(ax_experiments_open(ctx, &experiments, &at->experiments), AX_OK);
+    CHECK_EQ(ax_fs_open(ctx, blobs, &artifacts.blob), AX_OK);
+    CHECK_EQ(ax_artifacts_open(ctx, &artifacts, &at->artifacts), AX_OK);
+}
+
+static inline void
 api_case_open_governed(struct api_case *at)
 {
     static const char *const learner[] = {"/bin/false", NULL};
@@ -230,6 +248,7 @@ api_case_open_governed(struct api_case *at)
     mlops_case_open_records(mlops);
     api_case_open_serving(at);
     mlops_case_open_models(mlops);
+    api_case_open_tracking(at);
     const struct ax_training_config training = {.store = mlops->base.store,
                                                 .registry = mlops->registry,
                                                 .datasets = mlops->datasets,
@@ -245,6 +264,8 @@ api_case_open_governed(struct api_case *at)
                                         .registry = mlops->registry,
                                         .datasets = mlops->datasets,
                                         .training = at->training,
+                                        .experiments = at->experiments,
+                                        .artifacts = at->artifacts,
                                         .validations = mlops->validations,
                                         .deployments = mlops->deployments,
                                         .control = mlops->control,
@@ -267,6 +288,8 @@ api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
     body(&ctx, &at);
     api_case_shut(&at);
     ax_training_close(at.training);
+    ax_artifacts_close(at.artifacts);
+    ax_experiments_close(at.experiments);
     ax_decision_archive_close(at.archive);
     ax_model_server_close(at.server);
     ax_decision_index_close(at.index);

@@ -9,7 +9,9 @@
 #include "auth/keystore.h"
 #include "auth/token.h"
 #include "harness.h"
+#include "postgres_case.h"
 #include "store/migrate.h"
+#include "store/postgres.h"
 #include "store/sqlite.h"
 #include "sys/file.h"
 
@@ -20,21 +22,36 @@ struct directory_case {
     struct ax_directory *directory;
 };
 
+/* With AX_TEST_STORE=postgres the same tests run on PostgreSQL, a new database each time. */
+static inline ax_status
+directory_case_open_store(struct ax_ctx *ctx, struct directory_case *made)
+{
+    const char *wanted = getenv("AX_TEST_STORE");
+    struct ax_sqlite_config config;
+    struct ax_postgres_config outside;
+    if (wanted && strcmp(wanted, "postgres") == 0 && postgres_case_there()) {
+        ax_settings_defaults(&ax_postgres_settings, &outside);
+        outside.url = postgres_case_database(ctx);
+        outside.busy_ms_max = 200;
+        return ax_postgres_open(ctx, &outside, &made->store);
+    }
+    ax_settings_defaults(&ax_sqlite_settings, &config);
+    config.reader_count = 1;
+    config.busy_ms_max = 200;
+    config.path = ax_str_printf(ctx->arena, "%s/store.db", made->folder);
+    return config.path.at ? ax_sqlite_open(ctx, &config, &made->store) : AX_LIMIT;
+}
+
 /* The store alone. Faults are for what is tested, not for this. */
 static inline void
 directory_case_make(struct ax_ctx *ctx, struct directory_case *made)
 {
     int version;
-    struct ax_sqlite_config config;
-    ax_settings_defaults(&ax_sqlite_settings, &config);
-    config.reader_count = 1;
-    config.busy_ms_max = 200;
     snprintf(made->folder, sizeof made->folder, "%s/axiom-auth-XXXXXX",
              ax_file_exists(AX_STR("/dev/shm")) ? "/dev/shm" : "/tmp");
     CHECK(mkdtemp(made->folder) != NULL);
     snprintf(made->cache, sizeof made->cache, "%s/directory.json", made->folder);
-    config.path = ax_str_printf(ctx->arena, "%s/store.db", made->folder);
-    CHECK_EQ(ax_sqlite_open(ctx, &config, &made->store), AX_OK);
+    CHECK_EQ(directory_case_open_store(ctx, made), AX_OK);
     CHECK_EQ(ax_migrate(made->store, ctx, &version), AX_OK);
 }
 

@@ -2,6 +2,7 @@
 
 #include <float.h>
 
+#include "base/assert.h"
 #include "harness.h"
 
 enum { POOL_MAX = 1024, SET_WORDS_MAX = 4 };
@@ -18,7 +19,16 @@ next(uint64_t *state)
 static size_t
 below(uint64_t *state, size_t limit)
 {
-    return limit == 0 ? 0 : next(state) % limit;
+    AX_ASSERT(limit > 0);
+    return next(state) % limit;
+}
+
+/* A quarter of 32. */
+static uint32_t
+some_bits(uint64_t *state)
+{
+    uint64_t half = next(state);
+    return (uint32_t)(half & next(state));
 }
 
 static bool
@@ -87,7 +97,7 @@ make_split(const struct kernel_case *about, struct ax_forest *forest, uint64_t *
         node->set.at = (uint32_t)forest->set_words;
         node->set.words = 1 + (uint32_t)below(state, SET_WORDS_MAX);
         for (uint32_t w = 0; w < node->set.words; w++)
-            forest->sets[forest->set_words++] = (uint32_t)(next(state) & next(state));
+            forest->sets[forest->set_words++] = some_bits(state);
     }
 }
 
@@ -243,7 +253,7 @@ kernel_case_rows(struct ax_ctx *ctx, const struct ax_forest *forest, uint64_t se
     uint64_t state = seed * 31 + 77;
     size_t cells = count * forest->feature_count;
     double *wide = AX_NEW_ARRAY(ctx->arena, double, cells + 1);
-    float *narrow = (float *)wide;
+    float *narrow = (void *)wide;
     for (size_t i = 0; i < cells; i++) {
         double x = cell(forest, (int32_t)(i % forest->feature_count), &state);
         if (f32)

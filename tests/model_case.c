@@ -219,6 +219,9 @@ model_case_score(struct ax_ctx *ctx, const struct ax_engine *engine,
         answer.leaf = AX_NEW_ARRAY(ctx->arena, int32_t, rows * signature->tree_count);
     if (call->outputs & AX_ENGINE_POINTS)
         answer.points = AX_NEW_ARRAY(ctx->arena, double, rows);
+    if (call->outputs & AX_ENGINE_INTERACTIONS)
+        answer.interactions =
+            AX_NEW_ARRAY(ctx->arena, double, rows *block *(signature->feature_count + 1));
     size_t scratch_bytes = ax_engine_scratch_bytes(engine, call->outputs, call->background);
     void *scratch =
         ax_alloc(1, scratch_bytes ? scratch_bytes : 1); /* of its exact size, for ASan */

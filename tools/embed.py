@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns files into a C array of struct ax_migrate_file: embed.py OUTPUT FILE..."""
+"""Turns files into a C array of structs of name and bytes: embed.py OUTPUT HEADER STRUCT FILE..."""
 import os
 import sys
 
@@ -10,8 +10,8 @@ def rows(data):
 
 
 def main():
-    output, files = sys.argv[1], sorted(sys.argv[2:])
-    text = ['#include "store/migrate.h"', ""]
+    output, header, struct, files = *sys.argv[1:4], sorted(sys.argv[4:])
+    text = [f'#include "{header}"', ""]
     entries = []
     for number, path in enumerate(files):
         with open(path, "rb") as file:
@@ -19,8 +19,8 @@ def main():
         text += [f"static const unsigned char file_{number}[] = {{", *rows(data), "};"]
         name = os.path.basename(path)
         entries.append(f'    {{{{"{name}", {len(name)}}}, {{(const char *)file_{number}, {len(data)}}}}},')
-    text += ["", "const struct ax_migrate_file ax_migrate_files[] = {", *entries, "};",
-             f"const size_t ax_migrate_file_count = {len(files)};", ""]
+    text += ["", f"const struct {struct} {struct}s[] = {{", *entries, "};",
+             f"const size_t {struct}_count = {len(files)};", ""]
     with open(output, "w", encoding="utf-8") as file:
         file.write("\n".join(text))
 

@@ -8,7 +8,9 @@
 #pragma once
 
 #include "auth/directory.h"
+#include "mlops/artifacts.h"
 #include "mlops/change_control.h"
+#include "mlops/experiment.h"
 #include "mlops/training_pipeline.h"
 #include "mlops/validation.h"
 #include "net/exchange.h"
@@ -35,7 +37,10 @@ struct ax_api_host {
     void (*show_unloaded)(void *arg, struct ax_json_writer *out);
 };
 
-/* All kept. In development mode only server, metrics, workers and host are there. */
+/*
+ * All kept. In development mode only server, metrics, workers and host are there; with a folder to
+ * track experiments in, what that needs too.
+ */
 struct ax_api_config {
     bool governed;
     const unsigned *listener_dialects; /* of each listener: dialect.h */
@@ -50,6 +55,8 @@ struct ax_api_config {
     struct ax_directory *directory;
     struct ax_store *store;
     struct ax_registry *registry;
+    struct ax_experiments *experiments;
+    struct ax_artifacts *artifacts;
     struct ax_datasets *datasets;
     struct ax_training *training;
     struct ax_validations *validations;

@@ -1,5 +1,6 @@
 #include "api/inference.h"
 
+#include "api/inference_decide.h"
 #include "sys/clock.h"
 
 enum { LOOP_BODY_BYTES_MAX = 64 << 10, LOOP_EXPLAINED_ROWS_MAX = 4 };
@@ -9,7 +10,11 @@ ax_inference_find(struct ax_ctx *ctx, struct ax_lane *lane,
                   const struct ax_inference_target *target, struct ax_loaded_model **out_model)
 {
     const struct ax_plan *plan = ax_lane_plan(lane);
+    const struct ax_plan_deployment *deployment =
+        plan ? ax_plan_deployment(plan, target->model) : NULL;
     struct ax_loaded_model *any = plan ? ax_plan_model(plan, target->model, 0) : NULL;
+    if (deployment && target->version == 0)
+        any = deployment->champion.model;
     struct ax_loaded_model *found =
         any && target->version ? ax_plan_model(plan, target->model, target->version) : any;
     if (!found)
@@ -118,6 +123,10 @@ ax_status
 ax_inference_serve(struct ax_call *call, struct ax_ctx *ctx,
                    const struct ax_inference_target *target)
 {
+    bool decides;
+    AX_TRY(ax_inference_decides(call, ctx, target, &decides));
+    if (decides)
+        return ax_inference_decide(call, ctx, target);
     call->data = target;
     if (call->request->body.len > LOOP_BODY_BYTES_MAX)
         return ax_call_to_worker(call, ctx, serve_on_worker);

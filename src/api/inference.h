@@ -27,7 +27,7 @@ struct ax_inference_dialect {
     ax_status (*unknown)(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version);
 };
 
-/* Which model a request is for. */
+/* Which model a request is for; a deployment's name stands for its champion. */
 struct ax_inference_target {
     ax_str model;
     int64_t version; /* 0: the newest */

@@ -41,18 +41,6 @@ show_config_ports(struct ax_json_writer *json, const char *key, const struct ax_
     ax_json_end_array(json);
 }
 
-/* Rows of one call are the first dimension, where every tensor leaves that open. */
-static bool
-is_batched(const struct ax_engine_graph *ports)
-{
-    bool batched = ports->input_count > 0;
-    for (size_t i = 0; i < ports->input_count; i++)
-        batched &= ports->inputs[i].dim_count > 0 && ports->inputs[i].shape[0] < 0;
-    for (size_t i = 0; i < ports->output_count; i++)
-        batched &= ports->outputs[i].dim_count > 0 && ports->outputs[i].shape[0] < 0;
-    return batched;
-}
-
 static ax_status
 config(struct ax_call *call, struct ax_ctx *ctx)
 {
@@ -60,7 +48,7 @@ config(struct ax_call *call, struct ax_ctx *ctx)
     struct ax_engine_graph ports;
     AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
     AX_TRY(ax_inference_ports(ctx, model, &ports));
-    bool batched = is_batched(&ports);
+    bool batched = ax_inference_batched(&ports);
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
     ax_json_member_text(json, "name", model->model);

@@ -4,7 +4,8 @@
 
 #include "base/number.h"
 
-static const char *const output_names[] = {"predict", "margin", "contributions", "leaf", "reasons"};
+static const char *const output_names[] = {"predict", "margin",  "contributions", "leaf",
+                                           "reasons", "outcome", "score",         "decision_id"};
 
 static const struct ax_engine_signature *
 engine_of(const struct ax_loaded_model *model)
@@ -41,6 +42,12 @@ show_tensor(struct ax_json_writer *json, ax_str name, enum ax_tensor_type type,
         ax_json_put_i64(json, shape[i]);
     ax_json_end_array(json);
     ax_json_end_object(json);
+}
+
+ax_str
+ax_inference_output_name(enum ax_inference_output output)
+{
+    return ax_str_of(output_names[output]);
 }
 
 /* ---- the tensors of a model ---- */
@@ -93,6 +100,17 @@ ax_inference_ports(struct ax_ctx *ctx, const struct ax_loaded_model *model,
     ports.outputs = output;
     *out_ports = ports;
     return AX_OK;
+}
+
+bool
+ax_inference_batched(const struct ax_engine_graph *ports)
+{
+    bool batched = ports->input_count > 0;
+    for (size_t i = 0; i < ports->input_count; i++)
+        batched &= ports->inputs[i].dim_count > 0 && ports->inputs[i].shape[0] < 0;
+    for (size_t i = 0; i < ports->output_count; i++)
+        batched &= ports->outputs[i].dim_count > 0 && ports->outputs[i].shape[0] < 0;
+    return batched;
 }
 
 /* ---- metadata ---- */
@@ -523,8 +541,9 @@ struct scored {
 static unsigned
 engine_outputs(const struct ax_inference *inference)
 {
-    static const unsigned bits[] = {AX_ENGINE_RESPONSE, AX_ENGINE_MARGIN, AX_ENGINE_CONTRIBUTIONS,
-                                    AX_ENGINE_LEAF, AX_ENGINE_CONTRIBUTIONS};
+    static const unsigned bits[AX_INFERENCE_OUTPUTS_MAX] = {AX_ENGINE_RESPONSE, AX_ENGINE_MARGIN,
+                                                            AX_ENGINE_CONTRIBUTIONS, AX_ENGINE_LEAF,
+                                                            AX_ENGINE_CONTRIBUTIONS};
     unsigned outputs = 0;
     for (size_t i = 0; i < inference->output_count; i++)
         outputs |= bits[inference->outputs[i]];
@@ -557,13 +576,12 @@ score(struct ax_ctx *ctx, const struct ax_inference *inference, void *scratch, s
     return ax_engine_score(inference->model->engine, ctx, &call, scratch, answer);
 }
 
-/* Doubles as the type the model computed in; for FP32 the narrowing loses nothing. */
-static ax_status
-put_numbers(struct ax_ctx *ctx, const struct ax_inference *inference, const double *values,
-            struct ax_tensor *tensor)
+ax_status
+ax_inference_narrow(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                    struct ax_tensor *tensor)
 {
-    tensor->type = number_type(engine_of(inference->model)->output);
-    tensor->data = values;
+    const double *values = tensor->data;
+    tensor->type = number_type(engine_of(model)->output);
     if (tensor->type == AX_TENSOR_FP64)
         return AX_OK;
     float *narrow = AX_NEW_ARRAY(ctx->arena, float, tensor->count);
@@ -621,10 +639,12 @@ put_output(struct ax_ctx *ctx, const struct scored *scored, enum ax_inference_ou
     switch (output) {
     case AX_INFERENCE_PREDICT:
         set_shape(tensor, rows, engine->response_count, 0);
-        return put_numbers(ctx, inference, scored->answer.response, tensor);
+        tensor->data = scored->answer.response;
+        return ax_inference_narrow(ctx, inference->model, tensor);
     case AX_INFERENCE_MARGIN:
         set_shape(tensor, rows, engine->margin_count, 0);
-        return put_numbers(ctx, inference, scored->answer.margin, tensor);
+        tensor->data = scored->answer.margin;
+        return ax_inference_narrow(ctx, inference->model, tensor);
     case AX_INFERENCE_CONTRIBUTIONS:
         set_shape(tensor, rows, engine->margin_count, engine->feature_count + 1);
         tensor->type = AX_TENSOR_FP64;
@@ -638,8 +658,14 @@ put_output(struct ax_ctx *ctx, const struct scored *scored, enum ax_inference_ou
     case AX_INFERENCE_REASONS:
         set_shape(tensor, rows, 1, (size_t)inference->deployment->policy->reasons_max);
         return put_reasons(ctx, scored, tensor);
+    case AX_INFERENCE_OUTCOME:
+    case AX_INFERENCE_SCORE:
+    case AX_INFERENCE_DECISION_ID:
+        break;
     }
-    return AX_INTERNAL;
+    return ax_fail(ctx, AX_INVALID,
+                   "output '%.*s': only a client's decisions of a deployment have it",
+                   AX_FMT(tensor->name));
 }
 
 static ax_status

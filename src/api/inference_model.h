@@ -11,7 +11,7 @@
 #include "codec/tensor_json.h"
 #include "serving/plan.h"
 
-enum { AX_INFERENCE_OUTPUTS_MAX = 5, AX_INFERENCE_ROWS_MAX = 1 << 24 };
+enum { AX_INFERENCE_OUTPUTS_MAX = 8, AX_INFERENCE_ROWS_MAX = 1 << 24 };
 
 enum ax_inference_output {
     AX_INFERENCE_PREDICT,
@@ -19,6 +19,9 @@ enum ax_inference_output {
     AX_INFERENCE_CONTRIBUTIONS,
     AX_INFERENCE_LEAF,
     AX_INFERENCE_REASONS,
+    AX_INFERENCE_OUTCOME, /* from here on only of decisions: inference_decide.h */
+    AX_INFERENCE_SCORE,
+    AX_INFERENCE_DECISION_ID,
 };
 
 /* A request understood: what to score and what to give. */
@@ -35,9 +38,14 @@ struct ax_inference {
     const size_t *graph_outputs;          /* output_count indices of the graph's outputs */
 };
 
+ax_str ax_inference_output_name(enum ax_inference_output output);
+
 /* The tensors that a model takes and, unless others are named, gives. In ctx->arena. */
 ax_status ax_inference_ports(struct ax_ctx *ctx, const struct ax_loaded_model *model,
                              struct ax_engine_graph *out_ports);
+
+/* Whether rows of one call are the first dimension: every tensor leaves that open. */
+bool ax_inference_batched(const struct ax_engine_graph *ports);
 
 /* The model's metadata as the protocol has it: name, versions, platform, inputs, outputs. */
 ax_status ax_inference_show(struct ax_ctx *ctx, const struct ax_loaded_model *model,
@@ -51,6 +59,10 @@ ax_status ax_inference_prepare(struct ax_ctx *ctx, const struct ax_loaded_model 
                                const struct ax_plan *plan,
                                const struct ax_tensor_json_request *request,
                                struct ax_inference *out_inference);
+
+/* Doubles of an output as the type the model computed in; for FP32 the narrowing loses nothing. */
+ax_status ax_inference_narrow(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                              struct ax_tensor *tensor);
 
 /* Whether it asks for Shapley values, which cost a hundred times a score. */
 bool ax_inference_explains(const struct ax_inference *inference);

@@ -38,7 +38,7 @@ infer(struct ax_ctx *ctx, const struct served *served, const char *text,
 {
     struct ax_inference inference;
     AX_TRY(prepare(ctx, served, text, &inference));
-    void *scratch = ax_arena_alloc(ctx->arena, 64, served->model->scratch_bytes + 1);
+    void *scratch = ax_arena_alloc(ctx->arena, 1, served->model->scratch_bytes + 1);
     if (!scratch)
         return ax_fail(ctx, AX_LIMIT, "no memory to score");
     return ax_inference_run(ctx, &inference, scratch, out_tensors, out_count);
@@ -109,7 +109,7 @@ score_directly(struct ax_ctx *ctx, const struct served *served, const double *ro
     out->margin = AX_NEW_ARRAY(ctx->arena, double, 2 * width);
     out->contributions = AX_NEW_ARRAY(ctx->arena, double, 2 * width * 4);
     out->leaf = AX_NEW_ARRAY(ctx->arena, int32_t, 2 * engine->tree_count);
-    void *scratch = ax_arena_alloc(ctx->arena, 64, served->model->scratch_bytes + 1);
+    void *scratch = ax_arena_alloc(ctx->arena, 1, served->model->scratch_bytes + 1);
     CHECK_EQ(ax_engine_score(served->model->engine, ctx, &call, scratch, out), AX_OK);
 }
 

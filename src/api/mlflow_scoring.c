@@ -1,9 +1,10 @@
 /*
- * The scoring server of MLflow: /invocations, /ping.
+ * The scoring server of MLflow: /invocations, /health, /version.
  *
  * Source: mlflow.md section 10 (what `mlflow models serve` answers).
  */
 #include "api/inference.h"
+#include "api/mlflow_wire.h"
 #include "api/row_json.h"
 
 /* ---- errors ---- */
@@ -206,7 +207,32 @@ invocations_of(struct ax_call *call, struct ax_ctx *ctx)
     return serve(call, ctx, call->parameters[0]);
 }
 
+/* What MLflow's servers say of themselves, those that track as those that score. */
+static ax_status
+plain_text(struct ax_call *call, ax_str text)
+{
+    ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("text/html; charset=utf-8"));
+    ax_writer_bytes(ax_exchange_body(call->exchange), text);
+    return AX_OK;
+}
+
+static ax_status
+health(struct ax_call *call, struct ax_ctx *)
+{
+    return plain_text(call, AX_STR("OK"));
+}
+
+static ax_status
+version(struct ax_call *call, struct ax_ctx *)
+{
+    return plain_text(call, AX_STR(AX_MLFLOW_VERSION));
+}
+
 static const struct ax_route routes[] = {
+    {AX_HTTP_GET, "/health", AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, health,
+     "MLflow: whether the server runs"},
+    {AX_HTTP_GET, "/version", AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, version,
+     "MLflow: the version of its API that is spoken"},
     {AX_HTTP_POST, "/invocations", AX_PERMISSION_PREDICT, AX_ROUTE_LOOP, AX_ROUTE_BYTES,
      AX_ROUTE_LARGE_BODY, invocations, "Scores rows with scoring.default_model (MLflow)"},
     {AX_HTTP_POST, "/models/{model}/invocations", AX_PERMISSION_PREDICT, AX_ROUTE_LOOP,

@@ -1,10 +1,12 @@
 #include "api/route.h"
 
 #include "api/path_tree.h"
+#include "api/rpc.h"
 #include "auth/token.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
+#include "codec/text.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -17,6 +19,7 @@ struct ax_api {
     struct ax_metric *requests[6]; /* by hundreds of the status: [2] is 2xx */
     struct ax_metric *refused;     /* before a route was known */
     struct ax_metric *seconds;
+    struct ax_grpc grpc;
 };
 
 /* What a row of a table is found as: the tables know nothing of each other. */
@@ -32,16 +35,39 @@ struct loop_data {
 };
 
 const struct ax_route_table *const ax_route_tables[] = {
-    &ax_health_table,         &ax_inference_rest_table, &ax_inference_admin_table,
-    &ax_tfserving_table,      &ax_torchserve_table,     &ax_torchserve_management_table,
-    &ax_mlflow_scoring_table, &ax_v1_decisions_table,   &ax_v1_models_table,
-    &ax_v1_governance_table,  &ax_v1_ledger_table,      &ax_v1_users_table,
-    &ax_v1_description_table,
+    &ax_health_table,          &ax_inference_rest_table,   &ax_inference_admin_table,
+    &ax_tfserving_table,       &ax_torchserve_table,       &ax_torchserve_management_table,
+    &ax_mlflow_scoring_table,  &ax_v1_decisions_table,     &ax_v1_models_table,
+    &ax_v1_governance_table,   &ax_v1_ledger_table,        &ax_v1_users_table,
+    &ax_v1_description_table,  &ax_mlflow_tracking_table,  &ax_mlflow_models_table,
+    &ax_mlflow_registry_table, &ax_mlflow_artifacts_table, &ax_mlflow_meta_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 
+static ax_status admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx);
+
 /* ---- opening ---- */
+
+static ax_status
+add_route(struct ax_ctx *ctx, struct ax_api *api, const struct place *place, const char *pattern)
+{
+    if (ax_path_tree_add(api->paths, pattern, (size_t)place->route->method, place))
+        return AX_OK;
+    return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", pattern);
+}
+
+/* What pages in a browser call: "/api/2.0/..." at "/ajax-api/2.0/...". */
+static ax_status
+add_twin(struct ax_ctx *ctx, struct ax_api *api, const struct place *place)
+{
+    ax_str pattern = ax_str_of(place->route->pattern);
+    if (!ax_str_starts(pattern, AX_STR("/api/")))
+        return AX_OK;
+    ax_str twin = ax_str_printf(api->arena, "/ajax-%s", place->route->pattern + 1);
+    const char *copy = twin.at ? ax_str_c(api->arena, twin) : NULL;
+    return copy ? add_route(ctx, api, place, copy) : ax_fail(ctx, AX_LIMIT, "no memory for routes");
+}
 
 static ax_status
 add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *table)
@@ -52,11 +78,18 @@ add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *t
             return ax_fail(ctx, AX_LIMIT, "no memory for routes");
         place->route = &table->routes[i];
         place->table = table;
-        if (!ax_path_tree_add(api->paths, place->route->pattern, (size_t)place->route->method,
-                              place))
-            return ax_fail(ctx, AX_INTERNAL, "route %s is there twice", place->route->pattern);
+        AX_TRY(add_route(ctx, api, place, place->route->pattern));
+        if (table->tracked)
+            AX_TRY(add_twin(ctx, api, place));
     }
     return AX_OK;
+}
+
+static bool
+is_offered(const struct ax_api_config *config, const struct ax_route_table *table)
+{
+    return (config->governed || !table->governed) &&
+           (config->governed || config->experiments || !table->tracked);
 }
 
 static void
@@ -88,9 +121,13 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
     if (!api->paths)
         return ax_fail(ctx, AX_LIMIT, "no memory for routes");
     for (size_t i = 0; i < ax_route_table_count; i++)
-        if (config->governed || !ax_route_tables[i]->governed)
+        if (is_offered(config, ax_route_tables[i]))
             AX_TRY(add_table(ctx, api, ax_route_tables[i]));
     make_metrics(api);
+    api->grpc = (struct ax_grpc){.arg = api,
+                                 .services = ax_rpc_services,
+                                 .service_count = ax_rpc_service_count,
+                                 .admit = admit};
     *out_api = ax_take(api);
     return AX_OK;
 }
@@ -106,6 +143,15 @@ ax_api_close(struct ax_api *api)
 }
 
 /* ---- refusing ---- */
+
+/* "//api/v1" is "/api/v1": some clients join a base that ends in a slash. */
+static ax_str
+plain_path(ax_str path)
+{
+    while (ax_str_starts(path, AX_STR("//")))
+        path = ax_str_from(path, 1);
+    return path;
+}
 
 /* What a call's listener speaks, a bit a dialect. */
 static unsigned
@@ -128,6 +174,9 @@ table_of(const struct ax_call *call)
         ax_str start;
         const struct ax_route_table *table;
     } starts[] = {
+        {{"/api/2.0", 8}, &ax_mlflow_tracking_table},
+        {{"/api/3.0", 8}, &ax_mlflow_tracking_table},
+        {{"/ajax-api/", 10}, &ax_mlflow_tracking_table},
         {{"/api/", 5}, &ax_v1_models_table},
         {{"/v2", 3}, &ax_inference_rest_table},
         {{"/v1/", 4}, &ax_tfserving_table},
@@ -141,9 +190,9 @@ table_of(const struct ax_call *call)
         {{"", 0}, &ax_mlflow_scoring_table},
     };
     unsigned spoken = dialects_of(call);
+    ax_str path = plain_path(call->request->path);
     for (size_t i = 0; i < AX_COUNT_OF(starts); i++)
-        if (ax_str_starts(call->request->path, starts[i].start) &&
-            (spoken >> starts[i].table->dialect & 1))
+        if (ax_str_starts(path, starts[i].start) && (spoken >> starts[i].table->dialect & 1))
             return starts[i].table;
     return &ax_v1_models_table;
 }
@@ -191,6 +240,10 @@ ax_call_defer(struct ax_call *call)
 void
 ax_call_end(struct ax_call *call, ax_status status)
 {
+    if (call->end) {
+        call->end(call, status);
+        return;
+    }
     if (status != AX_OK)
         refuse_status(call, status);
     ax_exchange_finish(call->exchange);
@@ -325,6 +378,10 @@ ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
 static void
 handle(void *arg, struct ax_exchange *exchange)
 {
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_handle(exchange);
+        return;
+    }
     struct ax_api *api = arg;
     struct ax_call *call = *ax_exchange_slot(exchange);
     AX_ASSERT(call != NULL && call->route != NULL);
@@ -371,7 +428,7 @@ static int
 find_route(struct ax_api *api, struct ax_call *call)
 {
     struct ax_path_match match;
-    if (!ax_path_tree_find(api->paths, call->request->path, &match))
+    if (!ax_path_tree_find(api->paths, plain_path(call->request->path), &match))
         return 404;
     enum ax_http_method method = call->request->method;
     if (method == AX_HTTP_HEAD)
@@ -396,31 +453,79 @@ find_route(struct ax_api *api, struct ax_call *call)
     return 0;
 }
 
+/*
+ * "Basic <name:token>", as MLFLOW_TRACKING_USERNAME and _PASSWORD arrive, made the bearer of that
+ * token, with the name beside it; any other header stays.
+ */
+static ax_status
+take_basic(struct ax_ctx *ctx, ax_str *header, ax_str *out_name)
+{
+    ax_str pair, token, name;
+    if (!ax_str_starts(*header, AX_STR("Basic ")))
+        return AX_OK;
+    if (ax_base64_decode(ctx, ax_str_trim(ax_str_from(*header, 6)), &pair) != AX_OK)
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "the credentials cannot be read");
+    token = pair;
+    if (!ax_str_cut(&token, ':', &name) || !token.at || name.len == 0)
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "a name and a token are expected");
+    *out_name = name;
+    *header = ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(token));
+    return header->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for credentials");
+}
+
 /* Who asks: the bearer of a token, or in development mode whoever reaches the loopback address. */
 static ax_status
-authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx)
+authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx,
+             enum ax_permission permission)
 {
     if (!api->config.governed) {
         call->actor = (struct ax_actor){.id = AX_STR("developer"),
                                         .kind = AX_ACTOR_PERSON,
                                         .authenticated_by = AX_STR("development")};
-    } else if (call->route->permission != AX_PERMISSION_PUBLIC) {
+    } else if (permission != AX_PERMISSION_PUBLIC) {
         ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
         ax_str peer = ax_exchange_peer(call->exchange);
+        ax_str name = AX_STR("");
+        if (call->table && call->table->tracked)
+            AX_TRY(take_basic(ctx, &header, &name));
         AX_TRY(ax_token_authenticate(api->config.directory, ctx, header, peer, &call->actor));
+        if (name.len > 0 && !ax_str_eq(name, call->actor.id))
+            return ax_fail(ctx, AX_UNAUTHENTICATED, "the token is not of the user who was named");
         ctx->actor = &call->actor;
-        return ax_policy_check(ctx, &call->actor, call->route->permission);
+        return ax_policy_check(ctx, &call->actor, permission);
     }
     ctx->actor = &call->actor;
     return AX_OK;
 }
 
-/* Bodies arrive as they are: nobody here takes them apart again. */
-static bool
-coded(const struct ax_http_request *request)
+static struct ax_call *
+new_call(struct ax_api *api, struct ax_exchange *exchange)
 {
-    ax_str coding = ax_http_header_find(request, AX_STR("content-encoding"));
-    return coding.at && coding.len && !ax_str_eq_ignoring_case(coding, AX_STR("identity"));
+    struct loop_data *data = ax_exchange_loop_data(exchange);
+    struct ax_call *call = AX_NEW(ax_exchange_ctx(exchange)->arena, struct ax_call);
+    if (call)
+        *call = (struct ax_call){.api = api,
+                                 .services = &api->config,
+                                 .exchange = exchange,
+                                 .request = ax_exchange_request(exchange),
+                                 .lane = data->lane};
+    return call;
+}
+
+/* The head of a gRPC call: what its method asks of the caller. */
+static ax_status
+admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx)
+{
+    struct ax_api *api = arg;
+    const struct ax_rpc *rpc = ax_grpc_method(grpc)->more;
+    struct ax_call *call = new_call(api, ax_grpc_exchange(grpc));
+    if (!call)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a call");
+    call->grpc = grpc;
+    *ax_grpc_slot(grpc) = call;
+    if (!(dialects_of(call) >> AX_DIALECT_INFERENCE & 1))
+        return ax_fail(ctx, AX_UNSUPPORTED, "this listener does not speak gRPC");
+    return authenticate(api, call, ctx, rpc->permission);
 }
 
 static void
@@ -428,32 +533,34 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 {
     struct ax_api *api = arg;
     struct ax_ctx *ctx = ax_exchange_ctx(exchange);
-    struct loop_data *data = ax_exchange_loop_data(exchange);
-    struct ax_call *call = AX_NEW(ctx->arena, struct ax_call);
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_head(&api->grpc, exchange, limits);
+        return;
+    }
+    struct ax_call *call = new_call(api, exchange);
     if (!call) {
         ax_exchange_answer(exchange, 503, AX_STR("text/plain"), AX_STR("no memory"));
         return;
     }
-    *call = (struct ax_call){.api = api,
-                             .services = &api->config,
-                             .exchange = exchange,
-                             .request = ax_exchange_request(exchange),
-                             .lane = data->lane};
     *ax_exchange_slot(exchange) = call;
     int status = find_route(api, call);
-    if (status == 0 && coded(call->request))
-        status = 415;
     if (status == 404)
         refuse(call, 404, AX_STR("Not Found"));
     else if (status == 400)
         refuse(call, 400, AX_STR("the path has a bad percent escape"));
-    else if (status == 415)
-        refuse(call, 415, AX_STR("content codings are not supported; send the body as it is"));
     if (status != 0) {
         ax_exchange_finish(exchange);
         return;
     }
-    ax_status known = authenticate(api, call, ctx);
+    ax_str words;
+    status = call->table->guard ? call->table->guard(call, &words) : 0;
+    if (status != 0) {
+        call->code = AX_STR("guard");
+        refuse(call, status, words);
+        ax_exchange_finish(exchange);
+        return;
+    }
+    ax_status known = authenticate(api, call, ctx, call->route->permission);
     if (known != AX_OK) {
         ax_call_end(call, known);
         return;
@@ -467,6 +574,10 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 static void
 refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
 {
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_refused(exchange, status, reason);
+        return;
+    }
     struct ax_api *api = arg;
     struct ax_ctx *ctx = ax_exchange_ctx(exchange);
     struct ax_call *call = *ax_exchange_slot(exchange);
@@ -487,6 +598,8 @@ refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
 static void
 answered(void *arg, struct ax_exchange *exchange)
 {
+    if (ax_grpc_is(ax_exchange_request(exchange)))
+        ax_grpc_answered(exchange);
     struct ax_api *api = arg;
     const struct ax_exchange_times *times = ax_exchange_times(exchange);
     int class = ax_exchange_status(exchange) / 100;

@@ -12,6 +12,8 @@
 #include "auth/policy.h"
 
 struct ax_call;
+struct ax_grpc_call;
+struct ax_streamed;
 
 enum ax_route_thread { AX_ROUTE_LOOP, AX_ROUTE_WORKER };
 enum ax_route_body { AX_ROUTE_NO_BODY, AX_ROUTE_JSON, AX_ROUTE_BYTES };
@@ -42,6 +44,9 @@ struct ax_route_table {
     /* Writes a refusal in the protocol's form: content type and body. code: "" or a word. */
     void (*refuse)(struct ax_call *call, int http_status, ax_str words, ax_str code);
     enum ax_dialect dialect;
+    /* NULL, or: the status that refuses this caller whatever they want, with its words; 0. */
+    int (*guard)(const struct ax_call *call, ax_str *out_words);
+    bool tracked; /* only where experiments are tracked; its /api/ paths are at /ajax-api/ too */
 };
 
 /* One request in progress. In its own arena. */
@@ -55,9 +60,13 @@ struct ax_call {
     ax_str parameters[AX_ROUTE_PARAMETERS_MAX]; /* decoded, in the order of the pattern */
     const struct ax_json *body;                 /* of JSON routes */
     struct ax_actor actor;
-    struct ax_lane *lane; /* the loop's; NULL on a worker */
-    const void *data;     /* the protocol's own, between its steps */
-    ax_str code;          /* of a refusal, for programs: "four_eyes", "changed", ... */
+    struct ax_lane *lane;         /* the loop's; NULL on a worker */
+    struct ax_grpc_call *grpc;    /* NULL over REST */
+    struct ax_streamed *streamed; /* of inference_grpc.c: one of several messages */
+    const void *body_read;        /* of a dialect that had to read its body to find the model */
+    void (*end)(struct ax_call *call, ax_status status); /* NULL: as the route's table answers */
+    const void *data;                                    /* the protocol's own, between its steps */
+    ax_str code; /* of a refusal, for programs: "four_eyes", "changed", ... */
     struct ax_json_writer json;
     bool *deferred; /* outlives the call, which may be gone when its handler returns */
 };
@@ -100,7 +109,12 @@ extern const struct ax_route_table ax_v1_models_table;     /* v1_models.c: model
 extern const struct ax_route_table ax_v1_governance_table; /* v1_governance.c: proposals ... */
 extern const struct ax_route_table ax_v1_ledger_table;     /* v1_ledger.c: checkpoint, tiles */
 extern const struct ax_route_table ax_v1_users_table;      /* v1_users.c: users, tokens, keys */
-extern const struct ax_route_table ax_v1_description_table; /* v1_description.c: openapi.json */
+extern const struct ax_route_table ax_v1_description_table;   /* v1_description.c: openapi.json */
+extern const struct ax_route_table ax_mlflow_tracking_table;  /* mlflow_tracking.c */
+extern const struct ax_route_table ax_mlflow_models_table;    /* mlflow_models.c: logged models */
+extern const struct ax_route_table ax_mlflow_registry_table;  /* mlflow_registry.c */
+extern const struct ax_route_table ax_mlflow_artifacts_table; /* mlflow_artifacts.c */
+extern const struct ax_route_table ax_mlflow_meta_table;      /* mlflow_meta.c: health, version */
 
 /* Refusals as application/problem+json (RFC 9457): the form of every /api/v1 table. */
 void ax_problem_refuse(struct ax_call *call, int http_status, ax_str words, ax_str code);

@@ -93,8 +93,10 @@ bodies(struct ax_ctx *ctx, struct api_case *at)
     CHECK_STR(api_case_text(&answer, "code"), "too_large");
     at->header = (struct ax_http_header){AX_STR("Content-Encoding"), AX_STR("gzip")};
     answer = api_case_ask(ctx, at, DANA, "POST /api/v1/models", AX_STR("{}"));
+    CHECK_EQ(answer.status, 400); /* it is no such thing */
+    at->header = (struct ax_http_header){AX_STR("Content-Encoding"), AX_STR("br")};
+    answer = api_case_ask(ctx, at, DANA, "POST /api/v1/models", AX_STR("{}"));
     CHECK_EQ(answer.status, 415);
-    CHECK(api_case_says(&answer, "content codings are not supported"));
     at->header = (struct ax_http_header){AX_STR("Content-Encoding"), AX_STR("identity")};
     answer = api_case_ask(ctx, at, DANA, "POST /api/v1/models", AX_STR("{}"));
     CHECK_EQ(answer.status, 400);
@@ -218,7 +220,8 @@ TEST(every_route_says_what_it_is_for)
         for (size_t r = 0; r < ax_route_tables[t]->count; r++) {
             const struct ax_route *route = &ax_route_tables[t]->routes[r];
             CHECK(route->summary && route->summary[0] && route->pattern[0] == '/');
-            CHECK(route->method != AX_HTTP_GET || route->body == AX_ROUTE_NO_BODY);
+            CHECK(route->method != AX_HTTP_GET || route->body == AX_ROUTE_NO_BODY ||
+                  ax_route_tables[t]->dialect == AX_DIALECT_MLFLOW); /* whose clients send one */
             CHECK(route->body_bytes_max == 0 || route->body != AX_ROUTE_NO_BODY);
         }
 }

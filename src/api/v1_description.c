@@ -152,8 +152,8 @@ openapi(struct ax_call *call, struct ax_ctx *)
     ax_json_put_raw(json, AX_STR("[{\"token\":[]}]"));
     ax_json_key(json, "paths");
     ax_json_begin_object(json);
-    for (size_t t = 0; t < ax_route_table_count; t++)
-        for (size_t r = 0; r < ax_route_tables[t]->count; r++)
+    for (size_t t = 0; t < ax_route_table_count; t++) /* MLflow describes its own */
+        for (size_t r = 0; !ax_route_tables[t]->tracked && r < ax_route_tables[t]->count; r++)
             if (!seen_before(t, r))
                 show_path(ax_route_tables[t]->routes[r].pattern, json);
     ax_json_end_object(json);

@@ -51,7 +51,8 @@ described(struct ax_ctx *ctx, struct api_case *at)
     while (ax_json_next(&path))
         operations += ax_json_count(path.value);
     for (size_t t = 0; t < ax_route_table_count; t++)
-        for (size_t r = 0; r < ax_route_tables[t]->count; r++, wanted++)
+        for (size_t r = 0; !ax_route_tables[t]->tracked && r < ax_route_tables[t]->count;
+             r++, wanted++)
             if (!told(ctx, paths, &ax_route_tables[t]->routes[r]))
                 ax_test_failed(__FILE__, __LINE__, "%s is not told as it is",
                                ax_route_tables[t]->routes[r].pattern);

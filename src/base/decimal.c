@@ -86,6 +86,30 @@ ax_decimal_parse(ax_str text, struct ax_decimal *out)
 }
 
 /*
+ * Eight digits at once: the bytes of a word are summed in pairs, then pairs of pairs. false when
+ * one of the next eight bytes is no digit.
+ */
+static bool
+take_eight(ax_str text, size_t at, uint64_t *digits)
+{
+    uint64_t word;
+    if (text.len - at < sizeof word)
+        return false;
+    memcpy(&word, text.at + at, sizeof word);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        word = __builtin_bswap64(word);
+    const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), zeros = UINT64_C(0x3030303030303030);
+    if ((word & high) != zeros || ((word + UINT64_C(0x0606060606060606)) & high) != zeros)
+        return false;
+    word -= zeros;
+    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
+    word = (word * 10'000 + (word >> 32)) & UINT64_C(0x00000000ffffffff);
+    *digits = *digits * 100'000'000 + word;
+    return true;
+}
+
+/*
  * Up to 19 digits fit in 64 bits, leading zeros included: then no digit needs a second look. The
  * parts are kept apart until the end: a struct built in pieces and copied whole would stall.
  */
@@ -101,7 +125,9 @@ ax_decimal_take(ax_str text, struct ax_decimal *out)
     if (count == 0 || (count > 1 && text.at[from] == '0'))
         return false;
     if (at < text.len && text.at[at] == '.') {
-        for (at++; (digit = digit_at(text, at)) < NO_DIGIT; at++)
+        for (at++; take_eight(text, at, &digits);)
+            at += sizeof digits;
+        for (; (digit = digit_at(text, at)) < NO_DIGIT; at++)
             digits = digits * 10 + digit;
         places = at - whole_end - 1;
         if (places == 0)

@@ -95,7 +95,7 @@ TEST(a_number_of_any_length_and_size_is_rounded_as_the_c_library_does)
     }
 }
 
-/* Doubles of 17 digits as programs write them, within and about the range of the table of powers. */
+/* Doubles of 15 to 19 digits, as programs write them: within the table of powers and beyond. */
 TEST(a_number_of_seventeen_digits_is_rounded_as_the_c_library_does)
 {
     uint64_t state = 3;

@@ -1,5 +1,8 @@
 #include "blob/blob.h"
 
+#include "base/fault.h"
+#include "sys/file.h"
+
 enum { STREAM_BYTES = 64 << 10 };
 
 /* ---- in ---- */
@@ -143,6 +146,44 @@ ax_blob_stream(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest,
     }
     bool same = ax_digest_eq(ax_sha256_finish(hash), digest);
     return status != AX_OK || same ? status : not_what_was_put(ctx, digest);
+}
+
+/* A file that grows by what is streamed into it. */
+struct copy {
+    ax_file file;
+    uint64_t bytes;
+};
+
+static ax_status
+copy_piece(void *arg, struct ax_ctx *ctx, ax_str piece)
+{
+    struct copy *copy = arg;
+    AX_TRY(ax_file_write_at(ctx, copy->file, copy->bytes, piece));
+    copy->bytes += piece.len;
+    return AX_OK;
+}
+
+ax_status
+ax_blob_link(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest, ax_str path)
+{
+    struct copy copy = {.file = {-1}};
+    if (blob->ops->link) {
+        ax_fault_benign_begin(); /* where a link fails, a copy does */
+        ax_status status = blob->ops->link(blob, ctx, digest, path);
+        ax_fault_benign_end();
+        if (status == AX_OK || status == AX_NOT_FOUND || status == AX_CONFLICT)
+            return status;
+    }
+    AX_TRY(ax_file_open(ctx, path, AX_FILE_CREATE_NEW, &copy.file));
+    ax_status status = ax_blob_stream(blob, ctx, digest, copy_piece, &copy);
+    ax_file_close(&copy.file);
+    if (status != AX_OK) {
+        char words[AX_ERROR_BYTES_MAX];
+        memcpy(words, ctx->error, sizeof words);
+        ax_ignore(ax_file_remove(ctx, path), "half a copy is none");
+        memcpy(ctx->error, words, sizeof words);
+    }
+    return status;
 }
 
 ax_status

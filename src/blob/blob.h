@@ -63,6 +63,13 @@ ax_status ax_blob_read(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest diges
 ax_status ax_blob_stream(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest,
                          ax_status (*sink)(void *arg, struct ax_ctx *ctx, ax_str piece), void *arg);
 
+/*
+ * A file of its bytes at path, which must not exist; its folder must. On the same file system it is
+ * a hard link and costs nothing; elsewhere, or where links fail, a verified copy. Not synced.
+ * Fails: NOT_FOUND; CONFLICT when path exists; CORRUPT (a copy); LIMIT (disk full).
+ */
+ax_status ax_blob_link(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest, ax_str path);
+
 ax_status ax_blob_size(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest,
                        uint64_t *out_bytes);
 
@@ -106,6 +113,8 @@ struct ax_blob_ops {
     ax_status (*list)(struct ax_blob *blob, struct ax_ctx *ctx, const ax_digest *after,
                       size_t count_max, ax_digest **out_digests, size_t *out_count);
     ax_status (*remove)(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest);
+    /* Another name for the blob's own file; NULL where a blob is no file: then it is copied. */
+    ax_status (*link)(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest, ax_str path);
     void (*close)(struct ax_blob *blob);
 };
 

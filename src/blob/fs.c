@@ -158,6 +158,14 @@ remove_blob(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest)
     return ax_file_remove(ctx, path);
 }
 
+static ax_status
+link_blob(struct ax_blob *blob, struct ax_ctx *ctx, ax_digest digest, ax_str path)
+{
+    ax_str own;
+    AX_TRY(path_of(blob, ctx, digest, &own));
+    return ax_file_link(ctx, own, path);
+}
+
 /* ---- listing ---- */
 
 struct listing {
@@ -235,6 +243,7 @@ static const struct ax_blob_ops ops = {
     .size = size,
     .list = list,
     .remove = remove_blob,
+    .link = link_blob,
     .close = fs_close,
 };
 

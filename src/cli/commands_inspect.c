@@ -76,6 +76,19 @@ print_feature(struct ax_ctx *ctx, const struct inspected *model, size_t index,
     return AX_OK;
 }
 
+static void
+print_ports(const char *title, const struct ax_engine_port *ports, size_t count,
+            struct ax_writer *out, struct ax_arena *arena)
+{
+    ax_writer_print(out, "\n%-40s %-9s %s\n", title, "type", "shape");
+    for (size_t i = 0; i < count; i++) {
+        ax_str shape = ax_tensor_shape_text(arena, ports[i].shape, ports[i].dim_count);
+        ax_writer_print(out, "%-40.*s %-9s %.*s%s\n", AX_FMT(ports[i].name),
+                        ax_tensor_type_name(ports[i].type), AX_FMT(shape),
+                        ports[i].map ? ", maps" : "");
+    }
+}
+
 static ax_status
 print_table(struct ax_ctx *ctx, const struct inspected *model, struct ax_writer *out)
 {
@@ -83,7 +96,39 @@ print_table(struct ax_ctx *ctx, const struct inspected *model, struct ax_writer 
     ax_writer_print(out, "\n%-40s %-9s %7s %10s\n", "feature", "type", "splits", "thresholds");
     for (size_t i = 0; i < model->signature->feature_count; i++)
         AX_TRY(print_feature(ctx, model, i, out));
+    const struct ax_engine_graph *graph = ax_engine_graph(model->engine);
+    if (graph) {
+        print_ports("graph's input", graph->inputs, graph->input_count, out, ctx->arena);
+        print_ports("graph's output", graph->outputs, graph->output_count, out, ctx->arena);
+    }
     return AX_OK;
+}
+
+static void
+put_ports(const char *key, const struct ax_engine_port *ports, size_t count,
+          struct ax_json_writer *json)
+{
+    ax_json_key(json, key);
+    ax_json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        ax_json_begin_object(json);
+        ax_json_member_text(json, "name", ports[i].name);
+        ax_json_member_text(json, "type", ax_str_of(ax_tensor_type_name(ports[i].type)));
+        ax_json_key(json, "shape");
+        ax_json_begin_array(json);
+        for (size_t d = 0; d < ports[i].dim_count; d++)
+            ax_json_put_i64(json, ports[i].shape[d]);
+        ax_json_end_array(json);
+        if (ports[i].map) {
+            ax_json_key(json, "keys");
+            ax_json_begin_array(json);
+            for (size_t k = 0; k < ports[i].key_count; k++)
+                ax_json_put_text(json, ports[i].keys[k]);
+            ax_json_end_array(json);
+        }
+        ax_json_end_object(json);
+    }
+    ax_json_end_array(json);
 }
 
 static ax_status
@@ -104,6 +149,10 @@ put_feature(struct ax_ctx *ctx, const struct inspected *model, size_t index,
     for (size_t i = 0; i < count; i++)
         ax_json_put_f64(json, thresholds[i]);
     ax_json_end_array(json);
+    if (feature->ranged) {
+        ax_json_member_f64(json, "least", feature->least);
+        ax_json_member_f64(json, "most", feature->most);
+    }
     if (feature->categories) {
         ax_json_key(json, "categories");
         ax_json_begin_array(json);
@@ -158,6 +207,11 @@ print_json(struct ax_ctx *ctx, const struct inspected *model, struct ax_writer *
     for (size_t i = 0; i < signature->feature_count; i++)
         AX_TRY(put_feature(ctx, model, i, &json));
     ax_json_end_array(&json);
+    const struct ax_engine_graph *graph = ax_engine_graph(model->engine);
+    if (graph) {
+        put_ports("inputs", graph->inputs, graph->input_count, &json);
+        put_ports("outputs", graph->outputs, graph->output_count, &json);
+    }
     ax_json_end_object(&json);
     ax_writer_char(out, '\n');
     return AX_OK;

@@ -3,6 +3,7 @@
 
 #include "base/number.h"
 #include "cli/command.h"
+#include "cli/commands_score_graph.h"
 #include "cli/progress.h"
 #include "cli/score_parts.h"
 #include "cli/score_rows.h"
@@ -93,11 +94,24 @@ score_table(struct ax_ctx *ctx, struct ax_score_rows *rows, ax_str input, size_t
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(input));
 }
 
+/* Without --output, a graph prints what it gives; its input is held in memory. */
+static ax_status
+score_graph(struct ax_ctx *ctx, const struct ax_engine *engine,
+            const struct ax_score_rows_config *config, ax_str input)
+{
+    const struct ax_score_graph_options options = {.missing_given = config->missing_given,
+                                                   .missing = config->missing};
+    ax_str text;
+    AX_TRY(ax_command_read(ctx, input, &text));
+    ax_status status = ax_score_graph(ctx, engine, text, &options);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(input));
+}
+
 static ax_status
 score(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
     ax_str model = {}, input = {}, missing = {}, threads = AX_STR("1");
-    struct ax_score_rows_config config = {.outputs = AX_STR("response")};
+    struct ax_score_rows_config config = {};
     const struct ax_option options[] = {
         {.name = "--model", .out_value = &model},
         {.name = "--input", .out_value = &input},
@@ -120,6 +134,10 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
     ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
     struct ax_score_rows *rows;
     AX_TRY(ax_command_model(ctx, model, &engine));
+    if (!config.outputs.at && ax_engine_graph(engine))
+        return score_graph(ctx, engine, &config, input);
+    if (!config.outputs.at)
+        config.outputs = AX_STR("response");
     AX_TRY(ax_score_rows_open(ctx, engine, &config, &rows));
     return score_table(ctx, rows, input, (size_t)thread_count);
 }
@@ -135,7 +153,8 @@ const struct ax_command ax_command_score = {
         "                    are matched by name when all are there, else by order; - is\n"
         "                    standard input; a file may be larger than memory\n"
         "  --output OUTPUT   response (default), margin, contributions, leaf or points, or\n"
-        "                    several: margin,contributions\n"
+        "                    several: margin,contributions; without it a graph (ONNX) prints\n"
+        "                    all its outputs, elements side by side\n"
         "  --missing VALUE   this number is missing too\n"
         "  --threads N       work with N threads (default 1); the answer is the same\n"
         "\n"

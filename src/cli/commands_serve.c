@@ -33,6 +33,15 @@ add_listen(struct ax_ctx *ctx, struct ax_server_options *options, ax_str text)
     return AX_OK;
 }
 
+static ax_status
+add_override(struct ax_ctx *ctx, struct ax_server_options *options, ax_str name, ax_str value)
+{
+    if (options->override_count == AX_SERVER_OVERRIDES_MAX)
+        return ax_fail(ctx, AX_LIMIT, "at most %d settings", AX_SERVER_OVERRIDES_MAX);
+    options->overrides[options->override_count++] = (struct ax_server_override){name, value};
+    return AX_OK;
+}
+
 /* What --host and --port say, when --listen does not. */
 struct host_port {
     ax_str host, port;
@@ -52,11 +61,13 @@ take_option(struct ax_ctx *ctx, struct ax_server_options *options, struct host_p
         address->port = value;
     } else if (ax_str_eq(name, AX_STR("--data-dir"))) {
         options->data_dir = value;
+        options->may_be_new = true;
+    } else if (ax_str_eq(name, AX_STR("--default-artifact-root"))) {
+        return add_override(ctx, options, AX_STR("tracking.artifact_root"), value);
+    } else if (ax_str_eq(name, AX_STR("--artifacts-destination"))) {
+        return add_override(ctx, options, AX_STR("tracking.artifact_folder"), value);
     } else if (ax_str_find(name, AX_STR(".")) != SIZE_MAX) {
-        if (options->override_count == AX_SERVER_OVERRIDES_MAX)
-            return ax_fail(ctx, AX_LIMIT, "at most %d settings", AX_SERVER_OVERRIDES_MAX);
-        options->overrides[options->override_count++] =
-            (struct ax_server_override){ax_str_from(name, 2), value};
+        return add_override(ctx, options, ax_str_from(name, 2), value);
     } else {
         return ax_fail(ctx, AX_INVALID, "unknown option `%.*s`", AX_FMT(name));
     }
@@ -108,20 +119,24 @@ serve(struct ax_ctx *ctx, int argument_count, char **arguments)
 const struct ax_command ax_command_serve = {
     .name = "serve",
     .summary = "serve a data directory, or model files in development mode",
-    .help = "usage: axiom serve DIR [--listen HOST:PORT ...] [--section.name VALUE ...]\n"
-            "       axiom serve --model NAME=FILE [--model ...] [--listen HOST:PORT ...]\n"
-            "\n"
-            "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
-            "                       HOST:PORT=DIALECT,... narrows it: inference, tfserving,\n"
-            "                       torchserve, torchserve_management, mlflow, axiom\n"
-            "  --host, --port       the same in two parts\n"
-            "  --data-dir DIR       the same as DIR\n"
-            "  --model NAME=FILE    development mode: loopback only, no credentials, no records\n"
-            "  --section.name V     a setting (docs/settings.md), over axiom.yaml\n"
-            "\n"
-            "SIGTERM lets requests in flight end. Logs are JSON lines on standard error.\n"
-            "\n"
-            "  axiom serve --model credit=credit.ubj --listen 127.0.0.1:8080\n",
+    .help =
+        "usage: axiom serve DIR [--listen HOST:PORT ...] [--section.name VALUE ...]\n"
+        "       axiom serve --model NAME=FILE [--model ...] [--listen HOST:PORT ...]\n"
+        "       axiom serve --data-dir NEW [--default-artifact-root URI]\n"
+        "                   [--artifacts-destination FOLDER] [--host HOST] [--port PORT]\n"
+        "\n"
+        "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
+        "                       HOST:PORT=DIALECT,... narrows it: inference, tfserving,\n"
+        "                       torchserve, torchserve_management, mlflow, axiom\n"
+        "  --host, --port       the same in two parts\n"
+        "  --data-dir DIR       the same as DIR; a folder that is new or empty is made, for\n"
+        "                       tracking experiments in development mode (MLFLOW_TRACKING_URI)\n"
+        "  --model NAME=FILE    development mode: loopback only, no credentials, no records\n"
+        "  --section.name V     a setting (docs/settings.md), over axiom.yaml\n"
+        "\n"
+        "SIGTERM lets requests in flight end. Logs are JSON lines on standard error.\n"
+        "\n"
+        "  axiom serve --model credit=credit.ubj --listen 127.0.0.1:8080\n",
     .run = serve,
 };
 
@@ -136,6 +151,7 @@ init(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--admin", .out_value = &made.admin},
         {.name = "--keys", .out_value = &made.keys},
         {.name = "--origin", .out_value = &made.origin},
+        {.name = "--store.url", .out_value = &made.store_url},
         {.name = "--json", .out_given = &json},
     };
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
@@ -164,13 +180,16 @@ init(struct ax_ctx *ctx, int argument_count, char **arguments)
 const struct ax_command ax_command_init = {
     .name = "init",
     .summary = "make a data directory, its keys and one administrator",
-    .help = "usage: axiom init DIR [--admin NAME] [--keys FOLDER] [--origin NAME] [--json]\n"
-            "\n"
-            "  --admin NAME     id of the administrator; admin\n"
-            "  --keys FOLDER    where the keys go; DIR.keys\n"
-            "  --origin NAME    name of the ledger in its checkpoints; axiom.local/<random>\n"
-            "\n"
-            "  axiom init /var/lib/axiom\n",
+    .help =
+        "usage: axiom init DIR [--admin NAME] [--keys FOLDER] [--origin NAME] [--store.url URL]\n"
+        "                      [--json]\n"
+        "\n"
+        "  --admin NAME     id of the administrator; admin\n"
+        "  --keys FOLDER    where the keys go; DIR.keys\n"
+        "  --origin NAME    name of the ledger in its checkpoints; axiom.local/<random>\n"
+        "  --store.url URL  postgresql://USER@HOST/DB, an empty database; else SQLite in DIR\n"
+        "\n"
+        "  axiom init /var/lib/axiom\n",
     .run = init,
 };
 
@@ -184,12 +203,14 @@ restore(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--to", .out_value = &what.root},
         {.name = "--keys", .out_value = &what.keys},
         {.name = "--checkpoint", .out_value = &what.checkpoint},
+        {.name = "--store.url", .out_value = &what.store_url},
     };
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
                               &what.backup));
     if (!what.backup.len || !what.root.len || !what.keys.len)
         return ax_fail(ctx, AX_INVALID,
-                       "axiom restore BACKUP --to DIR --keys FOLDER [--checkpoint FILE]");
+                       "axiom restore BACKUP --to DIR --keys FOLDER [--checkpoint FILE] "
+                       "[--store.url URL]");
     ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
     struct ax_json_writer json = ax_json_writer_of(&text);
     AX_TRY(ax_restore(ctx, &what, &json));
@@ -201,10 +222,12 @@ const struct ax_command ax_command_restore = {
     .name = "restore",
     .summary = "prove a backup, and make a data directory of it",
     .help = "usage: axiom restore BACKUP --to DIR --keys FOLDER [--checkpoint FILE]\n"
+            "                             [--store.url URL]\n"
             "\n"
             "  --to DIR            data directory to make\n"
             "  --keys FOLDER       the keys, which are in no backup\n"
             "  --checkpoint FILE   one that was kept elsewhere: the ledger must extend it\n"
+            "  --store.url URL     an empty database, for a backup of a PostgreSQL one\n"
             "\n"
             "  axiom restore /backups/monday --to /var/lib/axiom --keys /etc/axiom/keys \\\n"
             "      --checkpoint kept.txt\n",

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/number.h"
@@ -12,12 +11,16 @@
 #include "engine/forest_engine.h"
 #include "engine/lightgbm.h"
 #include "engine/linear.h"
+#include "engine/onnx.h"
+#include "engine/onnxruntime.h"
 #include "engine/xgboost.h"
 
 enum {
     TREE_BYTES_PER_BYTE = 96, /* a document's tree and arrays, for each byte of its file */
     NOTES_MAX = 32,
     BACKGROUND_ROWS_MAX = 100'000,
+    SLOTS = 1 << 10, /* of what has been seen before a sort */
+    SLOT_SHIFT = 64 - 10,
 };
 
 static const size_t memory_bytes_default = (size_t)1 << 30;
@@ -35,7 +38,6 @@ static const struct {
     {AX_STR("\x80"), "a Python pickle, which is a program and not a model file"},
     {AX_STR("<"), "an XML document; PMML is not read"},
     {AX_STR("["), "a JSON array, perhaps a model dump; save the model itself instead"},
-    {AX_STR("\x08"), "perhaps an ONNX graph, which this version does not read"},
     {AX_STR("PK\x03\x04"), "a ZIP archive; give the model file inside it"},
 };
 
@@ -79,6 +81,20 @@ read_ubjson(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_
     return ax_xgboost_read(ctx, arena, root, AX_STR("xgboost-ubjson"), out_engine);
 }
 
+/* Axiom's own engine first; what that does not run is ONNX Runtime's, with the reason in front. */
+static ax_status
+read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
+{
+    ax_status status = ax_onnx_read(ctx, arena, bytes, out_engine);
+    if (status != AX_UNSUPPORTED)
+        return status;
+    ax_str why = ax_str_printf(ctx->arena, "%s", ctx->error);
+    ax_arena_reset(arena);
+    ctx->error[0] = '\0';
+    status = ax_onnxruntime_open(ctx, arena, bytes, out_engine);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(why));
+}
+
 static ax_status
 read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
 {
@@ -88,6 +104,8 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
         return ax_lightgbm_read(ctx, arena, bytes, out_engine);
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
+    if (ax_onnx_file_is(bytes))
+        return read_onnx(ctx, arena, bytes, out_engine);
     return fail_stranger(ctx, bytes);
 }
 
@@ -273,11 +291,43 @@ ax_engine_row(const struct ax_engine_rows *rows, size_t index, size_t feature_co
     }
 }
 
-static int
-by_value(const void *a, const void *b)
+/* Shell's, with Ciura's gaps: no call a comparison and no memory; n^1.5 at the worst. */
+static void
+sort_ascending(double *values, size_t count)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    size_t gap = 1;
+    while (gap < count / 9)
+        gap = gap * 9 / 4 + 1;
+    for (; gap > 0; gap = gap * 4 / 9)
+        for (size_t i = gap; i < count; i++) {
+            double value = values[i];
+            size_t at = i;
+            for (; at >= gap && values[at - gap] > value; at -= gap)
+                values[at] = values[at - gap];
+            values[at] = value;
+        }
+}
+
+/*
+ * Most repeats fall out before the sort, which costs far more: trees ask for few distinct
+ * thresholds, many times each. A slot remembers the last value that came to it.
+ */
+static size_t
+drop_repeats(double *values, size_t count)
+{
+    double last[SLOTS];
+    size_t kept = 0;
+    for (size_t i = 0; i < SLOTS; i++)
+        last[i] = (double)NAN;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        double *slot = &last[bits * UINT64_C(0x9e3779b97f4a7c15) >> SLOT_SHIFT];
+        if (*slot == values[i])
+            continue;
+        *slot = values[kept++] = values[i];
+    }
+    return kept;
 }
 
 size_t
@@ -285,7 +335,9 @@ ax_engine_sort_unique(double *values, size_t count)
 {
     if (count == 0)
         return 0;
-    qsort(values, count, sizeof *values, by_value);
+    if (count > SLOTS / 4)
+        count = drop_repeats(values, count);
+    sort_ascending(values, count);
     size_t kept = 1;
     for (size_t i = 1; i < count; i++)
         if (values[i] != values[kept - 1])
@@ -314,10 +366,14 @@ check_outputs(const struct ax_engine *engine, struct ax_ctx *ctx, const struct a
         {AX_ENGINE_CONTRIBUTIONS, "contributions"},
         {AX_ENGINE_LEAF, "leaf"},
         {AX_ENGINE_POINTS, "points"},
+        {AX_ENGINE_INTERACTIONS, "interactions"},
     };
     unsigned given = engine->signature.outputs;
     if (call->background && engine->signature.background)
         given |= AX_ENGINE_CONTRIBUTIONS;
+    if (call->background && call->outputs & AX_ENGINE_INTERACTIONS)
+        return ax_fail(ctx, AX_UNSUPPORTED,
+                       "interactions are given without a reference population only");
     for (size_t i = 0; i < AX_COUNT_OF(names); i++)
         if (call->outputs & ~given & names[i].bit)
             return ax_fail(ctx, AX_UNSUPPORTED, "this model (%.*s) has no output `%s`%s",
@@ -339,6 +395,7 @@ ax_engine_score(const struct ax_engine *engine, struct ax_ctx *ctx,
     AX_ASSERT(!(outputs & AX_ENGINE_CONTRIBUTIONS) || answer->contributions);
     AX_ASSERT(!(outputs & AX_ENGINE_LEAF) || answer->leaf || engine->signature.tree_count == 0);
     AX_ASSERT(!(outputs & AX_ENGINE_POINTS) || answer->points);
+    AX_ASSERT(!(outputs & AX_ENGINE_INTERACTIONS) || answer->interactions);
     AX_ASSERT(!call->background || call->background->engine == engine);
     AX_TRY(check_outputs(engine, ctx, call));
     return engine->ops->score(engine, ctx, call, scratch, answer);

@@ -159,6 +159,7 @@ enum {
     AX_ENGINE_CONTRIBUTIONS = 1 << 2, /* Shapley values of the margins, bias last */
     AX_ENGINE_LEAF = 1 << 3,          /* where each tree ended, in the library's own numbers */
     AX_ENGINE_POINTS = 1 << 4,        /* the score in points of a scorecard */
+    AX_ENGINE_INTERACTIONS = 1 << 5,  /* contributions of pairs, by the trees' cover only */
 };
 
 struct ax_engine_call {
@@ -181,6 +182,9 @@ struct ax_engine_answer {
     double *contributions; /* [rows][margin_count][feature_count + 1] */
     int32_t *leaf;         /* [rows][tree_count] */
     double *points;        /* [rows] */
+    /* [rows][margin_count][feature_count + 1][feature_count + 1]: symmetric, a line adds up to its
+     * feature's contribution; the bias is the last corner */
+    double *interactions;
 };
 
 /* Scratch memory that a call of these outputs needs, whatever its number of rows. */

@@ -34,7 +34,7 @@ check_strangers(struct ax_ctx *ctx)
         {AX_STR("\x80\x04"), AX_UNSUPPORTED, "a Python pickle"},
         {AX_STR("<PMML/>"), AX_UNSUPPORTED, "PMML"},
         {AX_STR("[{}]"), AX_UNSUPPORTED, "a model dump"},
-        {AX_STR("\x08\x08"), AX_UNSUPPORTED, "an ONNX graph"},
+        {AX_STR("\x08\x08"), AX_INVALID, "ONNX model: there is no graph"},
         {AX_STR("CBM1"), AX_UNSUPPORTED, "CatBoost"},
         {AX_STR("hello"), AX_INVALID, "begins with the byte 0x68"},
         {AX_STR("{}"), AX_INVALID, "neither `learner` (XGBoost), `features_info`"},
@@ -245,11 +245,10 @@ check_batches(struct ax_ctx *ctx)
         struct ax_engine_answer one = model_case_score(ctx, engine, &call, NULL);
         check_same(engine, &one, &all, i, 1);
     }
-    call.outputs = all_outputs(engine) & ~(unsigned)AX_ENGINE_CONTRIBUTIONS;
+    call.outputs = all_outputs(engine) & ~(unsigned)AX_ENGINE_INTERACTIONS;
     for (size_t count = 1; count <= BATCH_MAX; count++) {
         call.rows = model_case_rows(&rows, 0, count);
         struct ax_engine_answer some = model_case_score(ctx, engine, &call, NULL);
-        some.contributions = all.contributions;
         check_same(engine, &some, &all, 0, count);
     }
 }
@@ -278,6 +277,7 @@ race(void *arg)
         struct ax_engine_answer got = model_case_score(&ctx, racer->engine, &call, NULL);
         check_same(racer->engine, &got, racer->want, 0, 40);
         call.background = racer->background;
+        call.outputs &= ~(unsigned)AX_ENGINE_INTERACTIONS;
         got = model_case_score(&ctx, racer->engine, &call, NULL);
         check_same(racer->engine, &got, racer->want_background, 0, 40);
     }
@@ -297,6 +297,7 @@ check_threads(struct ax_ctx *ctx)
                                   .outputs = all_outputs(engine)};
     struct ax_engine_answer want = model_case_score(ctx, engine, &call, NULL);
     call.background = background;
+    call.outputs &= ~(unsigned)AX_ENGINE_INTERACTIONS;
     struct ax_engine_answer want_background = model_case_score(ctx, engine, &call, NULL);
     struct racer racer = {engine, background, &rows, &want, &want_background};
     struct ax_thread *threads[THREADS];

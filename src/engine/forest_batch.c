@@ -316,7 +316,7 @@ block_begin(const struct ax_forest_batch_form *form, const struct ax_forest_batc
             char *scratch)
 {
     AX_ASSERT((uintptr_t)scratch % AX_FOREST_BATCH_ALIGN == 0);
-    struct ax_forest_block block = {.form = form, .floats = (float *)scratch};
+    struct ax_forest_block block = {.form = form, .floats = (void *)scratch};
     block.slots = scratch + aligned(ops->rows * FLOAT_COLUMNS * sizeof(float));
     block.steps = block.slots + aligned(form->slots_bytes);
     block.codes = (uint8_t *)block.steps + aligned((size_t)ops->step_count * ops->slot_bytes);

@@ -85,7 +85,7 @@ check_columns(struct ax_ctx *ctx)
     static struct ax_forest_node splits[600];
     struct ax_forest_plan plan;
     for (size_t i = 0; i < AX_COUNT_OF(splits); i++)
-        splits[i] = (struct ax_forest_node){.threshold = (double)(i / 2) - 3};
+        splits[i].threshold = i % 2 == 1 ? splits[i - 1].threshold : (double)i * 0.5 - 3;
     CHECK_EQ(ax_forest_compile(ctx, chain(ctx, splits, 600, NULL, 0), &plan), AX_OK);
     CHECK_EQ(plan.column_count, 2); /* 300 distinct cuts */
     CHECK_EQ(plan.columns[0].cut_count, AX_FOREST_CUTS_MAX);

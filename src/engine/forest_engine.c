@@ -3,11 +3,11 @@
 #include "base/assert.h"
 #include "base/number.h"
 #include "engine/scratch.h"
-#include "engine/shap_background.h"
+#include "engine/shap_interaction.h"
 
 struct forest_background {
     struct ax_engine_background background;
-    struct ax_shap_background shap;
+    struct ax_shap_kernel shap;
 };
 
 static const struct ax_forest_engine *
@@ -16,10 +16,12 @@ of_engine(const struct ax_engine *engine)
     return (const struct ax_forest_engine *)engine;
 }
 
-static const struct ax_shap_background *
-shap_of(const struct ax_engine_background *background)
+/* The kernel of a call's contributions. */
+static const struct ax_shap_kernel *
+shap_of(const struct ax_engine *engine, const struct ax_engine_background *background)
 {
-    return &((const struct forest_background *)background)->shap;
+    return background ? &((const struct forest_background *)background)->shap
+                      : &of_engine(engine)->shap;
 }
 
 /* ---- scoring ---- */
@@ -37,6 +39,13 @@ block_rows(const struct ax_forest *forest)
     return rows > BLOCK_ROWS ? BLOCK_ROWS : rows < BLOCK_ROWS_LEAST ? BLOCK_ROWS_LEAST : rows;
 }
 
+/* Numbers of a row's contributions. */
+static size_t
+width_of(const struct ax_forest *forest)
+{
+    return forest->output_count * (forest->feature_count + 1);
+}
+
 static size_t
 forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                      const struct ax_engine_background *background)
@@ -48,8 +57,12 @@ forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                    ax_scratch_bytes(sizeof(double), rows * forest->output_count) +
                    ax_scratch_bytes(1, of_engine(engine)->scorer.scratch_bytes);
     if (outputs & AX_ENGINE_CONTRIBUTIONS)
-        bytes += background ? ax_shap_background_scratch_bytes(forest, shap_of(background))
-                            : ax_shap_scratch_bytes(forest);
+        bytes += ax_scratch_bytes(sizeof(double), AX_SHAP_BLOCK * forest->feature_count) +
+                 ax_shap_kernel_scratch_bytes(shap_of(engine, background));
+    if (outputs & AX_ENGINE_INTERACTIONS)
+        bytes += ax_scratch_bytes(sizeof(double), width_of(forest)) +
+                 ax_shap_kernel_scratch_bytes(shap_of(engine, NULL)) +
+                 ax_shap_interaction_scratch_bytes(forest);
     return bytes;
 }
 
@@ -86,19 +99,14 @@ respond(const struct ax_forest_engine *engine, const double *margin, double *out
         engine->respond(engine->objective, margin, engine->forest.output_count, out);
 }
 
-/* One row, when leaves or contributions are wanted too. */
+/* One row, when its leaves are wanted too: the walk alone knows them. */
 static void
 score_row(const struct ax_forest_engine *engine, const struct ax_engine_call *call, size_t index,
           const struct pieces *pieces, const struct ax_engine_answer *answer)
 {
     size_t outputs = engine->forest.output_count;
-    if (call->outputs & AX_ENGINE_LEAF) {
-        ax_forest_margin(&engine->forest, pieces->row, pieces->margin,
-                         answer->leaf + index * engine->forest.tree_count);
-    } else {
-        struct ax_forest_rows row = {.at = pieces->row, .count = 1};
-        ax_forest_scorer_run(&engine->scorer, &row, pieces->kernel, pieces->margin);
-    }
+    ax_forest_margin(&engine->forest, pieces->row, pieces->margin,
+                     answer->leaf + index * engine->forest.tree_count);
     if (call->outputs & AX_ENGINE_MARGIN)
         memcpy(answer->margin + index * outputs, pieces->margin, outputs * sizeof(double));
     if (call->outputs & AX_ENGINE_RESPONSE)
@@ -176,6 +184,35 @@ score_blocks(const struct ax_forest_engine *engine, const struct ax_engine_call 
     }
 }
 
+/* Contributions, a block of rows at a time. */
+static void
+explain(const struct ax_engine *engine, const struct ax_engine_call *call, void *scratch,
+        double *out)
+{
+    const struct ax_forest *forest = &of_engine(engine)->forest;
+    const struct ax_shap_kernel *shap = shap_of(engine, call->background);
+    size_t features = forest->feature_count, width = width_of(forest);
+    double *rows = ax_scratch_take(&scratch, sizeof *rows, AX_SHAP_BLOCK * features);
+    for (size_t first = 0; first < call->rows.count; first += AX_SHAP_BLOCK) {
+        size_t left = call->rows.count - first, count = left < AX_SHAP_BLOCK ? left : AX_SHAP_BLOCK;
+        for (size_t i = 0; i < count; i++)
+            ax_engine_row(&call->rows, first + i, features, engine->signature.input,
+                          rows + i * features);
+        ax_shap_kernel_rows(shap, rows, count, scratch, out + first * width);
+    }
+}
+
+/* Interactions of one row; they begin with its contributions. */
+static void
+relate(const struct ax_forest_engine *engine, const double *row, void *scratch, double *out)
+{
+    const struct ax_forest *forest = &engine->forest;
+    double *contributions = ax_scratch_take(&scratch, sizeof(double), width_of(forest));
+    void *kernel = ax_scratch_take(&scratch, 1, ax_shap_kernel_scratch_bytes(&engine->shap));
+    ax_shap_kernel_rows(&engine->shap, row, 1, kernel, contributions);
+    ax_shap_interaction_row(forest, &engine->shap.points, row, contributions, scratch, out);
+}
+
 static ax_status
 forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call,
              void *scratch, const struct ax_engine_answer *answer)
@@ -183,24 +220,22 @@ forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_e
     (void)ctx;
     const struct ax_forest_engine *engine = of_engine(base);
     const struct ax_forest *forest = &engine->forest;
-    size_t block = forest->output_count * (forest->feature_count + 1);
     struct pieces pieces = pieces_of(engine, scratch);
-    if (!(call->outputs & (AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_LEAF))) {
+    unsigned explanations = AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS;
+    unsigned scores = call->outputs & ~explanations;
+    bool leaves = scores & AX_ENGINE_LEAF, pairs = call->outputs & AX_ENGINE_INTERACTIONS;
+    if (scores && !leaves)
         score_blocks(engine, call, &pieces, answer);
-        return AX_OK;
-    }
-    for (size_t i = 0; i < call->rows.count; i++) {
+    for (size_t i = 0; (leaves || pairs) && i < call->rows.count; i++) {
         ax_engine_row(&call->rows, i, forest->feature_count, base->signature.input, pieces.row);
-        if (call->outputs & ~(unsigned)AX_ENGINE_CONTRIBUTIONS)
+        if (leaves)
             score_row(engine, call, i, &pieces, answer);
-        if (!(call->outputs & AX_ENGINE_CONTRIBUTIONS))
-            continue;
-        double *out = answer->contributions + i * block;
-        if (call->background)
-            ax_shap_background_row(forest, shap_of(call->background), pieces.row, pieces.rest, out);
-        else
-            ax_shap_row(forest, &engine->points, pieces.row, pieces.rest, out);
+        if (pairs)
+            relate(engine, pieces.row, pieces.rest,
+                   answer->interactions + i * width_of(forest) * (forest->feature_count + 1));
     }
+    if (call->outputs & AX_ENGINE_CONTRIBUTIONS)
+        explain(base, call, pieces.rest, answer->contributions);
     return AX_OK;
 }
 
@@ -223,7 +258,9 @@ forest_background_open(const struct ax_engine *engine, struct ax_ctx *ctx,
     for (size_t i = 0; i < rows->count; i++)
         ax_engine_row(rows, i, forest->feature_count, engine->signature.input,
                       values + i * forest->feature_count);
-    AX_TRY(ax_shap_background_prepare(forest, ctx, arena, values, rows->count, &background->shap));
+    const struct ax_shap_kernel_config config = {.level = of_engine(engine)->level,
+                                                 .population = {values, rows->count}};
+    AX_TRY(ax_shap_kernel_prepare(forest, ctx, &config, arena, &background->shap));
     *out_background = &background->background;
     return AX_OK;
 }
@@ -329,8 +366,8 @@ prepare_explanations(struct ax_forest_engine *engine, struct ax_ctx *ctx)
         return ax_engine_note(&engine->engine, ctx,
                               "the file has no cover of its nodes: contributions need a reference "
                               "population");
-    signature->outputs |= AX_ENGINE_CONTRIBUTIONS;
-    return ax_shap_prepare(forest, ctx, engine->engine.arena, &engine->points);
+    signature->outputs |= AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS;
+    return AX_OK;
 }
 
 ax_status
@@ -354,6 +391,18 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
     return prepare_explanations(engine, ctx);
 }
 
+static ax_status
+compile(struct ax_forest_engine *engine, struct ax_ctx *ctx, const struct ax_engine_config *config,
+        size_t bytes_max)
+{
+    struct ax_arena *arena = engine->engine.arena;
+    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, arena, bytes_max, &engine->scorer));
+    if (!(engine->engine.signature.outputs & AX_ENGINE_CONTRIBUTIONS))
+        return AX_OK;
+    const struct ax_shap_kernel_config shap = {.level = config->level, .bytes_max = bytes_max};
+    return ax_shap_kernel_prepare(&engine->forest, ctx, &shap, arena, &engine->shap);
+}
+
 ax_status
 ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
                          const struct ax_engine_config *config, size_t bytes_max)
@@ -361,6 +410,7 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     if (base->ops != &ops)
         return AX_OK;
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
+    engine->level = config->level;
     /* Working memory of its own: a model that could be read shall not fail for its kernels. */
     ax_auto(ax_arena_free) struct ax_arena *arena =
         ax_arena_new(WORK_BYTES + engine->forest.node_count * WORK_BYTES_PER_NODE);
@@ -368,8 +418,7 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
         return ax_fail(ctx, AX_LIMIT, "no memory to compile a forest");
     struct ax_arena *callers = ctx->arena;
     ctx->arena = arena;
-    ax_status status = ax_forest_scorer_init(ctx, &engine->forest, config, base->arena, bytes_max,
-                                             &engine->scorer);
+    ax_status status = compile(engine, ctx, config, bytes_max);
     ctx->arena = callers;
     if (status == AX_OK)
         ax_forest_scorer_describe(&engine->scorer, &base->signature);

@@ -1,21 +1,22 @@
 /*
  * An engine whose model is a forest: what the readers of tree formats build and hand over.
  *
- * It turns rows into margins, leaves, responses and contributions by the kernels of forest and
- * shap. The reader says what its objective makes of the margins.
+ * It turns rows into margins, leaves and responses by the kernels of forest, and into contributions
+ * by shap_kernel. The reader says what its objective makes of the margins.
  */
 #pragma once
 
 #include "engine/engine_ops.h"
 #include "engine/forest.h"
 #include "engine/forest_scorer.h"
-#include "engine/shap.h"
+#include "engine/shap_kernel.h"
 
 struct ax_forest_engine {
     struct ax_engine engine;
     struct ax_forest forest;
     struct ax_forest_scorer scorer;
-    struct ax_shap_points points;
+    struct ax_shap_kernel shap; /* path-dependent, where the signature has contributions */
+    enum ax_engine_level level; /* of populations' kernels, too */
 
     /* Response of one row's margins, by the reader's own number of the objective. */
     void (*respond)(int objective, const double *margin, size_t margin_count, double *out);

@@ -49,6 +49,39 @@ TEST(forest_engine_explains_as_the_definition)
     check_file("tests/model/small/vector.json");
 }
 
+/* Lines of the interactions are the contributions; with a population there are none. */
+static void
+check_interactions(const char *path)
+{
+    static const float rows[ROWS][3] = {
+        {20, 5, 1}, {40, 2000, 0}, {NAN, 5, 3}, {31, NAN, NAN}, {30, 1000.5f, 2}};
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    ax_auto(ax_engine_close) struct ax_engine *engine = model_case_open(&ctx, path);
+    ax_auto(ax_engine_background_close) struct ax_engine_background *background = NULL;
+    struct ax_engine_call call = {.rows = {.at = rows, .count = ROWS},
+                                  .outputs = AX_ENGINE_CONTRIBUTIONS | AX_ENGINE_INTERACTIONS};
+    struct ax_engine_answer answer = model_case_score(&ctx, engine, &call, NULL);
+    size_t lines = ROWS * ax_engine_signature(engine)->margin_count * 4;
+    for (size_t i = 0; i < lines; i++) {
+        const double *line = answer.interactions + i * 4;
+        CHECK(fabs(line[0] + line[1] + line[2] + line[3] - answer.contributions[i]) < 1e-13);
+    }
+    CHECK_EQ(ax_engine_background_open(engine, &ctx, &call.rows, &background), AX_OK);
+    call.background = background;
+    ax_status status;
+    (void)model_case_score(&ctx, engine, &call, &status);
+    CHECK_EQ(status, AX_UNSUPPORTED);
+    CHECK_STR(ax_str_of(ctx.error), "interactions are given without a reference population only");
+}
+
+TEST(forest_engine_relates_features)
+{
+    check_interactions("tests/model/small/xgboost.json");
+    check_interactions("tests/model/small/dart.json");
+    check_interactions("tests/model/small/vector.json");
+}
+
 static void
 check_vectors(struct ax_ctx *ctx)
 {

@@ -556,7 +556,7 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     AX_ASSERT((uintptr_t)scratch % AX_FOREST_ROW_ALIGN == 0);
     struct ax_forest_row_work work = {.lanes = scratch};
     char *at = (char *)scratch + aligned(form->lane_count + AX_FOREST_ROW_MATCH_LANES);
-    work.floats = (float *)at;
+    work.floats = (void *)at;
     at += aligned((form->feature_count + 16) * sizeof(float));
     work.decisions = (uint64_t *)at;
     work.codes = (uint8_t *)at + decision_bytes(form);

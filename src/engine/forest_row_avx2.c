@@ -111,7 +111,7 @@ struct lanes {
 UNROLL static struct lanes
 lanes_of(const uint8_t *lanes, const int tables)
 {
-    struct lanes result;
+    struct lanes result = {};
     for (int i = 0; i < tables; i++)
         result.table[i] =
             _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(lanes + 16 * i)));

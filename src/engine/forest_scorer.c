@@ -260,7 +260,8 @@ width_for(const struct ax_forest_scorer *scorer, size_t rows)
     double best_ns = scorer->row_ns * (double)rows;
     for (uint32_t w = 0; w < WIDTHS && scorer->block_ns[w] > 0; w++) {
         size_t size = scorer->level->sizes[w]->rows;
-        double ns = scorer->block_ns[w] * (double)((rows + size - 1) / size);
+        size_t blocks = (rows + size - 1) / size;
+        double ns = scorer->block_ns[w] * (double)blocks;
         if (ns < best_ns) {
             best = w;
             best_ns = ns;
@@ -286,7 +287,7 @@ ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_fore
         else if (scorer->row)
             scorer->level->row(scorer->row, &some, aligned, out_margin);
         else
-            walk_rows(scorer, &some, (double *)aligned, out_margin);
+            walk_rows(scorer, &some, (void *)aligned, out_margin);
         rest.at = (const char *)rest.at + some.count * rest.stride_bytes;
         rest.count -= some.count;
         out_margin += some.count * scorer->forest->output_count;

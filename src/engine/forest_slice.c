@@ -191,7 +191,7 @@ static int
 partition(const struct codes *codes, int plane, struct codes *out)
 {
     int clear = 0, set = 0;
-    uint8_t high[LEAVES];
+    uint8_t high[LEAVES] = {};
     for (int i = 0; i < codes->count; i++)
         if (codes->at[i] >> plane & 1)
             high[set++] = codes->at[i];

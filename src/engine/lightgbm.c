@@ -86,18 +86,18 @@ take_header_line(struct ax_ctx *ctx, ax_str line, struct header *header)
 static ax_status
 take_header(struct ax_ctx *ctx, ax_str *rest, struct header *header)
 {
-    ax_str before = *rest, line = {};
+    ax_str line = {};
     ax_lightgbm_line(rest, &line); /* "tree", of which the format was known */
     for (;;) {
-        before = *rest;
+        ax_str before = *rest;
         if (!ax_lightgbm_line(rest, &line))
             return ax_fail(ctx, AX_INVALID, "the file ends in its header");
-        if (ax_str_starts(line, AX_STR("Tree=")) || ax_lightgbm_block_is_end(line))
-            break;
+        if (ax_str_starts(line, AX_STR("Tree=")) || ax_lightgbm_block_is_end(line)) {
+            *rest = before;
+            return AX_OK;
+        }
         AX_TRY(take_header_line(ctx, line, header));
     }
-    *rest = before;
-    return AX_OK;
 }
 
 static ax_status

@@ -95,10 +95,10 @@ check_atof(struct ax_ctx *ctx)
     size_t apart = 0;
     char text[64];
     for (int thousandths = 1000; thousandths < 9000; thousandths++) {
-        int fraction = thousandths % 1000;
-        snprintf(text, sizeof text, "binary sigmoid:%d.%03d", thousandths / 1000, fraction);
+        int whole = thousandths / 1000, fraction = thousandths % 1000;
+        snprintf(text, sizeof text, "binary sigmoid:%d.%03d", whole, fraction);
         CHECK_EQ(ax_lightgbm_objective_parse(ctx, ax_str_of(text), 1, &objective), AX_OK);
-        CHECK(objective.sigmoid == thousandths / 1000 + (double)fraction / 1000);
+        CHECK(objective.sigmoid == whole + (double)fraction / 1000);
         apart += objective.sigmoid != (double)thousandths / 1000;
     }
     CHECK(apart > 0);

@@ -112,38 +112,48 @@ ax_lightgbm_f64s(struct ax_ctx *ctx, const char *key, ax_str list, size_t count,
     return blanks(list) == list.len ? AX_OK : fail_count(ctx, key, count, "more than ", count);
 }
 
-/* A whole number off the front, its word's length. */
+/*
+ * A whole number from byte *at on, which is moved behind it; false when its word is none. One pass,
+ * without a slice for each: trees have far more of these than of other numbers.
+ */
 static bool
-take_whole(ax_str list, int64_t *out, size_t *out_len)
+take_whole(ax_str list, size_t *at, int64_t *out)
 {
-    size_t at = list.len && list.at[0] == '-', from = at;
-    int64_t value = 0;
-    for (; at < list.len && !is_blank(list.at[at]); at++) {
-        unsigned digit = (unsigned)(unsigned char)list.at[at] - '0';
-        if (digit > 9 || at - from >= WHOLE_DIGITS_MAX)
-            return false;
-        value = value * 10 + (int64_t)digit;
+    size_t i = *at;
+    bool negative = list.at[i] == '-';
+    size_t from = i += negative;
+    uint64_t value = 0;
+    for (; i < list.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)list.at[i] - '0';
+        if (digit > 9)
+            break;
+        value = value * 10 + digit;
     }
-    *out = from ? -value : value;
-    *out_len = at;
-    return at > from;
+    if (i == from || i - from > WHOLE_DIGITS_MAX || (i < list.len && !is_blank(list.at[i])))
+        return false;
+    *out = negative ? -(int64_t)value : (int64_t)value;
+    *at = i;
+    return true;
 }
 
 ax_status
 ax_lightgbm_i64s(struct ax_ctx *ctx, const char *key, ax_str list, size_t count,
                  struct ax_lightgbm_range range, int64_t *out)
 {
+    size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        size_t len = 0;
-        list = ax_str_from(list, blanks(list));
-        if (list.len == 0)
+        int64_t value = 0;
+        while (at < list.len && is_blank(list.at[at]))
+            at++;
+        if (at == list.len)
             return fail_count(ctx, key, i, "", count);
-        if (!take_whole(list, &out[i], &len))
-            return fail_word(ctx, (struct place){key, i}, list, "a whole number");
-        if (out[i] < range.least || out[i] > range.most)
+        if (!take_whole(list, &at, &value))
+            return fail_word(ctx, (struct place){key, i}, ax_str_from(list, at), "a whole number");
+        if (value < range.least || value > range.most)
             return ax_fail(ctx, AX_INVALID, "`%s`[%zu] is %lld; expected %lld to %lld", key, i,
-                           (long long)out[i], (long long)range.least, (long long)range.most);
-        list = ax_str_from(list, len);
+                           (long long)value, (long long)range.least, (long long)range.most);
+        out[i] = value;
     }
+    list = ax_str_from(list, at);
     return blanks(list) == list.len ? AX_OK : fail_count(ctx, key, count, "more than ", count);
 }

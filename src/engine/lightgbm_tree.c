@@ -517,8 +517,9 @@ set_objective(struct reading *reading)
     if (!objective)
         return out_of_memory(reading->ctx, "the objective");
     *objective = model->objective;
-    if (model->average && model->trees.count > 0)
-        objective->rounds = (double)(model->trees.count / model->output_count);
+    size_t rounds = model->trees.count / model->output_count;
+    if (model->average && rounds > 0)
+        objective->rounds = (double)rounds;
     reading->engine->parameters = objective;
     reading->engine->respond_by = ax_lightgbm_objective_respond;
     return AX_OK;

@@ -26,3 +26,13 @@ ax_scratch_take(void **scratch, size_t item_bytes, size_t count)
     *scratch = at + ax_scratch_bytes(item_bytes, count);
     return at;
 }
+
+enum { AX_SCRATCH_WIDE = 64 };
+
+/* The first boundary of a wide register's size at or after a place; NULL stays NULL. */
+static inline void *
+ax_scratch_wide(void *at)
+{
+    return at ? (char *)at + (AX_SCRATCH_WIDE - (uintptr_t)at % AX_SCRATCH_WIDE) % AX_SCRATCH_WIDE
+              : NULL;
+}

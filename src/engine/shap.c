@@ -44,8 +44,8 @@ struct walk {
 
 /* ---- points ---- */
 
-static size_t
-padded(size_t count)
+size_t
+ax_shap_padded(size_t count)
 {
     return (count + LANES - 1) / LANES * LANES;
 }
@@ -93,7 +93,7 @@ ax_shap_fits(const struct ax_forest *forest)
 static ax_status
 prepare_size(struct ax_ctx *ctx, struct ax_arena *arena, size_t count, const double **out_points)
 {
-    size_t room = padded(count);
+    size_t room = ax_shap_padded(count);
     double *points = AX_NEW_ARRAY(arena, double, 2 * room);
     if (!points)
         return ax_fail(ctx, AX_LIMIT, "no memory for quadrature points");
@@ -263,7 +263,7 @@ walk_tree(struct walk *walk)
 size_t
 ax_shap_scratch_bytes(const struct ax_forest *forest)
 {
-    size_t vectors = (size_t)forest->depth_max * padded(points_of(forest->feature_max));
+    size_t vectors = (size_t)forest->depth_max * ax_shap_padded(points_of(forest->feature_max));
     return ax_scratch_bytes(sizeof(struct feature_state), forest->feature_count) +
            ax_scratch_bytes(sizeof(struct frame), forest->depth_max) +
            3 * ax_scratch_bytes(sizeof(double), vectors);
@@ -276,7 +276,7 @@ add_tree(struct walk *walk, const struct ax_shap_points *points, size_t stride, 
     size_t count = points_of(tree->feature_max);
     if (count == 0)
         return; /* a single leaf: its value is in the bias */
-    walk->points = padded(count);
+    walk->points = ax_shap_padded(count);
     walk->t = points->points[count];
     walk->w = walk->t + walk->points;
     size_t from = tree->output < 0 ? 0 : (size_t)tree->output;
@@ -288,13 +288,10 @@ add_tree(struct walk *walk, const struct ax_shap_points *points, size_t stride, 
     }
 }
 
-void
-ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points, const double *row,
-            void *scratch, double *out)
+static struct walk
+walk_of(const struct ax_forest *forest, const double *row, void *scratch)
 {
-    AX_ASSERT(forest->covers);
-    size_t stride = forest->feature_count + 1;
-    size_t vectors = (size_t)forest->depth_max * padded(points_of(forest->feature_max));
+    size_t vectors = (size_t)forest->depth_max * ax_shap_padded(points_of(forest->feature_max));
     struct walk walk = {.forest = forest, .row = row};
     walk.states = ax_scratch_take(&scratch, sizeof *walk.states, forest->feature_count);
     walk.frames = ax_scratch_take(&scratch, sizeof *walk.frames, forest->depth_max);
@@ -303,6 +300,26 @@ ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points,
     walk.takes = ax_scratch_take(&scratch, sizeof(double), vectors);
     for (size_t f = 0; f < forest->feature_count; f++)
         walk.states[f] = (struct feature_state){.ratio = 1, .one = true};
+    return walk;
+}
+
+void
+ax_shap_add_tree(const struct ax_forest *forest, const struct ax_shap_points *points, size_t tree,
+                 const double *row, void *scratch, double *out)
+{
+    AX_ASSERT(forest->covers);
+    struct walk walk = walk_of(forest, row, scratch);
+    walk.tree = &forest->trees[tree];
+    add_tree(&walk, points, forest->feature_count + 1, out);
+}
+
+void
+ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points, const double *row,
+            void *scratch, double *out)
+{
+    AX_ASSERT(forest->covers);
+    size_t stride = forest->feature_count + 1;
+    struct walk walk = walk_of(forest, row, scratch);
     memset(out, 0, forest->output_count * stride * sizeof *out);
     for (size_t t = 0; t < forest->tree_count; t++) {
         walk.tree = &forest->trees[t];

@@ -26,6 +26,9 @@ struct ax_shap_points {
     size_t count_max;
 };
 
+/* Points with their padding. */
+size_t ax_shap_padded(size_t count);
+
 /* Whether a forest is within the limits above. */
 bool ax_shap_fits(const struct ax_forest *forest);
 
@@ -43,6 +46,10 @@ size_t ax_shap_scratch_bytes(const struct ax_forest *forest);
  */
 void ax_shap_row(const struct ax_forest *forest, const struct ax_shap_points *points,
                  const double *row, void *scratch, double *out);
+
+/* Adds what one tree gives to its features; the bias is left as it is. */
+void ax_shap_add_tree(const struct ax_forest *forest, const struct ax_shap_points *points,
+                      size_t tree, const double *row, void *scratch, double *out);
 
 /* Gauss-Legendre points t and weights w on [0, 1], exact up to degree 2 count - 1. */
 void ax_shap_gauss(size_t count, double *out_t, double *out_w);

@@ -60,9 +60,25 @@ prepare_weights(struct ax_ctx *ctx, struct ax_arena *arena, const double **out_w
     return AX_OK;
 }
 
+static void
+fill_lefts(const struct ax_forest *forest, const struct ax_forest_tree *tree,
+           const struct ax_shap_population *population, uint64_t *sets)
+{
+    size_t words = (population->count + WORD_BITS - 1) / WORD_BITS;
+    for (uint32_t n = 0; n < tree->node_count; n++) {
+        const struct ax_forest_node *node = &tree->nodes[n];
+        for (size_t r = 0; node->left >= 0 && r < population->count; r++) {
+            double x = population->rows[r * forest->feature_count + (size_t)node->feature];
+            if (ax_forest_goes_left(forest, node, x))
+                sets[n * words + r / WORD_BITS] |= UINT64_C(1) << r % WORD_BITS;
+        }
+    }
+}
+
 static ax_status
 prepare_lefts(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_arena *arena,
-              const double *rows, struct ax_shap_background *background)
+              const struct ax_shap_population *population, const bool *trees,
+              struct ax_shap_background *background)
 {
     const uint64_t **lefts = AX_NEW_ARRAY(arena, const uint64_t *, forest->tree_count);
     if (!lefts)
@@ -70,20 +86,15 @@ prepare_lefts(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_aren
     for (size_t t = 0; t < forest->tree_count; t++) {
         const struct ax_forest_tree *tree = &forest->trees[t];
         size_t words;
+        if (trees && !trees[t])
+            continue;
         uint64_t *sets = ax_mul(tree->node_count, background->words, &words)
                              ? AX_NEW_ARRAY(arena, uint64_t, words)
                              : NULL;
         if (!sets)
             return ax_fail(ctx, AX_LIMIT, "no memory for a reference population of %zu rows",
                            background->count);
-        for (uint32_t n = 0; n < tree->node_count; n++) {
-            const struct ax_forest_node *node = &tree->nodes[n];
-            for (size_t r = 0; node->left >= 0 && r < background->count; r++) {
-                double x = rows[r * forest->feature_count + (size_t)node->feature];
-                if (ax_forest_goes_left(forest, node, x))
-                    sets[n * background->words + r / WORD_BITS] |= UINT64_C(1) << r % WORD_BITS;
-            }
-        }
+        fill_lefts(forest, tree, population, sets);
         lefts[t] = sets;
     }
     background->lefts = lefts;
@@ -92,7 +103,7 @@ prepare_lefts(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_aren
 
 static ax_status
 prepare_mean(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_arena *arena,
-             const double *rows, struct ax_shap_background *background)
+             const struct ax_shap_population *population, struct ax_shap_background *background)
 {
     double *mean = AX_NEW_ARRAY(arena, double, forest->output_count);
     if (!mean)
@@ -103,7 +114,7 @@ prepare_mean(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_arena
         size_t to = tree->output < 0 ? forest->output_count : from + 1;
         for (size_t r = 0; r < background->count; r++) {
             const struct ax_forest_node *leaf =
-                ax_forest_leaf(forest, tree, rows + r * forest->feature_count);
+                ax_forest_leaf(forest, tree, population->rows + r * forest->feature_count);
             for (size_t k = from; k < to; k++)
                 mean[k] += ax_forest_value(forest, tree, leaf, k);
         }
@@ -116,16 +127,16 @@ prepare_mean(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_arena
 
 ax_status
 ax_shap_background_prepare(const struct ax_forest *forest, struct ax_ctx *ctx,
-                           struct ax_arena *arena, const double *rows, size_t count,
-                           struct ax_shap_background *out_background)
+                           struct ax_arena *arena, const struct ax_shap_population *population,
+                           const bool *trees, struct ax_shap_background *out_background)
 {
-    AX_ASSERT(count > 0);
+    AX_ASSERT(population->count > 0);
     AX_ASSERT(ax_shap_fits(forest));
-    struct ax_shap_background background = {.count = count,
-                                            .words = (count + WORD_BITS - 1) / WORD_BITS};
+    struct ax_shap_background background = {
+        .count = population->count, .words = (population->count + WORD_BITS - 1) / WORD_BITS};
     AX_TRY(prepare_weights(ctx, arena, &background.weights));
-    AX_TRY(prepare_lefts(forest, ctx, arena, rows, &background));
-    AX_TRY(prepare_mean(forest, ctx, arena, rows, &background));
+    AX_TRY(prepare_lefts(forest, ctx, arena, population, trees, &background));
+    AX_TRY(prepare_mean(forest, ctx, arena, population, &background));
     *out_background = background;
     return AX_OK;
 }
@@ -308,11 +319,9 @@ add_tree(struct walk *walk, const double *row, size_t stride, double *out)
     }
 }
 
-void
-ax_shap_background_row(const struct ax_forest *forest, const struct ax_shap_background *background,
-                       const double *row, void *scratch, double *out)
+static struct walk
+walk_of(const struct ax_forest *forest, const struct ax_shap_background *background, void *scratch)
 {
-    size_t stride = forest->feature_count + 1;
     struct walk walk = {.forest = forest, .background = background};
     walk.goes_left = ax_scratch_take(&scratch, 1, forest->tree_nodes_max);
     walk.owners = ax_scratch_take(&scratch, 1, forest->feature_count);
@@ -320,8 +329,28 @@ ax_shap_background_row(const struct ax_forest *forest, const struct ax_shap_back
     walk.sets =
         ax_scratch_take(&scratch, sizeof *walk.sets, (forest->depth_max + 1) * background->words);
     memset(walk.owners, OWNER_BOTH, forest->feature_count);
-    memset(out, 0, forest->output_count * stride * sizeof *out);
     fill_root(&walk);
+    return walk;
+}
+
+void
+ax_shap_background_add_tree(const struct ax_forest *forest,
+                            const struct ax_shap_background *background, size_t tree,
+                            const double *row, void *scratch, double *out)
+{
+    struct walk walk = walk_of(forest, background, scratch);
+    walk.tree = &forest->trees[tree];
+    walk.lefts = background->lefts[tree];
+    add_tree(&walk, row, forest->feature_count + 1, out);
+}
+
+void
+ax_shap_background_row(const struct ax_forest *forest, const struct ax_shap_background *background,
+                       const double *row, void *scratch, double *out)
+{
+    size_t stride = forest->feature_count + 1;
+    struct walk walk = walk_of(forest, background, scratch);
+    memset(out, 0, forest->output_count * stride * sizeof *out);
     for (size_t t = 0; t < forest->tree_count; t++) {
         walk.tree = &forest->trees[t];
         walk.lefts = background->lefts[t];

@@ -14,10 +14,15 @@
 
 #include "engine/forest.h"
 
+struct ax_shap_population {
+    const double *rows; /* feature_count each, NaN for missing */
+    size_t count;
+};
+
 struct ax_shap_background {
     size_t count;           /* references */
     size_t words;           /* of a set of them */
-    const uint64_t **lefts; /* by tree: for each node the set that goes left */
+    const uint64_t **lefts; /* by tree wanted: for each node the set that goes left */
     const double *mean;     /* mean margin of the references, of each output */
     const double *weights;  /* (a-1)! b! / (a+b)! for a + b up to AX_SHAP_WEIGHTS_MAX */
 };
@@ -27,11 +32,12 @@ enum { AX_SHAP_WEIGHTS_MAX = 64 };
 /*
  * Prepares a population.
  *
- * forest: kept, within the limits of shap.h. rows: doubles, count rows of feature_count, NaN for
- * missing; borrowed. arena: where the population goes. Fails: LIMIT.
+ * forest: kept, within the limits of shap.h. population: at least one row; borrowed. trees: which
+ * trees will be walked, one a tree; NULL: all. arena: where it goes. Fails: LIMIT.
  */
 ax_status ax_shap_background_prepare(const struct ax_forest *forest, struct ax_ctx *ctx,
-                                     struct ax_arena *arena, const double *rows, size_t count,
+                                     struct ax_arena *arena,
+                                     const struct ax_shap_population *population, const bool *trees,
                                      struct ax_shap_background *out_background);
 
 size_t ax_shap_background_scratch_bytes(const struct ax_forest *forest,
@@ -41,3 +47,8 @@ size_t ax_shap_background_scratch_bytes(const struct ax_forest *forest,
 void ax_shap_background_row(const struct ax_forest *forest,
                             const struct ax_shap_background *background, const double *row,
                             void *scratch, double *out);
+
+/* Adds what one of the trees wanted gives to its features, times the number of references. */
+void ax_shap_background_add_tree(const struct ax_forest *forest,
+                                 const struct ax_shap_background *background, size_t tree,
+                                 const double *row, void *scratch, double *out);

@@ -37,7 +37,9 @@ check_case(size_t c)
     size_t stride = forest->feature_count + 1, width = stride * forest->output_count;
     double *want = AX_NEW_ARRAY(arena, double, width), *got = AX_NEW_ARRAY(arena, double, width);
     struct ax_shap_background background;
-    CHECK_EQ(ax_shap_background_prepare(forest, &ctx, arena, rows, references, &background), AX_OK);
+    const struct ax_shap_population population = {rows, references};
+    CHECK_EQ(ax_shap_background_prepare(forest, &ctx, arena, &population, NULL, &background),
+             AX_OK);
     size_t bytes = ax_shap_background_scratch_bytes(forest, &background);
     void *scratch = ax_alloc(1, bytes);
     memset(scratch, 0xa5, bytes);
@@ -73,7 +75,9 @@ TEST(shap_background_of_the_row_itself_gives_zeros)
     struct ax_forest *forest = forest_case_make(&ctx, &about);
     double *rows = forest_case_rows(&ctx, &about, 1), got[9], margin;
     struct ax_shap_background background;
-    CHECK_EQ(ax_shap_background_prepare(forest, &ctx, arena, rows, 1, &background), AX_OK);
+    const struct ax_shap_population population = {rows, 1};
+    CHECK_EQ(ax_shap_background_prepare(forest, &ctx, arena, &population, NULL, &background),
+             AX_OK);
     void *scratch = ax_arena_alloc(arena, 1, ax_shap_background_scratch_bytes(forest, &background));
     ax_shap_background_row(forest, &background, rows, scratch, got);
     ax_forest_margin(forest, rows, &margin, NULL);

@@ -102,12 +102,10 @@ take_row(struct ax_ctx *ctx, struct ax_store_rows *rows, struct drain *drain)
 }
 
 static ax_status
-read_rows(struct ax_store *store, struct ax_ctx *ctx, size_t count_max, struct drain *drain)
+read_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, size_t count_max, struct drain *drain)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_store_rows *rows;
     ax_status status = AX_OK;
-    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
     AX_TRY(ax_store_query(tx, ctx,
                           AX_STR("select id, fact, payload from outbox where length(fact) > 0 "
                                  "order by id limit $1"),
@@ -163,10 +161,20 @@ remove_rows(struct ax_store *store, struct ax_ctx *ctx, uint64_t last)
     return ax_store_commit(ax_take(tx), ctx);
 }
 
+/* One program drains at a time: until `tx` ends, with the rows deleted, it is this one. */
+static ax_status
+claim_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, size_t count_max, struct drain *drain)
+{
+    bool mine = false;
+    AX_TRY(ax_store_claim(tx, ctx, AX_STR("outbox"), &mine));
+    return mine ? read_rows(tx, ctx, count_max, drain) : AX_OK;
+}
+
 ax_status
 ax_outbox_drain(struct ax_store *store, struct ax_ctx *ctx, struct ax_ledger *ledger,
                 size_t count_max, size_t *out_count)
 {
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct drain drain = {};
     size_t durable = 0;
     if (count_max > DRAIN_AT_ONCE)
@@ -174,7 +182,8 @@ ax_outbox_drain(struct ax_store *store, struct ax_ctx *ctx, struct ax_ledger *le
     drain.entries = AX_NEW_ARRAY(ctx->arena, struct ax_ledger_entry, count_max + 1);
     if (!drain.entries)
         return ax_fail(ctx, AX_LIMIT, "no memory to drain the outbox");
-    AX_TRY(read_rows(store, ctx, count_max, &drain));
+    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
+    AX_TRY(claim_rows(tx, ctx, count_max, &drain));
     if (drain.count == 0) {
         *out_count = 0;
         return AX_OK;

@@ -28,7 +28,8 @@ ax_status ax_outbox_put(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_va
 
 /*
  * Hands at most count_max waiting facts to the ledger, waits until they are durable, and deletes
- * their rows. Call from one thread at a time (a job), and after a change for a quick proof.
+ * their rows. Call from one thread at a time (a job), and after a change for a quick proof; of
+ * several programs on one database one drains at a time, and the others find nothing to do.
  * Fails: as the ledger and the store; what is not drained stays.
  */
 ax_status ax_outbox_drain(struct ax_store *store, struct ax_ctx *ctx, struct ax_ledger *ledger,

@@ -3,7 +3,9 @@
 #include "event/ledger_state.h"
 #include "harness.h"
 #include "ledger_case.h"
+#include "postgres_case.h"
 #include "store/migrate.h"
+#include "store/postgres.h"
 #include "store/sqlite.h"
 
 static ax_status
@@ -208,4 +210,59 @@ faults(struct ax_ctx *ctx, struct ledger_case *at)
 TEST(outbox_notices_every_fault_and_loses_nothing)
 {
     ledger_case_run(faults);
+}
+
+/* ---- several programs on one database ---- */
+
+static ax_status
+open_shared(struct ax_ctx *ctx, ax_str url, struct ax_store **out_store)
+{
+    struct ax_postgres_config config;
+    int version;
+    ax_settings_defaults(&ax_postgres_settings, &config);
+    config.url = url;
+    AX_TRY(ax_postgres_open(ctx, &config, out_store));
+    return ax_migrate(*out_store, ctx, &version);
+}
+
+static void
+shared(struct ax_ctx *ctx, struct ledger_case *at)
+{
+    struct ax_ledger *ledger = NULL;
+    struct ax_store *store = NULL, *other = NULL;
+    struct ax_store_tx *tx;
+    bool theirs = false;
+    size_t count = 99;
+    ax_str url = postgres_case_database(ctx);
+    CHECK_EQ(open_shared(ctx, url, &store), AX_OK);
+    CHECK_EQ(open_shared(ctx, url, &other), AX_OK);
+    REQUIRE(store && other);
+    CHECK_EQ(ledger_case_open(ctx, at, &ledger), AX_OK);
+    for (uint64_t i = 0; i < 10; i++)
+        CHECK_EQ(put(ctx, at, i % 2 ? store : other, i, true), AX_OK); /* numbered over both */
+    CHECK_EQ(ax_store_begin(other, ctx, AX_STORE_READ, &tx), AX_OK);
+    CHECK_EQ(ax_store_claim(tx, ctx, AX_STR("outbox"), &theirs), AX_OK);
+    CHECK(theirs);
+    CHECK_EQ(ax_outbox_drain(store, ctx, ledger, 100, &count), AX_OK);
+    CHECK_EQ(count, 0); /* somebody else is at it */
+    CHECK_EQ(ax_ledger_size(ledger), 0);
+    ax_store_rollback(tx);
+    CHECK_EQ(ax_outbox_drain(store, ctx, ledger, 4, &count), AX_OK);
+    CHECK_EQ(count, 4);
+    CHECK_EQ(ax_outbox_drain(other, ctx, ledger, 100, &count), AX_OK);
+    CHECK_EQ(count, 6);
+    CHECK_EQ(ax_outbox_drain(store, ctx, ledger, 100, &count), AX_OK);
+    CHECK_EQ(count, 0);
+    CHECK_EQ(ax_ledger_size(ledger), 10);
+    for (uint64_t i = 0; i < 10; i++)
+        ledger_case_check(ctx, ledger, i, i, true);
+    ax_store_close(other);
+    ax_store_close(store);
+    ax_ledger_close(ledger);
+}
+
+TEST(outbox_of_a_shared_database_is_drained_by_one_program_at_a_time)
+{
+    if (postgres_case_there())
+        ledger_case_run(shared);
 }

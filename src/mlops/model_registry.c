@@ -56,10 +56,18 @@ no_memory(struct ax_ctx *ctx)
     return ax_fail(ctx, AX_LIMIT, "no memory for the registry");
 }
 
-static ax_status
-put_fact(struct ax_store_tx *tx, struct ax_ctx *ctx, enum ax_event_kind kind, ax_str object,
-         ax_digest digest)
+const struct ax_registry_config *
+ax_registry_config(const struct ax_registry *registry)
 {
+    return &registry->config;
+}
+
+ax_status
+ax_registry_note(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
+                 enum ax_event_kind kind, ax_str object, ax_digest digest)
+{
+    if (registry->config.unrecorded)
+        return AX_OK;
     const struct ax_event event = {
         .kind = kind,
         .actor = ctx->actor ? ctx->actor->id : AX_STR("server"),
@@ -145,7 +153,7 @@ ax_registry_create(struct ax_registry *registry, struct ax_ctx *ctx,
     if (status == AX_CONFLICT)
         return ax_fail(ctx, AX_CONFLICT, "there is a model \"%.*s\" already", AX_FMT(name));
     AX_TRY(status);
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL, name, ax_sha256(record)));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL, name, ax_sha256(record)));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -227,7 +235,7 @@ ax_registry_change(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mode
                         AX_STORE_PARAMS(ax_store_text(model), ax_store_text(record),
                                         ax_store_i64(ax_clock_real_ns())),
                         NULL));
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL, model, ax_sha256(record)));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL, model, ax_sha256(record)));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -237,7 +245,6 @@ ax_registry_set_tier(struct ax_registry *registry, struct ax_ctx *ctx, struct ax
 {
     int64_t tier, changed;
     ax_str text;
-    (void)registry;
     AX_TRY(ax_json_need_i64(ctx, change, "tier", &tier));
     AX_TRY(ax_json_canonical(ctx, change, &text));
     AX_TRY(ax_store_run(
@@ -246,7 +253,7 @@ ax_registry_set_tier(struct ax_registry *registry, struct ax_ctx *ctx, struct ax
         &changed));
     if (changed != 1)
         return ax_fail(ctx, AX_NOT_FOUND, "no model \"%.*s\"", AX_FMT(model));
-    return put_fact(tx, ctx, AX_EVENT_MODEL, model, ax_sha256(text));
+    return ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL, model, ax_sha256(text));
 }
 
 /* ---- versions: rows ---- */
@@ -368,10 +375,11 @@ insert_version(struct ax_registry *registry, struct ax_ctx *ctx, const struct ax
     char hex[AX_DIGEST_HEX_BYTES + 1];
     AX_TRY(ax_store_begin(registry->config.store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(read_model(tx, ctx, record->model, &model));
-    AX_TRY(ax_store_get_i64(
-        tx, ctx, AX_STR("select coalesce(max(version), 0) from model_versions where model = $1"),
-        AX_STORE_PARAMS(ax_store_text(record->model)), &record->version));
-    record->version++;
+    AX_TRY(
+        ax_store_get_i64(tx, ctx,
+                         AX_STR("update models set last_version = last_version + 1 where name = $1 "
+                                "returning last_version"),
+                         AX_STORE_PARAMS(ax_store_text(record->model)), &record->version));
     record->tier = model.tier;
     AX_TRY(ax_store_run(
         tx, ctx,
@@ -388,7 +396,7 @@ insert_version(struct ax_registry *registry, struct ax_ctx *ctx, const struct ax
         ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(record->model), (long long)record->version);
     if (!object.at)
         return no_memory(ctx);
-    AX_TRY(put_fact(tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest));
+    AX_TRY(ax_registry_note(registry, tx, ctx, AX_EVENT_MODEL_VERSION, object, record->digest));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -487,7 +495,6 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                  int64_t until_ns)
 {
     int64_t changed;
-    (void)registry;
     if (!may_move(record->state, state))
         return ax_fail(ctx, AX_CONFLICT, "%.*s/%lld is %s and cannot become %s",
                        AX_FMT(record->model), (long long)record->version,
@@ -507,8 +514,9 @@ ax_registry_move(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_sto
                        (long long)record->version);
     ax_str object = ax_str_printf(ctx->arena, "%.*s/%lld %s", AX_FMT(record->model),
                                   (long long)record->version, ax_version_state_name(state));
-    return object.at ? put_fact(tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
-                     : no_memory(ctx);
+    return object.at
+               ? ax_registry_note(registry, tx, ctx, AX_EVENT_STATE_CHANGE, object, record->digest)
+               : no_memory(ctx);
 }
 
 /* ---- people ---- */

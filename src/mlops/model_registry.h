@@ -8,6 +8,7 @@
 #pragma once
 
 #include "blob/blob.h"
+#include "event/event.h"
 #include "serving/bundle.h"
 #include "store/store.h"
 
@@ -16,6 +17,9 @@ struct ax_registry;
 struct ax_registry_config { /* all kept */
     struct ax_store *store;
     struct ax_blob *blob;
+    bool unrecorded; /* there is no ledger, so changes leave no facts: development only */
+    bool enforce;    /* into production goes only what is approved; else it is noted */
+    ax_str production_aliases; /* with spaces between them */
 };
 
 /* docs/formats.md section 8; stored by name. */
@@ -97,6 +101,15 @@ ax_status ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx,
 /* {"model","version","digest","format","state","inputs":[..],"outputs":[..],"manifest":{..}...} */
 ax_status ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
                                    int64_t version, struct ax_json_writer *out);
+
+/* ---- for the files of the registry beside this one ---- */
+
+const struct ax_registry_config *ax_registry_config(const struct ax_registry *registry);
+
+/* A fact about an object ("credit/3"), in the caller's transaction. */
+ax_status ax_registry_note(struct ax_registry *registry, struct ax_store_tx *tx,
+                           struct ax_ctx *ctx, enum ax_event_kind kind, ax_str object,
+                           ax_digest digest);
 
 /* ---- for change_control and validation: inside their transaction ---- */
 

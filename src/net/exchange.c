@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "codec/json.h"
 #include "net/exchange_parts.h"
+#include "net/http2_session.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 
@@ -76,6 +77,7 @@ exchange_free(struct ax_exchange *exchange)
         ax_arena_free(exchange->ctx.arena);
     ax_message_done(&exchange->message);
     ax_writer_free(&exchange->fields);
+    ax_writer_free(&exchange->trailers);
     ax_writer_free(&exchange->body);
     ax_writer_free(&exchange->head);
     ax_mutex_done(&exchange->mutex);
@@ -91,6 +93,11 @@ ax_exchange_pool_done(struct ax_exchange_pool *pool)
         exchange_free(exchange);
     }
     pool->free_list = NULL;
+    for (int i = 0; i < AX_COMPRESS_CODING_COUNT; i++)
+        if (pool->deflaters[i])
+            ax_deflater_free(pool->deflaters[i]);
+    if (pool->http2_memory)
+        ax_http2_session_memory_free(pool->http2_memory);
 }
 
 static struct ax_exchange *
@@ -102,9 +109,10 @@ exchange_new(struct ax_exchange_pool *pool)
     ax_mutex_init(&exchange->mutex);
     exchange->pool = pool;
     exchange->fields = ax_writer_of(FIELDS_BYTES_MAX);
+    exchange->trailers = ax_writer_of(FIELDS_BYTES_MAX);
     exchange->head = ax_writer_of(HEAD_BYTES_MAX);
     exchange->body = ax_writer_of(pool->config.answer_bytes_max);
-    exchange->ctx.arena = ax_arena_new(pool->config.arena_bytes_max);
+    exchange->ctx = ax_ctx_of(ax_arena_new(pool->config.arena_bytes_max));
     if (!exchange->ctx.arena || !ax_message_init(&exchange->message, &pool->config.limits)) {
         exchange_free(exchange);
         return NULL;
@@ -128,6 +136,7 @@ ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
     exchange->next = NULL;
     exchange->session = session;
     exchange->peer = *peer;
+    ax_session_identity_ref(peer->identity);
     exchange->status = 200;
     return exchange;
 }
@@ -138,6 +147,7 @@ ax_exchange_give(struct ax_exchange *exchange)
     struct ax_exchange_pool *pool = exchange->pool;
     AX_ASSERT(!exchange->lent);
     if (pool->free_count >= FREE_KEPT_MAX) {
+        ax_session_identity_unref(exchange->peer.identity);
         exchange_free(exchange);
         return;
     }
@@ -145,14 +155,19 @@ ax_exchange_give(struct ax_exchange *exchange)
         ax_writer_free(&exchange->body);
     ax_writer_clear(&exchange->body);
     ax_writer_clear(&exchange->fields);
+    ax_writer_clear(&exchange->trailers);
     ax_writer_clear(&exchange->head);
     ax_message_reset(&exchange->message);
     ax_arena_reset(exchange->ctx.arena);
     exchange->ctx = ax_ctx_of(exchange->ctx.arena);
     exchange->times = (struct ax_exchange_times){};
     exchange->request_id = (ax_str){};
+    ax_session_identity_unref(exchange->peer.identity);
+    exchange->peer.identity = NULL;
     exchange->session = NULL;
-    exchange->slot = NULL;
+    exchange->slot = exchange->carrier = NULL;
+    exchange->stream = NULL;
+    exchange->on_cancel = NULL;
     exchange->broken = exchange->close_after = exchange->refused = exchange->finished = false;
     exchange->interim_due = false;
     exchange->sent_bytes = 0;
@@ -224,10 +239,21 @@ ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limit
     exchange->lent = true;
     pool->lent_count++;
     pool->service.head(pool->service.arg, exchange, limits);
-    if (exchange->lent) { /* not finished: it comes back to be read on */
-        exchange->lent = false;
-        pool->lent_count--;
-    }
+    if (!exchange->lent)
+        return;
+    exchange->lent = false; /* not finished: it comes back to be read on */
+    pool->lent_count--;
+    bool whole = exchange->message.request.has_body && !exchange->stream;
+    int refused = whole ? ax_exchange_coding_expect(exchange) : 0;
+    if (refused == 0)
+        return;
+    ax_exchange_refuse(exchange, refused,
+                       refused == 415 ? AX_STR("the body's Content-Encoding is not one of gzip, "
+                                               "deflate and zstd")
+                                      : AX_STR("no memory to inflate the body"));
+    if (refused == 415)
+        ax_exchange_header(exchange, AX_STR("Accept-Encoding"), AX_STR("gzip, deflate, zstd"));
+    ax_session_finished(exchange->session, exchange);
 }
 
 void
@@ -256,17 +282,26 @@ ax_exchange_refuse(struct ax_exchange *exchange, int status, ax_str reason)
     exchange->times.finish_ns = ax_clock_monotonic_ns();
 }
 
+static bool
+sound(const struct ax_exchange *exchange)
+{
+    return !exchange->broken && exchange->body.status == AX_OK &&
+           exchange->fields.status == AX_OK && exchange->trailers.status == AX_OK;
+}
+
 void
 ax_exchange_settle(struct ax_exchange *exchange)
 {
     static const ax_str why = {"the server built an answer that cannot be sent", 46};
     struct ax_exchange_service *service = &exchange->pool->service;
-    if (!exchange->broken && exchange->body.status == AX_OK && exchange->fields.status == AX_OK)
+    if (sound(exchange)) {
+        ax_exchange_coding_apply(exchange);
         return;
+    }
     ax_exchange_restart(exchange);
     exchange->status = 500;
     service->refused(service->arg, exchange, exchange->status, why);
-    if (exchange->broken || exchange->body.status != AX_OK || exchange->fields.status != AX_OK) {
+    if (!sound(exchange)) {
         ax_exchange_restart(exchange); /* even that was too much: say it by the status alone */
         exchange->status = 500;
     }
@@ -276,17 +311,20 @@ void
 ax_exchange_cancel(struct ax_exchange *exchange)
 {
     ax_mutex_lock(&exchange->mutex);
+    bool first = !exchange->cancelled;
     exchange->cancelled = true;
     ax_mutex_unlock(&exchange->mutex);
+    if (first && exchange->lent && exchange->on_cancel)
+        exchange->on_cancel(exchange->pool->service.arg, exchange);
 }
 
 void
 ax_exchange_orphan(struct ax_exchange *exchange)
 {
     AX_ASSERT(exchange->lent);
-    ax_exchange_cancel(exchange);
     exchange->session = NULL;
     exchange->next = NULL;
+    ax_exchange_cancel(exchange); /* may finish it */
 }
 
 void
@@ -296,9 +334,8 @@ ax_exchange_report(struct ax_exchange *exchange)
     service->answered(service->arg, exchange);
 }
 
-/* The answer is back on the loop's thread. */
-static void
-exchange_return(struct ax_exchange *exchange)
+void
+ax_exchange_return(struct ax_exchange *exchange)
 {
     AX_ASSERT(exchange->lent && !exchange->finished);
     exchange->lent = false;
@@ -320,15 +357,19 @@ exchange_returned_by_post(void *arg)
     /* Until the other thread is out of post(), it may still touch the loop. */
     ax_mutex_lock(&exchange->mutex);
     ax_mutex_unlock(&exchange->mutex);
-    exchange_return(exchange);
+    ax_exchange_return(exchange);
 }
 
 void
 ax_exchange_finish(struct ax_exchange *exchange)
 {
     struct ax_exchange_home *home = &exchange->pool->home;
+    if (exchange->stream) {
+        ax_exchange_stream_finish(exchange);
+        return;
+    }
     if (home->here(home->loop)) {
-        exchange_return(exchange);
+        ax_exchange_return(exchange);
         return;
     }
     exchange->call = (struct ax_loop_call){.fn = exchange_returned_by_post, .arg = exchange};
@@ -361,6 +402,24 @@ ax_str
 ax_exchange_peer(const struct ax_exchange *exchange)
 {
     return ax_str_of(exchange->peer.address);
+}
+
+bool
+ax_exchange_secure(const struct ax_exchange *exchange)
+{
+    return exchange->peer.secure;
+}
+
+ax_str
+ax_exchange_client_subject(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.identity ? exchange->peer.identity->subject : NULL);
+}
+
+ax_str
+ax_exchange_client_uri(const struct ax_exchange *exchange)
+{
+    return ax_str_of(exchange->peer.identity ? exchange->peer.identity->uri : NULL);
 }
 
 int
@@ -403,17 +462,30 @@ ax_exchange_set_status(struct ax_exchange *exchange, int status)
     exchange->status = status;
 }
 
-void
-ax_exchange_header(struct ax_exchange *exchange, ax_str name, ax_str value)
+static void
+put_field(struct ax_exchange *exchange, struct ax_writer *out, ax_str name, ax_str value)
 {
     if (!ax_http_name_ok(name) || !ax_http_value_ok(value)) {
         exchange->broken = true;
         return;
     }
-    ax_writer_bytes(&exchange->fields, name);
-    ax_writer_bytes(&exchange->fields, AX_STR(": "));
-    ax_writer_bytes(&exchange->fields, value);
-    ax_writer_bytes(&exchange->fields, AX_STR("\r\n"));
+    ax_writer_bytes(out, name);
+    ax_writer_bytes(out, AX_STR(": "));
+    ax_writer_bytes(out, value);
+    ax_writer_bytes(out, AX_STR("\r\n"));
+}
+
+void
+ax_exchange_header(struct ax_exchange *exchange, ax_str name, ax_str value)
+{
+    put_field(exchange, &exchange->fields, name, value);
+}
+
+void
+ax_exchange_trailer(struct ax_exchange *exchange, ax_str name, ax_str value)
+{
+    if (exchange->message.request.major >= 2)
+        put_field(exchange, &exchange->trailers, name, value);
 }
 
 struct ax_writer *
@@ -428,7 +500,15 @@ ax_exchange_restart(struct ax_exchange *exchange)
     exchange->status = 200;
     exchange->broken = false;
     ax_writer_clear(&exchange->fields);
+    ax_writer_clear(&exchange->trailers);
     ax_writer_clear(&exchange->body);
+}
+
+void
+ax_exchange_on_cancel(struct ax_exchange *exchange,
+                      void (*cancelled)(void *arg, struct ax_exchange *exchange))
+{
+    exchange->on_cancel = cancelled;
 }
 
 void
@@ -461,5 +541,5 @@ ax_exchange_status(const struct ax_exchange *exchange)
 size_t
 ax_exchange_body_bytes(const struct ax_exchange *exchange)
 {
-    return exchange->body.len;
+    return exchange->stream ? exchange->stream->sent_total : exchange->body.len;
 }

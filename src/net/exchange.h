@@ -4,8 +4,9 @@
  * The handler is called on the loop thread with a complete request. It builds the answer and
  * calls ax_exchange_finish, either before it returns or later from any one thread: the exchange
  * then belongs to whoever holds it until that call, also when the client has long gone. Answers
- * leave in the order of their requests. Buffers and arena are used again: a steady load
- * allocates nothing. An exchange knows nothing of sockets or of the protocol's framing.
+ * leave in the order of their requests, over HTTP/2 as they are finished. Buffers and arena are
+ * used again: a steady load allocates nothing. An exchange knows nothing of sockets or of the
+ * protocol's framing.
  */
 #pragma once
 
@@ -63,6 +64,17 @@ ax_str ax_exchange_request_id(const struct ax_exchange *exchange);
 /* Address of the other end without port, "127.0.0.1"; "unix" for a Unix socket. */
 ax_str ax_exchange_peer(const struct ax_exchange *exchange);
 
+/* Whether it came over TLS. */
+bool ax_exchange_secure(const struct ax_exchange *exchange);
+
+/*
+ * What the client's certificate says, one that the listener's client CA vouches for: its subject
+ * ("CN=a,O=b", RFC 2253), and the first URI among its other names (a SPIFFE id); "" without. Valid
+ * as long as the exchange.
+ */
+ax_str ax_exchange_client_subject(const struct ax_exchange *exchange);
+ax_str ax_exchange_client_uri(const struct ax_exchange *exchange);
+
 /* Index of the listener in the loops' list. */
 int ax_exchange_listener(const struct ax_exchange *exchange);
 
@@ -107,6 +119,58 @@ void ax_exchange_finish(struct ax_exchange *exchange);
 
 /* Status, "content-type" and body, then finish: an answer in one call. */
 void ax_exchange_answer(struct ax_exchange *exchange, int status, ax_str content_type, ax_str body);
+
+/* ---- trailers, and streams: over HTTP/2 ---- */
+
+/*
+ * One more header behind the body, as ax_exchange_header; in a stream until the finish. Over
+ * HTTP/1, whose clients do not look there, it is dropped.
+ */
+void ax_exchange_trailer(struct ax_exchange *exchange, ax_str name, ax_str value);
+
+/*
+ * From head() only: the exchange becomes a stream. Its body is neither gathered nor inflated, its
+ * answer may leave in pieces, and instead of handler() `step` is called, on the loop thread with
+ * the service's arg, whenever more of the body has come and when it has ended (once, perhaps with
+ * nothing new).
+ *
+ * What has come and was not yet taken is the request's body. step, or whoever it hands the exchange
+ * on to, sends what there is to send and then calls exactly one of ax_exchange_next and
+ * ax_exchange_finish. So a stream is stepped by one holder at a time, in order; meanwhile the
+ * client may send no more than a window, and it is not stepped while too much is unsent.
+ *
+ * The body may hold limits->body_bytes_max untaken. ctx->deadline_ns is INT64_MAX; what head() puts
+ * there ends the stream, as does a reset by the client: then nobody is told unless the exchange is
+ * held (ax_exchange_cancelled, ax_exchange_on_cancel), but answered() is called.
+ *
+ * false over HTTP/1, or when memory is short: nothing was changed.
+ */
+[[nodiscard]] bool ax_exchange_stream(struct ax_exchange *exchange,
+                                      void (*step)(void *arg, struct ax_exchange *exchange));
+
+/* Whether the client's part of a stream is complete: nothing follows the body that is there. */
+bool ax_exchange_ended(const struct ax_exchange *exchange);
+
+/*
+ * Gives a stream back until more has come: taken_bytes of the body's front are done with, what is
+ * written leaves. When some were taken, and some are left or the client has ended, step is
+ * called again at once. The exchange may be gone when this returns. Any thread.
+ */
+void ax_exchange_next(struct ax_exchange *exchange, size_t taken_bytes);
+
+/*
+ * The head, if it is still here, and the body as written so far leave now; the body is empty then.
+ * By the holder of a stream, as often as it likes. Any thread.
+ */
+void ax_exchange_send(struct ax_exchange *exchange);
+
+/*
+ * cancelled(service's arg, exchange) is called on the loop thread, once, if the client goes while
+ * the exchange is held: for holders that wait for something else and would never look. It may
+ * finish the exchange. To be set on the loop thread, in handler() or step.
+ */
+void ax_exchange_on_cancel(struct ax_exchange *exchange,
+                           void (*cancelled)(void *arg, struct ax_exchange *exchange));
 
 /* ---- what happened: for `answered` ---- */
 

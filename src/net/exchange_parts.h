@@ -22,6 +22,31 @@ struct ax_loop_call {
     bool owned; /* freed after the call */
 };
 
+/* What the holder of a stream says last. */
+enum ax_stream_then { AX_STREAM_HELD, AX_STREAM_NEXT, AX_STREAM_FINISH };
+
+/* What a stream has beside a unary exchange; in the exchange's arena. */
+struct ax_exchange_stream {
+    void (*step)(void *arg, struct ax_exchange *exchange);
+    struct ax_writer arriving; /* came while the exchange was held */
+    struct ax_writer leaving;  /* sent by the holder, for the session to take */
+    size_t body_at;            /* of the body, taken by the holder */
+    size_t left_bytes;         /* of leaving, taken by the session */
+    size_t sent_total;         /* bytes of answers in all */
+    bool arrived_all;          /* the client's end has come */
+    bool ended;                /* and was shown to the holder */
+    bool grew;                 /* the holder has not seen all of the body */
+    bool stepping;             /* step is on the stack */
+    bool head_due;             /* the answer's head may leave */
+
+    /* Guarded by the exchange's mutex: what the holder did on another thread. */
+    struct ax_writer handed; /* sent */
+    enum ax_stream_then then;
+    size_t taken_bytes;
+    bool posted;     /* the loop will look */
+    bool head_asked; /* the holder has sent */
+};
+
 struct ax_exchange {
     struct ax_exchange *next; /* in the pool's free list, or in the session's line */
     struct ax_exchange_pool *pool;
@@ -32,14 +57,18 @@ struct ax_exchange {
     char trace_id[AX_TRACE_ID_BYTES];
     struct ax_exchange_times times;
     void *slot;
+    void *carrier;                     /* the session's own */
+    struct ax_exchange_stream *stream; /* NULL: one body, one answer */
+    void (*on_cancel)(void *arg, struct ax_exchange *exchange);
 
     int status;
-    bool broken;             /* the answer cannot be sent as built: a 500 takes its place */
-    bool close_after;        /* the connection ends with this answer */
-    bool refused;            /* net's own answer; no handler was called */
-    bool lent;               /* handed to the service and not yet finished */
-    bool finished;           /* the answer is complete */
-    struct ax_writer fields; /* the answer's headers, "name: value\r\n" each */
+    bool broken;               /* the answer cannot be sent as built: a 500 takes its place */
+    bool close_after;          /* the connection ends with this answer */
+    bool refused;              /* net's own answer; no handler was called */
+    bool lent;                 /* handed to the service and not yet finished */
+    bool finished;             /* the answer is complete */
+    struct ax_writer fields;   /* the answer's headers, "name: value\r\n" each */
+    struct ax_writer trailers; /* likewise, behind the body */
     struct ax_writer body;
     struct ax_writer head; /* the answer's head as it goes out, written by the session */
     bool interim_due;      /* 100 Continue goes out first */
@@ -63,6 +92,8 @@ struct ax_exchange_config {
     struct ax_http_limits limits;
     size_t answer_bytes_max;
     size_t arena_bytes_max;
+    size_t compress_bytes_min; /* of an answer; 0: never */
+    size_t compress_bytes_max; /* more would hold up the loop */
     int64_t request_ms;
 };
 
@@ -76,6 +107,8 @@ struct ax_exchange_pool {
     uint64_t trace_high; /* random; with trace_next it makes trace ids */
     uint64_t trace_next;
     struct ax_http_date date;
+    struct ax_deflater *deflaters[AX_COMPRESS_CODING_COUNT]; /* NULL until first used */
+    struct ax_http2_memory *http2_memory;                    /* likewise */
 };
 
 /* service: copied, its missing calls replaced by plain ones. */
@@ -87,6 +120,17 @@ void ax_exchange_pool_done(struct ax_exchange_pool *pool);
 /* An empty exchange for the session's next request; NULL when memory is short. */
 struct ax_exchange *ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
                                      const struct ax_session_peer *peer);
+
+/* More of a stream's body has come, or its end. false when it is more than it may hold. */
+[[nodiscard]] bool ax_exchange_stream_arrived(struct ax_exchange *exchange, ax_str bytes,
+                                              bool ended);
+
+/* Steps the stream as long as there is something new and nobody holds it. It may be gone then. */
+void ax_exchange_stream_run(struct ax_exchange *exchange);
+
+/* The finish of a stream, as ax_exchange_finish; and what both come to on the loop's thread. */
+void ax_exchange_stream_finish(struct ax_exchange *exchange);
+void ax_exchange_return(struct ax_exchange *exchange);
 
 /* Back to the pool: the answer is out, or nobody wants it. */
 void ax_exchange_give(struct ax_exchange *exchange);
@@ -102,6 +146,15 @@ void ax_exchange_refuse(struct ax_exchange *exchange, int status, ax_str reason)
 
 /* A broken or too large answer becomes a 500. To be called once, before the head is rendered. */
 void ax_exchange_settle(struct ax_exchange *exchange);
+
+/*
+ * The head is there, a body will come: prepares to inflate it. 0, or the status of the refusal of a
+ * coding that is not known.
+ */
+int ax_exchange_coding_expect(struct ax_exchange *exchange);
+
+/* Compresses the answer's body if the client takes it, and it is worth it. */
+void ax_exchange_coding_apply(struct ax_exchange *exchange);
 
 /* Tells the holder that nobody waits any more. */
 void ax_exchange_cancel(struct ax_exchange *exchange);

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/number.h"
 
-enum { SECONDS_PER_DAY = 86'400, WEEKDAY_OF_1970 = 4 };
+enum { SECONDS_PER_DAY = 86'400, WEEKDAY_OF_1970 = 4, WEIGHT_MAX = 1000 };
 
 #define NS_PER_SECOND INT64_C(1'000'000'000)
 
@@ -31,6 +32,43 @@ ax_http_header_lists(const struct ax_http_request *request, ax_str name, ax_str 
                 return true;
     }
     return false;
+}
+
+/* Of one item of a list: "gzip;q=0.5" weighs 500; what is no number weighs nothing. */
+static int
+weight_of(ax_str item, ax_str *out_name)
+{
+    ax_str part;
+    bool named = ax_str_cut(&item, ';', &part);
+    *out_name = named ? ax_str_trim(part) : (ax_str){"", 0};
+    double weight = 1;
+    while (ax_str_cut(&item, ';', &part)) {
+        ax_str word = ax_str_trim(part);
+        if (word.len < 2 || (word.at[0] | 32) != 'q' || word.at[1] != '=')
+            continue;
+        if (!ax_parse_f64(ax_str_from(word, 2), &weight) || !(weight >= 0 && weight <= 1))
+            weight = 0;
+    }
+    return (int)(weight * WEIGHT_MAX);
+}
+
+int
+ax_http_coding_weight(const struct ax_http_request *request, ax_str coding)
+{
+    int any = ax_str_eq(coding, AX_STR("identity")) ? 1 : 0; /* nobody has to name it */
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (!ax_str_eq_ignoring_case(request->headers[i].name, AX_STR("accept-encoding")))
+            continue;
+        ax_str rest = request->headers[i].value, item, name;
+        while (ax_str_cut(&rest, ',', &item)) {
+            int weight = weight_of(item, &name);
+            if (ax_str_eq_ignoring_case(name, coding))
+                return weight;
+            if (ax_str_eq(name, AX_STR("*")))
+                any = weight;
+        }
+    }
+    return any;
 }
 
 ax_str

@@ -37,7 +37,8 @@ struct ax_http_header {
 struct ax_http_limits {
     size_t head_bytes_max;   /* request line and headers with their line ends: 431 above */
     size_t header_count_max; /* 431 above */
-    size_t body_bytes_max;   /* decoded: 413 above, before it is read where the length is said */
+    size_t body_bytes_max;   /* decoded, inflated: 413 above, before it is read where the length is
+                                said */
     size_t pipeline_max;     /* requests of a connection in progress; more wait unread */
 };
 
@@ -65,13 +66,13 @@ struct ax_http_request {
     ax_str path;   /* begins with '/', or is "*" (OPTIONS); still percent-encoded */
     ax_str query;  /* behind the '?', still encoded; "" when there is none */
     ax_str host;   /* "" only over HTTP/1.0 */
-    int major;     /* 1, later 2 */
+    int major;     /* 1 or 2 */
     int minor;
     const struct ax_http_header *headers;
     size_t header_count;
     bool has_body;        /* a body was announced; it may yet be empty when chunked */
     uint64_t body_length; /* announced by Content-Length; UINT64_MAX when chunked */
-    ax_str body;          /* whole and decoded; "" until the handler is called */
+    ax_str body;          /* whole and decoded, inflated too; "" until the handler is called */
 };
 
 /* Value of the first header of that name, in any case; at is NULL when there is none. */
@@ -94,6 +95,12 @@ ax_status ax_http_path_decode(struct ax_ctx *ctx, ax_str segment, ax_str *out_te
 
 /* "Not Found"; "Unknown" for a number that RFC 9110 does not name. */
 const char *ax_http_reason(int status);
+
+/*
+ * How much the client likes a content coding, by its Accept-Encoding: 0 (not at all) to 1000.
+ * Without the header it takes "identity" alone. Source: RFC 9110 section 12.5.3.
+ */
+int ax_http_coding_weight(const struct ax_http_request *request, ax_str coding);
 
 /* Whether an answer with this status may carry a body (not 1xx, 204, 304). */
 bool ax_http_status_has_body(int status);

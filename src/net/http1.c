@@ -177,11 +177,13 @@ static int
 http1_on_body(llhttp_t *parser, const char *at, size_t len)
 {
     struct ax_http1 *http1 = parser->data;
-    struct ax_writer *body = &http1->message->body;
-    if (len > body->len_max - body->len)
-        return refuse(http1, 413, "the body is longer than %zu bytes", body->len_max);
-    ax_writer_bytes(body, (ax_str){at, len});
-    if (body->status != AX_OK)
+    ax_status status = ax_message_add_body(http1->message, (ax_str){at, len});
+    if (status == AX_LIMIT)
+        return refuse(http1, 413, "the body is longer than %zu bytes",
+                      http1->message->body.len_max);
+    if (status == AX_INVALID)
+        return refuse(http1, 400, "the body is not in its Content-Encoding");
+    if (status != AX_OK)
         return refuse(http1, 503, "no memory for the body");
     return 0;
 }
@@ -190,6 +192,8 @@ static int
 http1_on_message_complete(llhttp_t *parser)
 {
     struct ax_http1 *http1 = parser->data;
+    if (http1->phase == PHASE_BODY && !ax_message_end_body(http1->message))
+        return refuse(http1, 400, "the body ends before its Content-Encoding does");
     http1->phase = PHASE_DONE;
     return HPE_PAUSED;
 }
@@ -335,10 +339,8 @@ feed_body(struct ax_http1 *http1, ax_str *bytes)
     size_t taken = run(http1, *bytes, &error);
     http1->body_bytes += taken;
     *bytes = ax_str_from(*bytes, taken);
-    if (http1->phase == PHASE_DONE) {
-        message->request.body = ax_writer_str(&message->body);
+    if (http1->phase == PHASE_DONE)
         return AX_HTTP1_REQUEST;
-    }
     if (http1->phase == PHASE_BODY && error != HPE_OK)
         refuse(http1, 400, "malformed body: %s", llhttp_get_error_reason(&http1->parser));
     else if (mostly_framing(http1))

@@ -172,6 +172,15 @@ http1_session_finished(struct ax_session *base, struct ax_exchange *exchange)
         base->transport.ready(base->transport.arg);
 }
 
+/* There are no streams here. */
+static void
+http1_session_moved(struct ax_session *base, struct ax_exchange *exchange)
+{
+    (void)base;
+    (void)exchange;
+    AX_ASSERT(false);
+}
+
 static void
 add_piece(ax_str piece, size_t *skip, struct iovec *out, int *count)
 {
@@ -405,7 +414,7 @@ http1_session_wants(const struct ax_session *base)
     };
 }
 
-static void
+static bool
 http1_session_expire(struct ax_session *base, int64_t now_ns)
 {
     struct http1_session *session = of(base);
@@ -413,6 +422,7 @@ http1_session_expire(struct ax_session *base, int64_t now_ns)
     line_abandon(session);
     session->closing = true; /* complete requests before it are still answered */
     session->unheard = false;
+    return true;
 }
 
 static void
@@ -448,6 +458,7 @@ static const struct ax_session_ops ops = {
     .receive = http1_session_receive,
     .end = http1_session_end,
     .finished = http1_session_finished,
+    .moved = http1_session_moved,
     .output = http1_session_output,
     .sent = http1_session_sent,
     .wants = http1_session_wants,

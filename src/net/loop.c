@@ -272,13 +272,16 @@ loop_open(struct ax_loop *loop, struct ax_ctx *ctx)
                    .pipeline_max = (size_t)config->pipeline_max},
         .answer_bytes_max = (size_t)config->answer_bytes_max,
         .arena_bytes_max = (size_t)config->arena_bytes_max,
+        .compress_bytes_min = (size_t)config->compress_bytes_min,
+        .compress_bytes_max = (size_t)config->compress_bytes_max,
         .request_ms = config->request_ms,
     };
     struct ax_exchange_home home = {.loop = loop, .here = loop_is_here, .post = loop_call};
     ax_exchange_pool_init(&loop->pool, &exchange_config, &loops->service, &home);
     ax_wheel_init(&loop->wheel, TICK_MS * NS_PER_MS, ax_clock_monotonic_ns());
     loop->input = ax_alloc(1, AX_LOOP_INPUT_BYTES);
-    if (!loop->input)
+    loop->plain = loops->tls ? ax_alloc(1, AX_TLS_RECORD_BYTES) : NULL;
+    if (!loop->input || (loops->tls && !loop->plain))
         return ax_fail(ctx, AX_LIMIT, "no memory for a loop");
     AX_TRY(ax_queue_open(ctx, CALL_QUEUE, &loop->calls));
     int failed = loop_open_uv(loop);
@@ -311,6 +314,7 @@ loop_free(struct ax_loop *loop)
     if (loop->spare_socket >= 0)
         close(loop->spare_socket);
     ax_free(loop->input);
+    ax_free(loop->plain);
 }
 
 /* ---- all loops ---- */
@@ -335,8 +339,9 @@ loops_new(struct ax_ctx *ctx, const struct ax_loop_config *config, size_t listen
         loops->loops = AX_NEW_ARRAY(arena, struct ax_loop, count);
         loops->addresses = AX_NEW_ARRAY(arena, ax_str, listener_count);
         loops->ports = AX_NEW_ARRAY(arena, int, listener_count);
+        loops->secure = AX_NEW_ARRAY(arena, bool, listener_count);
     }
-    if (!loops || !loops->loops || !loops->addresses || !loops->ports)
+    if (!loops || !loops->loops || !loops->addresses || !loops->ports || !loops->secure)
         return ax_fail(ctx, AX_LIMIT, "no memory for the event loops");
     for (size_t i = 0; i < count; i++) {
         struct ax_loop *loop = &loops->loops[i];
@@ -351,12 +356,24 @@ loops_new(struct ax_ctx *ctx, const struct ax_loop_config *config, size_t listen
                 (struct ax_loop_listener){.loop = loop, .socket = -1, .index = (int)j};
     }
     loops->config = *config;
-    loops->session_config = (struct ax_http1_session_config){
+    loops->http1_config = (struct ax_http1_session_config){
         .header_ms = config->header_ms,
         .body_ms = config->body_ms,
         .idle_ms = config->idle_ms,
         .pipeline_max = (size_t)config->pipeline_max,
         .pending_bytes_max = (size_t)config->pending_bytes_max,
+    };
+    loops->http2_config = (struct ax_http2_session_config){
+        .header_ms = config->header_ms,
+        .body_ms = config->body_ms,
+        .write_ms = config->write_ms,
+        .linger_ms = config->linger_ms,
+        .idle_ms = config->idle_ms,
+        .ping_ms = config->ping_ms,
+        .streams_max = (size_t)config->streams_max,
+        .window_bytes = (size_t)config->window_bytes,
+        .pending_bytes_max = (size_t)config->pending_bytes_max,
+        .bodies_bytes_max = (size_t)config->bodies_bytes_max,
     };
     loops->loop_count = count;
     loops->arena = ax_take(arena);
@@ -371,9 +388,23 @@ loops_free(struct ax_loops *loops)
         loop_free(&loops->loops[i]);
     if (loops->admission)
         ax_admission_close(loops->admission);
+    if (loops->tls)
+        ax_tls_close(loops->tls);
     ax_cond_done(&loops->changed);
     ax_mutex_done(&loops->mutex);
     ax_arena_free(loops->arena); /* loops is in it */
+}
+
+/* "tls:" in front of an address; the files are read once for all such listeners. */
+static ax_status
+open_tls(struct ax_loops *loops, struct ax_ctx *ctx, size_t listener, ax_str *address)
+{
+    static const ax_str prefix = {"tls:", 4};
+    if (!ax_str_starts(*address, prefix))
+        return AX_OK;
+    *address = ax_str_from(*address, prefix.len);
+    loops->secure[listener] = true;
+    return loops->tls ? AX_OK : ax_tls_open(ctx, &loops->config.tls, &loops->tls);
 }
 
 /* One socket a loop for each address. */
@@ -384,9 +415,11 @@ open_listeners(struct ax_loops *loops, struct ax_ctx *ctx, const ax_str *listen,
     if (!sockets)
         return ax_fail(ctx, AX_LIMIT, "no memory for the listeners");
     for (size_t i = 0; i < count; i++) {
-        if (!ax_str_copy(loops->arena, listen[i], &loops->addresses[i]))
+        ax_str address = listen[i];
+        AX_TRY(open_tls(loops, ctx, i, &address));
+        if (!ax_str_copy(loops->arena, address, &loops->addresses[i]))
             return ax_fail(ctx, AX_LIMIT, "no memory for the listeners");
-        struct ax_listener_config config = {.address = listen[i],
+        struct ax_listener_config config = {.address = address,
                                             .backlog = (int)loops->config.backlog,
                                             .socket_count = loops->loop_count};
         AX_TRY(ax_listener_open(ctx, &config, sockets, &loops->ports[i]));
@@ -539,6 +572,12 @@ ax_loops_close(struct ax_loops *loops)
         forget_addresses(loops);
     join_all(loops, loops->loop_count);
     loops_free(loops);
+}
+
+ax_status
+ax_loops_reload(struct ax_loops *loops, struct ax_ctx *ctx)
+{
+    return loops->tls ? ax_tls_reload(loops->tls, ctx) : AX_OK;
 }
 
 void *

@@ -2,13 +2,14 @@
  * The event loops: listeners, connections, timers, posts from other threads. libuv ends here.
  *
  * One loop a core, each a thread with its own listening sockets (SO_REUSEPORT), connections and
- * exchanges; loops share nothing but the count of connections. Bytes go to the connection's
- * session (http1_session now; HTTP/2 and TLS have their place between the two). Absolute
- * deadlines are kept by one coarse tick a loop, not by a timer a request.
+ * exchanges; loops share nothing but the count of connections. Bytes go, through TLS where a
+ * listener has it, to the connection's session, whose protocol its first bytes or ALPN have told.
+ * Absolute deadlines are kept by one coarse tick a loop, not by a timer a request.
  */
 #pragma once
 
 #include "net/exchange.h"
+#include "net/tls.h"
 #include "sys/settings.h"
 
 struct ax_loops;
@@ -31,9 +32,16 @@ struct ax_loop_config {
     int64_t header_count_max;
     int64_t body_bytes_max; /* unless the service's head says otherwise */
     int64_t pipeline_max;
-    int64_t pending_bytes_max; /* unsent answers of a connection; above, it is not read */
-    int64_t answer_bytes_max;  /* body of one answer */
-    int64_t arena_bytes_max;   /* memory of one request */
+    int64_t pending_bytes_max;  /* unsent answers of a connection; above, it is not read */
+    int64_t answer_bytes_max;   /* body of one answer */
+    int64_t arena_bytes_max;    /* memory of one request */
+    int64_t streams_max;        /* of a connection of HTTP/2 at once */
+    int64_t window_bytes;       /* that a stream may send ahead of being read */
+    int64_t bodies_bytes_max;   /* of all streams of a connection */
+    int64_t ping_ms;            /* for a silent client with streams open to answer one */
+    int64_t compress_bytes_min; /* answers from this size on are compressed; 0: none */
+    int64_t compress_bytes_max; /* and up to this one */
+    struct ax_tls_config tls;   /* of the listeners that have it */
 };
 
 /* Section "net": parses, checks, documents and prints the fields above. */
@@ -43,9 +51,9 @@ const struct ax_settings *ax_loop_settings(void);
  * Binds every listener and starts the threads; they accept when it returns.
  *
  * listen: "127.0.0.1:8080", "[::1]:0", "localhost:8080", "unix:/run/axiom.sock"; port 0 lets the
- * kernel choose. service is copied; its arg is kept.
- * Fails: CONFLICT (address in use), DENIED, INVALID (no such address), LIMIT, or what loop_init
- * said. Nothing is left behind then.
+ * kernel choose; "tls:" in front of any of them: with TLS. service is copied; its arg is kept.
+ * Fails: CONFLICT (address in use), DENIED, INVALID (no such address), LIMIT, what loop_init or
+ * ax_tls_open said. Nothing is left behind then.
  */
 ax_status ax_loops_open(struct ax_ctx *ctx, const struct ax_loop_config *config,
                         const struct ax_exchange_service *service, const ax_str *listen,
@@ -76,6 +84,12 @@ AX_DEFINE_AUTO(struct ax_loops, ax_loops_close);
  * false when memory is short: nothing was posted.
  */
 [[nodiscard]] bool ax_loop_post(struct ax_loop *loop, void (*fn)(void *arg), void *arg);
+
+/*
+ * Reads the certificate's files again, for new connections; those under way go on. Without TLS it
+ * does nothing. Any thread. Fails as ax_tls_reload does: then everything stays as it was.
+ */
+ax_status ax_loops_reload(struct ax_loops *loops, struct ax_ctx *ctx);
 
 /* What loop_init gave on this loop. Loop thread. */
 void *ax_loop_data(struct ax_loop *loop);

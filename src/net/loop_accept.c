@@ -11,7 +11,7 @@ enum { ACCEPTS_AT_ONCE = 32 };
 
 /* What a client hears who comes when all places are taken; best effort. */
 static void
-turn_away(int socket)
+turn_away(int socket, bool secure)
 {
     static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                "Content-Type: application/json\r\n"
@@ -19,22 +19,22 @@ turn_away(int socket)
                                "Retry-After: 1\r\n"
                                "Connection: close\r\n\r\n"
                                "{\"error\":\"too many connections\"}";
-    ssize_t sent = send(socket, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent;
+    if (!secure) /* else the words would not be understood */
+        (void)!send(socket, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     close(socket);
 }
 
 /* Gives up the spare descriptor to accept one connection and close it. false: it did not help. */
 static bool
-shed_one(struct ax_loop *loop, int listening)
+shed_one(struct ax_loop *loop, const struct ax_loop_listener *listener)
 {
     struct sockaddr_storage address;
     if (loop->spare_socket < 0)
         return false;
     close(loop->spare_socket);
-    int socket = ax_listener_accept(listening, &address);
+    int socket = ax_listener_accept(listener->socket, &address);
     if (socket >= 0) {
-        turn_away(socket);
+        turn_away(socket, loop->loops->secure[listener->index]);
         ax_admission_count_refused(loop->loops->admission);
     }
     loop->spare_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -47,10 +47,11 @@ accept_one(struct ax_loop_listener *listener, int socket, const struct sockaddr_
     struct ax_loop *loop = listener->loop;
     uint64_t key = ax_admission_key((const struct sockaddr *)address);
     if (!ax_admission_enter(loop->loops->admission, key)) {
-        turn_away(socket);
+        turn_away(socket, loop->loops->secure[listener->index]);
         return;
     }
-    struct ax_session_peer peer = {.listener = listener->index};
+    struct ax_session_peer peer = {.listener = listener->index,
+                                   .secure = loop->loops->secure[listener->index]};
     ax_listener_name(address, peer.address, sizeof peer.address);
     ax_loop_connection_open(loop, socket, key, &peer);
 }
@@ -69,7 +70,7 @@ accept_some(struct ax_loop_listener *listener)
         if (socket == -EAGAIN)
             return false;
         bool full = socket == -EMFILE || socket == -ENFILE;
-        if (!full || !shed_one(listener->loop, listener->socket)) {
+        if (!full || !shed_one(listener->loop, listener)) {
             ax_loop_accept_set(listener->loop, false); /* else it would be told again at once */
             return false;
         }

@@ -7,6 +7,8 @@
 #include "net/loop_parts.h"
 #include "sys/clock.h"
 
+enum { RECORDS_BYTES = 64 * 1024, RECORDS_BYTES_KEPT = 16 * 1024 };
+
 #define NS_PER_MS INT64_C(1'000'000)
 
 struct ax_loop_connection {
@@ -22,9 +24,17 @@ struct ax_loop_connection {
     struct ax_session *session; /* NULL once closing */
     struct ax_loop_connection *next, **link;
     struct ax_loop_connection *next_ready;
+    struct ax_session_peer peer;
     uint64_t key; /* of admission */
     size_t writing_bytes;
     int64_t write_deadline_ns;
+    char begin[AX_HTTP2_PREFACE_BYTES]; /* the first bytes, while they may be HTTP/2's preface */
+    size_t begin_len;
+    bool begun;                    /* the session is that of the client's protocol */
+    struct ax_tls_connection *tls; /* NULL for cleartext */
+    struct ax_writer records; /* of TLS, on their way to the kernel: nothing is added to them */
+    size_t records_sent_bytes;
+    bool tls_opened; /* its handshake has been looked at */
     bool is_ready;
     bool reading;
     bool writing; /* the kernel took no more: uv has the rest */
@@ -33,11 +43,14 @@ struct ax_loop_connection {
 };
 
 static void settle(struct ax_loop_connection *connection, int64_t now_ns);
+static void count_sent(struct ax_loop_connection *connection, size_t bytes, int64_t now_ns);
 
 static void
 connection_on_closed(uv_handle_t *handle)
 {
-    ax_free(handle->data);
+    struct ax_loop_connection *connection = handle->data;
+    ax_writer_free(&connection->records); /* until now the kernel could have had them */
+    ax_free(connection);
 }
 
 static void
@@ -51,6 +64,11 @@ connection_close(struct ax_loop_connection *connection)
     if (connection->session)
         ax_session_close(connection->session);
     connection->session = NULL;
+    if (connection->tls)
+        ax_tls_connection_free(connection->tls);
+    connection->tls = NULL;
+    ax_session_identity_unref(connection->peer.identity);
+    connection->peer.identity = NULL;
     *connection->link = connection->next;
     if (connection->next)
         connection->next->link = connection->link;
@@ -60,6 +78,88 @@ connection_close(struct ax_loop_connection *connection)
 }
 
 /* ---- reading ---- */
+
+static void connection_ready(void *arg);
+
+/* A session in the place of one that nobody has spoken to, if any. */
+static void
+become(struct ax_loop_connection *connection, bool http2, int64_t now_ns)
+{
+    struct ax_loop *loop = connection->loop;
+    struct ax_loops *loops = loop->loops;
+    struct ax_session_transport transport = {.arg = connection, .ready = connection_ready};
+    if (connection->session)
+        ax_session_close(connection->session);
+    connection->session = http2 ? ax_http2_session_new(&loop->pool, &loops->http2_config,
+                                                       &connection->peer, transport, now_ns)
+                                : ax_http1_session_new(&loop->pool, &loops->http1_config,
+                                                       &connection->peer, transport, now_ns);
+    if (!connection->session)
+        connection_close(connection);
+    else if (loop->draining)
+        ax_session_drain(connection->session, now_ns);
+}
+
+/*
+ * The first bytes tell the protocol. They are kept as long as they may be the preface of HTTP/2.
+ * Whether the session, which has heard what came before, is to hear the bytes now.
+ */
+static bool
+begin(struct ax_loop_connection *connection, ax_str bytes, int64_t now_ns)
+{
+    size_t before = connection->begin_len, room = sizeof connection->begin - before;
+    size_t len = bytes.len < room ? bytes.len : room;
+    memcpy(connection->begin + before, bytes.at, len);
+    connection->begin_len += len;
+    ax_str known = {connection->begin, connection->begin_len};
+    enum ax_http2_preface preface = ax_http2_preface_of(known);
+    if (preface == AX_HTTP2_MAYBE)
+        return false;
+    connection->begun = true;
+    if (preface == AX_HTTP2_YES)
+        become(connection, true, now_ns);
+    if (!connection->closing && before > 0)
+        ax_session_receive(connection->session, (ax_str){connection->begin, before}, now_ns);
+    return !connection->closing;
+}
+
+static void
+receive_plain(struct ax_loop_connection *connection, ax_str bytes, int64_t now_ns)
+{
+    if (connection->begun || begin(connection, bytes, now_ns))
+        ax_session_receive(connection->session, bytes, now_ns);
+}
+
+/* The handshake is done: it may have said the protocol, and who the client is. */
+static void
+look_at_handshake(struct ax_loop_connection *connection, int64_t now_ns)
+{
+    ax_str protocol = ax_tls_connection_protocol(connection->tls);
+    connection->tls_opened = true;
+    connection->begun = protocol.len > 0;
+    if (ax_tls_connection_identity(connection->tls, &connection->peer.identity))
+        become(connection, ax_str_eq(protocol, AX_STR("h2")), now_ns);
+    else
+        connection_close(connection);
+}
+
+static void
+receive(struct ax_loop_connection *connection, ax_str bytes, int64_t now_ns)
+{
+    if (!connection->tls) {
+        receive_plain(connection, bytes, now_ns);
+        return;
+    }
+    enum ax_tls_state state = ax_tls_connection_receive(connection->tls, bytes);
+    if (state == AX_TLS_OPEN && !connection->tls_opened)
+        look_at_handshake(connection, now_ns);
+    char *plain = connection->loop->plain;
+    for (size_t len;
+         !connection->closing && (len = ax_tls_connection_read(connection->tls, plain)) > 0;)
+        receive_plain(connection, (ax_str){plain, len}, now_ns);
+    if (!connection->closing && ax_tls_connection_state(connection->tls) == AX_TLS_ENDED)
+        ax_session_end(connection->session);
+}
 
 static void
 connection_on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
@@ -78,7 +178,7 @@ connection_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         return;
     int64_t now_ns = ax_clock_monotonic_ns();
     if (len > 0 && !connection->lingering)
-        ax_session_receive(connection->session, (ax_str){buffer->base, (size_t)len}, now_ns);
+        receive(connection, (ax_str){buffer->base, (size_t)len}, now_ns);
     else if (len == UV_EOF && !connection->lingering)
         ax_session_end(connection->session);
     else if (len < 0)
@@ -115,19 +215,87 @@ connection_on_written(uv_write_t *write, int status)
     if (status < 0) {
         connection_close(connection);
     } else {
-        ax_session_sent(connection->session, connection->writing_bytes, now_ns);
+        count_sent(connection, connection->writing_bytes, now_ns);
         settle(connection, now_ns);
     }
     ax_loop_connection_settle_ready(loop);
     ax_loop_changed(loop);
 }
 
-/* What the session has to send; returns the count of pieces. */
+/* Small pieces share a record, which has its price; large ones fill several. */
+static bool
+encrypt(struct ax_loop_connection *connection, const struct iovec *pieces, int count)
+{
+    char *plain = connection->loop->plain;
+    size_t held = 0;
+    for (int i = 0; i < count; i++) {
+        ax_str rest = {pieces[i].iov_base, pieces[i].iov_len};
+        while (rest.len > 0) {
+            size_t room = AX_TLS_RECORD_BYTES - held, len = rest.len < room ? rest.len : room;
+            memcpy(plain + held, rest.at, len);
+            held += len;
+            rest = ax_str_from(rest, len);
+            if (held < AX_TLS_RECORD_BYTES)
+                continue;
+            if (!ax_tls_connection_write(connection->tls, (ax_str){plain, held}))
+                return false;
+            held = 0;
+        }
+    }
+    return held == 0 || ax_tls_connection_write(connection->tls, (ax_str){plain, held});
+}
+
+/* What the session has to send goes into records, once those before have left. */
+static void
+fill_records(struct ax_loop_connection *connection, int64_t now_ns)
+{
+    struct ax_writer *output = ax_tls_connection_output(connection->tls);
+    struct iovec pieces[AX_SESSION_IOV_MAX];
+    if (connection->records_sent_bytes < connection->records.len)
+        return;
+    for (int count; connection->tls_opened && output->len < RECORDS_BYTES &&
+                    (count = ax_session_output(connection->session, pieces)) > 0;) {
+        size_t bytes = 0;
+        for (int i = 0; i < count; i++)
+            bytes += pieces[i].iov_len;
+        if (!encrypt(connection, pieces, count))
+            break;
+        ax_session_sent(connection->session, bytes, now_ns);
+    }
+    struct ax_writer sent = connection->records;
+    connection->records = *output;
+    connection->records_sent_bytes = 0;
+    if (sent.capacity > RECORDS_BYTES_KEPT)
+        ax_writer_free(&sent);
+    ax_writer_clear(&sent);
+    *output = sent;
+}
+
+/* So much of what was gathered went to the kernel. */
+static void
+count_sent(struct ax_loop_connection *connection, size_t bytes, int64_t now_ns)
+{
+    if (connection->tls)
+        connection->records_sent_bytes += bytes;
+    else
+        ax_session_sent(connection->session, bytes, now_ns);
+}
+
+/* What there is to send; returns the count of pieces. */
 static unsigned
 gather(struct ax_loop_connection *connection, uv_buf_t out[AX_SESSION_IOV_MAX], size_t *out_bytes)
 {
     struct iovec pieces[AX_SESSION_IOV_MAX];
-    int count = ax_session_output(connection->session, pieces);
+    int count = 1;
+    if (connection->tls) {
+        const struct ax_writer *records = &connection->records;
+        fill_records(connection, ax_clock_monotonic_ns());
+        size_t sent = connection->records_sent_bytes;
+        pieces[0] = (struct iovec){.iov_base = records->at + sent, .iov_len = records->len - sent};
+        count = records->len > sent;
+    } else {
+        count = ax_session_output(connection->session, pieces);
+    }
     *out_bytes = 0;
     for (int i = 0; i < count; i++) {
         out[i] = (uv_buf_t){.base = pieces[i].iov_base, .len = pieces[i].iov_len};
@@ -165,7 +333,7 @@ flush(struct ax_loop_connection *connection)
         int64_t now_ns = ax_clock_monotonic_ns();
         int sent = uv_try_write(&connection->as.stream, pieces, count);
         if (sent > 0)
-            ax_session_sent(connection->session, (size_t)sent, now_ns);
+            count_sent(connection, (size_t)sent, now_ns);
         if (sent < 0 && sent != UV_EAGAIN)
             connection_close(connection);
         else if (sent < 0 || (size_t)sent < bytes)
@@ -194,6 +362,19 @@ linger(struct ax_loop_connection *connection, int64_t now_ns)
         ax_wheel_arm(&connection->loop->wheel, &connection->node, now_ns + linger_ns);
 }
 
+/* Ends the encryption in order when the session ends, and with a word when it failed. */
+static bool
+settle_tls(struct ax_loop_connection *connection, struct ax_session_wants *wants)
+{
+    if (ax_tls_connection_state(connection->tls) == AX_TLS_FAILED)
+        *wants = (struct ax_session_wants){.close = true, .deadline_ns = INT64_MAX};
+    if (wants->close || wants->linger) {
+        ax_tls_connection_end(connection->tls);
+        flush(connection);
+    }
+    return !connection->closing;
+}
+
 static void
 settle(struct ax_loop_connection *connection, int64_t now_ns)
 {
@@ -202,6 +383,8 @@ settle(struct ax_loop_connection *connection, int64_t now_ns)
     if (connection->closing || connection->lingering)
         return;
     struct ax_session_wants wants = ax_session_wants(connection->session);
+    if (connection->tls && !settle_tls(connection, &wants))
+        return;
     if (wants.close && !connection->writing) {
         connection_close(connection);
         return;
@@ -239,12 +422,13 @@ ax_loop_connection_due(void *arg, struct ax_wheel_node *node)
         connection_close(connection);
         return;
     }
-    ax_admission_count_cut(loop->loops->admission);
     if (connection->writing && connection->write_deadline_ns <= now_ns) {
+        ax_admission_count_cut(loop->loops->admission);
         connection_reset(connection);
         return;
     }
-    ax_session_expire(connection->session, now_ns);
+    if (ax_session_expire(connection->session, now_ns))
+        ax_admission_count_cut(loop->loops->admission);
     settle(connection, now_ns);
 }
 
@@ -320,6 +504,8 @@ ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
     }
     connection->loop = loop;
     connection->key = key;
+    connection->peer = *peer;
+    connection->records = ax_writer_of(SIZE_MAX / 2);
     int failed = stream_open(connection, socket, key == 0);
     connection->as.handle.data = connection;
     if (failed != 0)
@@ -330,15 +516,12 @@ ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
         connection->next->link = &connection->next;
     loop->connections = connection;
     loop->connection_count++;
-    if (failed == 0)
-        connection->session = ax_http1_session_new(
-            &loop->pool, &loops->session_config, peer,
-            (struct ax_session_transport){.arg = connection, .ready = connection_ready}, now_ns);
-    if (!connection->session) {
+    if (failed == 0 && peer->secure)
+        connection->tls = ax_tls_connection_new(loops->tls);
+    if (failed != 0 || (peer->secure && !connection->tls)) {
         connection_close(connection);
         return;
     }
-    if (loop->draining)
-        ax_session_drain(connection->session, now_ns);
+    become(connection, false, now_ns);
     settle(connection, now_ns);
 }

@@ -10,7 +10,9 @@
 #include "net/admission.h"
 #include "net/exchange_parts.h"
 #include "net/http1_session.h"
+#include "net/http2_session.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "net/wheel.h"
 #include "sys/mutex.h"
 #include "sys/queue.h"
@@ -48,6 +50,7 @@ struct ax_loop {
     struct ax_loop_connection *ready; /* those with answers to send */
     void *data;                       /* of loop_init */
     char *input;                      /* one read's bytes; shared by all connections */
+    char *plain; /* of TLS, on its way through, likewise; NULL when no listener has TLS */
 
     struct ax_queue *calls; /* from any thread */
     struct ax_mutex overflow_mutex;
@@ -58,12 +61,15 @@ struct ax_loop {
 struct ax_loops {
     struct ax_loop_config config;
     struct ax_exchange_service service;
-    struct ax_http1_session_config session_config;
+    struct ax_http1_session_config http1_config;
+    struct ax_http2_session_config http2_config;
     struct ax_admission *admission;
     struct ax_loop *loops;
     size_t loop_count;
     ax_str *addresses; /* in arena */
     int *ports;
+    bool *secure;       /* which listeners have TLS */
+    struct ax_tls *tls; /* NULL when none has */
     size_t listener_count;
     struct ax_arena *arena;
 

@@ -38,6 +38,32 @@ static const struct ax_setting rows[] = {
      1'024, 1 << 30},
     {"arena_bytes_max", "memory of one request besides its body", AX_SETTING_BYTES,
      FIELD(arena_bytes_max), 16 << 20, 32 << 10, 1 << 30},
+    {"streams_max", "streams of an HTTP/2 connection at once", AX_SETTING_COUNT, FIELD(streams_max),
+     128, 1, 10'000},
+    {"window_bytes", "that an HTTP/2 stream may send ahead; its connection 16 times that",
+     AX_SETTING_BYTES, FIELD(window_bytes), 1 << 20, 65'535, 64 << 20},
+    {"bodies_bytes_max", "bodies under way on an HTTP/2 connection, when it is more than one",
+     AX_SETTING_BYTES, FIELD(bodies_bytes_max), 64 << 20, 65'536, 1 << 30},
+    {"ping_ms", "for an HTTP/2 client to answer a ping after idle_ms of silence with streams open",
+     AX_SETTING_DURATION_MS, FIELD(ping_ms), 20'000, 1, 3'600'000},
+    {"compress_bytes_min",
+     "answers of text from this size on are compressed for clients who ask; "
+     "0: never",
+     AX_SETTING_BYTES, FIELD(compress_bytes_min), 16 << 10, 0, 1 << 30},
+    {"compress_bytes_max", "larger answers are not compressed: the loop would be held up",
+     AX_SETTING_BYTES, FIELD(compress_bytes_max), 1 << 20, 0, 1 << 30},
+    {"tls_certificate",
+     "PEM file of the certificate, and those between it and the root, for "
+     "listeners \"tls:HOST:PORT\"",
+     AX_SETTING_TEXT, FIELD(tls.certificate), 0, 0, 0, ""},
+    {"tls_key", "PEM file of its key, without a passphrase", AX_SETTING_TEXT, FIELD(tls.key), 0, 0,
+     0, ""},
+    {"tls_client_ca", "PEM file of who vouches for clients' certificates; empty: none is asked for",
+     AX_SETTING_TEXT, FIELD(tls.client_ca), 0, 0, 0, ""},
+    {"tls_client_required", "whether a client must show a certificate", AX_SETTING_SWITCH,
+     FIELD(tls.client_required), 0, 0, 1},
+    {"tls_allow_1_2", "whether TLS 1.2 is spoken beside 1.3", AX_SETTING_SWITCH,
+     FIELD(tls.allow_1_2), 0, 0, 1},
 };
 
 const struct ax_settings *

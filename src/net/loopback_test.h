@@ -50,6 +50,10 @@ loopback_config(void)
         .pending_bytes_max = 1 << 20,
         .answer_bytes_max = 16 << 20,
         .arena_bytes_max = 1 << 20,
+        .streams_max = 100,
+        .window_bytes = 65'535,
+        .bodies_bytes_max = 1 << 20,
+        .ping_ms = 1'000,
     };
 }
 

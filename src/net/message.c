@@ -27,6 +27,8 @@ ax_message_init(struct ax_message *message, const struct ax_http_limits *limits)
 void
 ax_message_done(struct ax_message *message)
 {
+    if (message->inflater)
+        ax_inflater_free(message->inflater);
     ax_writer_free(&message->body);
     ax_free(message->headers);
     ax_free(message->head);
@@ -48,6 +50,9 @@ ax_message_reset(struct ax_message *message)
         .headers = message->headers,
         .body = none,
     };
+    if (message->inflater)
+        ax_inflater_free(message->inflater);
+    message->inflater = NULL;
     if (message->body.capacity > BODY_BYTES_KEPT)
         ax_writer_free(&message->body);
     ax_writer_clear(&message->body);
@@ -138,4 +143,32 @@ ax_message_set_target(struct ax_message *message, ax_str target)
     request->query = mark ? ax_str_from(path, path_len + 1) : (ax_str){"", 0};
     request->path = path_len > 0 ? (ax_str){path.at, path_len} : AX_STR("/");
     return true;
+}
+
+bool
+ax_message_set_coding(struct ax_message *message, enum ax_compress_coding coding)
+{
+    if (coding == AX_COMPRESS_IDENTITY)
+        return true;
+    message->inflater = ax_inflater_new(coding);
+    return message->inflater != NULL;
+}
+
+ax_status
+ax_message_add_body(struct ax_message *message, ax_str bytes)
+{
+    struct ax_writer *body = &message->body;
+    if (message->inflater)
+        return ax_inflater_add(message->inflater, bytes, body);
+    if (bytes.len > body->len_max - body->len)
+        return AX_LIMIT;
+    ax_writer_bytes(body, bytes);
+    return body->status == AX_OK ? AX_OK : AX_UNAVAILABLE;
+}
+
+bool
+ax_message_end_body(struct ax_message *message)
+{
+    message->request.body = ax_writer_str(&message->body);
+    return !message->inflater || ax_inflater_done(message->inflater);
 }

@@ -1,8 +1,8 @@
 /*
  * What stands between a connection's bytes and its exchanges: one protocol on one connection.
  *
- * The port that http1_session fills today, and HTTP/2 later; TLS is a filter between transport
- * and session and changes neither. A session knows no sockets, so that tests and the fuzzer drive
+ * The port that http1_session and http2_session fill; TLS is a filter between transport and
+ * session and changes neither. A session knows no sockets, so that tests and the fuzzer drive
  * it with bytes in random pieces. Everything happens on the loop's thread.
  */
 #pragma once
@@ -10,19 +10,44 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/str.h"
 
 struct ax_exchange;
 struct ax_session;
 
-enum { AX_SESSION_PEER_BYTES = 64, AX_SESSION_IOV_MAX = 128 };
+enum { AX_SESSION_PEER_BYTES = 64, AX_SESSION_NAME_BYTES = 256, AX_SESSION_IOV_MAX = 128 };
+
+/* What a client's certificate says. Shared by its connection and exchanges, all of one loop. */
+struct ax_session_identity {
+    size_t ref_count;                    /* of the loop's thread */
+    char subject[AX_SESSION_NAME_BYTES]; /* "CN=a,O=b" (RFC 2253), terminated; "" when too long */
+    char uri[AX_SESSION_NAME_BYTES];     /* the first URI of its other names, or "" */
+};
 
 /* Who is on the other end. */
 struct ax_session_peer {
     char address[AX_SESSION_PEER_BYTES]; /* terminated */
     int listener;
+    bool secure;                          /* over TLS */
+    struct ax_session_identity *identity; /* NULL without a certificate that is vouched for */
 };
+
+/* One user more, or one less: the last one frees it. NULL is fine. Loop thread. */
+static inline void
+ax_session_identity_ref(struct ax_session_identity *identity)
+{
+    if (identity)
+        identity->ref_count++;
+}
+
+static inline void
+ax_session_identity_unref(struct ax_session_identity *identity)
+{
+    if (identity && --identity->ref_count == 0)
+        ax_free(identity);
+}
 
 /* What the session wants of its transport now. */
 struct ax_session_wants {
@@ -34,13 +59,15 @@ struct ax_session_wants {
 
 struct ax_session_ops {
     const char *name;
+    bool streams; /* exchanges may become streams */
     void (*receive)(struct ax_session *session, ax_str bytes, int64_t now_ns);
     void (*end)(struct ax_session *session);
     void (*finished)(struct ax_session *session, struct ax_exchange *exchange);
+    void (*moved)(struct ax_session *session, struct ax_exchange *exchange);
     int (*output)(struct ax_session *session, struct iovec out[AX_SESSION_IOV_MAX]);
     void (*sent)(struct ax_session *session, size_t bytes, int64_t now_ns);
     struct ax_session_wants (*wants)(const struct ax_session *session);
-    void (*expire)(struct ax_session *session, int64_t now_ns);
+    bool (*expire)(struct ax_session *session, int64_t now_ns);
     void (*drain)(struct ax_session *session, int64_t grace_until_ns);
     void (*close)(struct ax_session *session);
 };
@@ -78,6 +105,13 @@ ax_session_finished(struct ax_session *session, struct ax_exchange *exchange)
     session->ops->finished(session, exchange);
 }
 
+/* A stream of this session has answers to send, or has taken some of what had come. */
+static inline void
+ax_session_moved(struct ax_session *session, struct ax_exchange *exchange)
+{
+    session->ops->moved(session, exchange);
+}
+
 /* What is to be sent, in order; borrowed until ax_session_sent. Returns the count of pieces. */
 static inline int
 ax_session_output(struct ax_session *session, struct iovec out[AX_SESSION_IOV_MAX])
@@ -98,11 +132,11 @@ ax_session_wants(const struct ax_session *session)
     return session->ops->wants(session);
 }
 
-/* The deadline of wants has passed. */
-static inline void
+/* The deadline of wants has passed. Whether the connection ends by it. */
+static inline bool
 ax_session_expire(struct ax_session *session, int64_t now_ns)
 {
-    session->ops->expire(session, now_ns);
+    return session->ops->expire(session, now_ns);
 }
 
 /* The server is stopping: requests that arrive until grace_until_ns are the last. */

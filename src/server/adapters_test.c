@@ -17,7 +17,15 @@ opened(struct ax_ctx *ctx)
     ax_server_settings_defaults(&settings);
     CHECK_EQ(ax_data_dir_of(ctx, made.root, made.keys, &dir), AX_OK);
     CHECK_EQ(ax_data_dir_make(ctx, &dir, AX_STR("axiom.test/l")), AX_OK);
-    CHECK_EQ(ax_adapters_store(ctx, &dir, &settings, &store), AX_OK);
+    CHECK_EQ(ax_adapters_store(ctx, &dir, &settings, true, &store), AX_UNAVAILABLE);
+    CHECK(ax_test_said(ctx, "store.db is gone"));
+    settings.database.url = AX_STR("oracle://x");
+    CHECK_EQ(ax_adapters_store(ctx, &dir, &settings, false, &store), AX_INVALID);
+    CHECK(ax_test_said(ctx, "store.url"));
+    settings.database.url = AX_STR("postgresql:///x?host=/nowhere");
+    CHECK_EQ(ax_adapters_store(ctx, &dir, &settings, false, &store), AX_UNAVAILABLE);
+    settings.database.url = AX_STR("");
+    CHECK_EQ(ax_adapters_store(ctx, &dir, &settings, false, &store), AX_OK);
     REQUIRE(store);
     CHECK_EQ(ax_store_check(store, ctx), AX_OK);
     CHECK_EQ(ax_adapters_blob(ctx, dir.blobs, &blob), AX_OK);

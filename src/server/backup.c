@@ -98,7 +98,7 @@ copy_point(struct ax_services *services, struct ax_ctx *ctx, ax_str folder, stru
 {
     ax_str ledger, store;
     AX_TRY(place(ctx, folder, "ledger", &ledger));
-    AX_TRY(place(ctx, folder, "store.db", &store));
+    AX_TRY(place(ctx, folder, ax_adapters_copy_name(&services->settings), &store));
     AX_TRY(ax_store_backup(services->store, ctx, store));
     return ax_ledger_backup(services->ledger, ctx, ledger, &out->checkpoint);
 }
@@ -210,12 +210,19 @@ prove_ledger(struct ax_ctx *ctx, const struct ax_restore *restore, ax_str folder
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "the ledger of the backup");
 }
 
+/* The database stands where the restored axiom.yaml says, which is never where it stood before. */
 static ax_status
-check_store(struct ax_ctx *ctx, const struct ax_data_dir *dir,
-            const struct ax_server_settings *settings)
+bring_back_store(struct ax_ctx *ctx, const struct ax_restore *restore,
+                 const struct ax_data_dir *dir)
 {
+    struct ax_server_settings settings;
     ax_auto(ax_store_close) struct ax_store *store = NULL;
-    AX_TRY(ax_adapters_store(ctx, dir, settings, &store));
+    ax_server_settings_defaults(&settings);
+    settings.database.url = restore->store_url.len ? restore->store_url : AX_STR("");
+    AX_TRY(ax_adapters_restore_store(ctx, dir, &settings, restore->backup));
+    if (restore->store_url.len)
+        AX_TRY(ax_data_dir_set_store(ctx, dir, restore->store_url));
+    AX_TRY(ax_adapters_store(ctx, dir, &settings, true, &store));
     return ax_store_check(store, ctx);
 }
 
@@ -223,17 +230,14 @@ static ax_status
 bring_back(struct ax_ctx *ctx, const struct ax_restore *restore, const struct ax_data_dir *dir,
            struct ax_json_writer *out)
 {
-    struct ax_server_settings settings;
     ax_auto(ax_blob_close) struct ax_blob *blobs = NULL;
     ax_str path;
     uint64_t count;
     const struct {
         const char *name;
         ax_str to;
-    } files[] = {
-        {"store.db", dir->store}, {"axiom.yaml", dir->settings}, {"latches.json", dir->latches}};
+    } files[] = {{"axiom.yaml", dir->settings}, {"latches.json", dir->latches}};
     const ax_str folders[] = {dir->root, dir->serving, dir->index, dir->scratch};
-    ax_server_settings_defaults(&settings);
     for (size_t i = 0; i < AX_COUNT_OF(folders); i++)
         AX_TRY(ax_file_make_folders(ctx, folders[i]));
     AX_TRY(place(ctx, restore->backup, "ledger", &path));
@@ -243,9 +247,7 @@ bring_back(struct ax_ctx *ctx, const struct ax_restore *restore, const struct ax
         AX_TRY(place(ctx, restore->backup, files[i].name, &path));
         AX_TRY(copy_file(ctx, path, files[i].to));
     }
-    if (!ax_file_exists(dir->store)) /* an empty one must not take its place */
-        return ax_fail(ctx, AX_CORRUPT, "the backup has no store.db");
-    AX_TRY(check_store(ctx, dir, &settings));
+    AX_TRY(bring_back_store(ctx, restore, dir));
     AX_TRY(place(ctx, restore->backup, "protected", &path));
     AX_TRY(copy_tree(ctx, path, dir->protected, 0));
     AX_TRY(place(ctx, restore->backup, "blobs", &path));

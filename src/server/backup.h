@@ -1,9 +1,10 @@
 /*
  * Backups: store, ledger, blobs and what is served as one consistent point; and the way back.
  *
- * Changes wait for a moment while the copy of store and ledger begins; decisions go on. Keys are
- * in no backup: neither those that sign nor the wrapped data keys of payloads, so that an erased
- * payload does not come back with one (R100). docs/operations.md says how keys are kept.
+ * Changes wait while store and ledger are copied; decisions go on. A database outside is copied by
+ * its own tool (pg_dump) at the same point, and brought back into an empty one (pg_restore). Keys
+ * are in no backup: neither those that sign nor the wrapped data keys of payloads, so that an
+ * erased payload does not come back with one (R100). docs/operations.md says how keys are kept.
  */
 #pragma once
 
@@ -21,6 +22,7 @@ struct ax_restore {
     ax_str root;       /* data directory to make; must not exist */
     ax_str keys;       /* folder of the keys, which is kept as it is */
     ax_str checkpoint; /* file with a checkpoint kept elsewhere, or "" */
+    ax_str store_url;  /* empty PostgreSQL database for a backup of one; "": SQLite */
 };
 
 /*

@@ -3,7 +3,7 @@
 #include "event/checkpoint.h"
 #include "event/vault.h"
 
-enum { KEY_FILE_BYTES_MAX = 4096 };
+enum { KEY_FILE_BYTES_MAX = 4096, SETTINGS_BYTES_MAX = 1 << 20 };
 
 ax_status
 ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax_data_dir *out_dir)
@@ -21,6 +21,8 @@ ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax_data_dir 
         const char *name;
     } names[] = {
         {&dir->settings, root, "axiom.yaml"},
+        {&dir->development, root, "DEVELOPMENT"},
+        {&dir->artifacts, root, "artifacts"},
         {&dir->store, root, "store.db"},
         {&dir->blobs, root, "blobs"},
         {&dir->ledger, root, "ledger"},
@@ -123,12 +125,49 @@ ax_data_dir_make(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str origi
     return status;
 }
 
+ax_status
+ax_data_dir_set_store(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str url)
+{
+    struct ax_server_settings settings;
+    ax_str text;
+    ax_server_settings_defaults(&settings);
+    AX_TRY(ax_server_settings_set(ctx, &settings, AX_STR("store.url"), url));
+    AX_TRY(ax_file_read_all(ctx, dir->settings, SETTINGS_BYTES_MAX, &text));
+    text = ax_str_printf(ctx->arena, "%.*s\nstore.url: \"%.*s\"\n", AX_FMT(text), AX_FMT(url));
+    if (!text.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for settings");
+    return ax_file_write_atomic(ctx, dir->settings, text); /* what stands last holds */
+}
+
+/* ---- without credentials ---- */
+
+bool
+ax_data_dir_is_development(struct ax_ctx *ctx, const struct ax_data_dir *dir)
+{
+    bool fresh = !ax_file_exists(dir->root) || check_empty(ctx, dir->root) == AX_OK;
+    ctx->error[0] = '\0';
+    return fresh || (ax_file_exists(dir->development) && !ax_file_exists(dir->settings));
+}
+
+ax_status
+ax_data_dir_make_development(struct ax_ctx *ctx, const struct ax_data_dir *dir)
+{
+    static const char words[] =
+        "This folder was made by `axiom serve --data-dir` for development: there are no\n"
+        "credentials and no records in it. `axiom init` makes one that is governed.\n";
+    if (ax_file_exists(dir->development))
+        return AX_OK;
+    AX_TRY(ax_file_make_folders(ctx, dir->blobs));
+    AX_TRY(ax_file_make_folders(ctx, dir->artifacts));
+    return ax_file_write_atomic(ctx, dir->development, ax_str_of(words));
+}
+
 /* ---- holding ---- */
 
 ax_status
 ax_data_dir_hold(struct ax_ctx *ctx, struct ax_data_dir *dir)
 {
-    if (!ax_file_exists(dir->settings))
+    if (!ax_file_exists(dir->settings) && !ax_file_exists(dir->development))
         return ax_fail(ctx, AX_NOT_FOUND,
                        "%.*s is no data directory (it has no axiom.yaml); axiom init makes one",
                        AX_FMT(dir->root));

@@ -12,8 +12,10 @@
 
 struct ax_data_dir {
     ax_str root;
-    ax_str settings; /* axiom.yaml */
-    ax_str store;    /* store.db */
+    ax_str settings;    /* axiom.yaml */
+    ax_str development; /* marks a folder made without credentials, in its place */
+    ax_str store;       /* store.db */
+    ax_str artifacts;   /* uploads of experiment tracking */
     ax_str blobs, ledger, vault, index, protected, serving, latches, directory_cache, scratch;
     ax_str keys;
     ax_str ledger_key, ledger_vkey, vault_key, protected_key;
@@ -28,6 +30,17 @@ ax_status ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax
  * Fails: CONFLICT when either folder is there and not empty; DENIED, LIMIT, UNAVAILABLE.
  */
 ax_status ax_data_dir_make(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str origin);
+
+/* Adds store.url to axiom.yaml, over one that stands there. Fails: as ax_settings_set; LIMIT. */
+ax_status ax_data_dir_set_store(struct ax_ctx *ctx, const struct ax_data_dir *dir, ax_str url);
+
+/*
+ * Whether the folder may be served without credentials: it is one made so, or not there, or empty.
+ */
+bool ax_data_dir_is_development(struct ax_ctx *ctx, const struct ax_data_dir *dir);
+
+/* Makes it one, when it is not: folders for tracking, no keys, and a file that says so. */
+ax_status ax_data_dir_make_development(struct ax_ctx *ctx, const struct ax_data_dir *dir);
 
 /* Takes the directory for this process. Fails: NOT_FOUND (not made), CONFLICT (a server has it). */
 ax_status ax_data_dir_hold(struct ax_ctx *ctx, struct ax_data_dir *dir);

@@ -23,7 +23,7 @@ populate(struct ax_ctx *ctx, struct ax_init *init, struct ax_data_dir *dir)
     ax_auto(ax_store_close) struct ax_store *store = NULL;
     ax_server_settings_defaults(&services.settings);
     AX_TRY(ax_server_settings_read(ctx, &services.settings, dir->settings));
-    AX_TRY(ax_adapters_store(ctx, dir, &services.settings, &store));
+    AX_TRY(ax_adapters_store(ctx, dir, &services.settings, false, &store));
     AX_TRY(ax_directory_make_first(store, ctx, init->admin, &init->token));
     ax_store_close(ax_take(store));
     AX_TRY(ax_data_dir_hold(ctx, &services.dir));
@@ -48,7 +48,10 @@ ax_init(struct ax_ctx *ctx, struct ax_init *init)
     AX_TRY(ax_data_dir_of(ctx, init->root, init->keys, &dir));
     AX_TRY(ax_data_dir_make(ctx, &dir, init->origin));
     init->keys = dir.keys;
-    ax_status status = populate(ctx, init, &dir);
+    ax_status status =
+        init->store_url.len ? ax_data_dir_set_store(ctx, &dir, init->store_url) : AX_OK;
+    if (status == AX_OK)
+        status = populate(ctx, init, &dir);
     if (status != AX_OK) {
         char words[AX_ERROR_BYTES_MAX];
         memcpy(words, ctx->error, sizeof words);

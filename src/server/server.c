@@ -11,12 +11,14 @@
 #include "sys/process.h"
 
 enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
+enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
     const struct ax_server_options *options;
     struct ax_services services; /* in development mode only metrics, server and settings */
     bool governed;
     struct ax_model_repository *repository; /* NULL when governed */
+    bool tracking;                          /* development, over a folder */
     struct ax_workers *workers;
     struct ax_api *api;
     struct ax_mutex mutex;
@@ -207,13 +209,53 @@ start_jobs(struct ax_ctx *ctx, struct server *server)
     return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
 }
 
+/* Without a ledger there is only the database to look after. */
+static ax_status
+start_tracking_jobs(struct ax_ctx *ctx, struct server *server)
+{
+    server->job_table[0] = (struct ax_job){"store", 1'000, job_store, server};
+    return ax_jobs_start(ctx, server->job_table, 1, &server->jobs);
+}
+
 /* ---- development mode ---- */
 
 static bool
 is_loopback(ax_str listen)
 {
+    static const ax_str secure = {"tls:", 4};
+    listen = ax_str_starts(listen, secure) ? ax_str_from(listen, secure.len) : listen;
     return ax_str_starts(listen, AX_STR("127.")) || ax_str_starts(listen, AX_STR("[::1]:")) ||
            ax_str_starts(listen, AX_STR("localhost:")) || ax_str_starts(listen, AX_STR("unix:"));
+}
+
+/* Who asks for credentials may listen anywhere; who does not, may not. */
+static ax_status
+check_loopback(struct ax_ctx *ctx, const struct server *server)
+{
+    for (size_t i = 0; i < server->listen_count; i++)
+        if (!is_loopback(server->listen[i]))
+            return ax_fail(ctx, AX_DENIED,
+                           "development mode listens on loopback addresses only, not on %.*s: "
+                           "there are no credentials",
+                           AX_FMT(server->listen[i]));
+    return AX_OK;
+}
+
+static ax_status
+open_tracking(struct ax_ctx *ctx, struct server *server)
+{
+    struct ax_services *services = &server->services;
+    AX_TRY(check_loopback(ctx, server));
+    AX_TRY(override_settings(ctx, server));
+    AX_TRY(ax_data_dir_make_development(ctx, &services->dir));
+    AX_TRY(ax_data_dir_hold(ctx, &services->dir));
+    const char *root = ax_str_c(ctx->arena, services->dir.root);
+    ax_log(AX_LOG_WARN, ctx, "development_tracking_server", "folder", root ? root : "", "meaning",
+           "no credentials, no records, no approvals: whoever reaches the loopback address may "
+           "read and change everything; axiom init makes a governed directory",
+           NULL);
+    AX_TRY(ax_services_open_tracking(ctx, services));
+    return ax_model_repository_open(ctx, services->server, NULL, 0, &server->repository);
 }
 
 static ax_status
@@ -221,12 +263,7 @@ open_development(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_server_options *options = server->options;
     struct ax_services *services = &server->services;
-    for (size_t i = 0; i < server->listen_count; i++)
-        if (!is_loopback(server->listen[i]))
-            return ax_fail(ctx, AX_DENIED,
-                           "development mode listens on loopback addresses only, not on %.*s: "
-                           "there are no credentials",
-                           AX_FMT(server->listen[i]));
+    AX_TRY(check_loopback(ctx, server));
     AX_TRY(ax_metrics_open(ctx, &services->metrics));
     const struct ax_model_server_config config = {.metrics = services->metrics,
                                                   .build_id = services->build_id};
@@ -289,6 +326,8 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .directory = services->directory,
         .store = services->store,
         .registry = services->registry,
+        .experiments = services->experiments,
+        .artifacts = services->artifacts,
         .datasets = services->datasets,
         .training = services->training,
         .validations = services->validations,
@@ -317,6 +356,9 @@ open_network(struct ax_ctx *ctx, struct server *server)
     const ax_str *listen = server->listen;
     size_t count = server->listen_count;
     struct ax_loops *loops;
+    if (server->services.artifacts &&
+        server->services.settings.net.answer_bytes_max < ARTIFACT_BYTES)
+        server->services.settings.net.answer_bytes_max = ARTIFACT_BYTES;
     AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count, &loops));
     publish_loops(server, loops);
     for (size_t i = 0; i < count; i++) {
@@ -343,6 +385,21 @@ note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
     return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
 }
 
+/* A folder is governed, unless it was named as one that may be new and is. */
+static ax_status
+choose_mode(struct ax_ctx *ctx, struct server *server)
+{
+    const struct ax_server_options *options = server->options;
+    struct ax_data_dir *dir = &server->services.dir;
+    server->governed = options->data_dir.len > 0;
+    if (!server->governed || !options->may_be_new)
+        return AX_OK;
+    AX_TRY(ax_data_dir_of(ctx, options->data_dir, AX_STR(""), dir));
+    server->tracking = ax_data_dir_is_development(ctx, dir);
+    server->governed = !server->tracking;
+    return AX_OK;
+}
+
 static ax_status
 read_listeners(struct ax_ctx *ctx, struct server *server)
 {
@@ -361,16 +418,23 @@ open_server(struct ax_ctx *ctx, struct server *server)
     ax_server_settings_defaults(&server->services.settings);
     server->services.dir.lock.fd = -1;
     server->services.build_id = AX_STR("axiom " AX_VERSION);
-    server->governed = server->options->data_dir.len > 0;
+    AX_TRY(choose_mode(ctx, server));
     AX_TRY(read_listeners(ctx, server));
-    if (!server->governed)
+    if (server->tracking) {
+        AX_TRY(open_tracking(ctx, server));
+    } else if (server->governed) {
+        AX_TRY(open_governed(ctx, server));
+    } else {
         AX_TRY(override_settings(ctx, server));
-    AX_TRY(server->governed ? open_governed(ctx, server) : open_development(ctx, server));
+        AX_TRY(open_development(ctx, server));
+    }
     AX_TRY(apply_log_level(ctx, server->services.settings.general.log_level));
     AX_TRY(open_api(ctx, server));
     if (server->governed) {
         AX_TRY(note(ctx, server, AX_EVENT_START));
         AX_TRY(start_jobs(ctx, server));
+    } else if (server->tracking) {
+        AX_TRY(start_tracking_jobs(ctx, server));
     }
     return open_network(ctx, server);
 }
@@ -401,21 +465,39 @@ close_server(struct ax_ctx *ctx, struct server *server)
 /* ---- running ---- */
 
 static sigset_t
-stop_signals(void)
+own_signals(void)
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     return signals;
+}
+
+/* Waits for the signal that ends the server; SIGHUP reads the certificates again. */
+static int
+wait_for_end(struct ax_ctx *ctx, struct server *server, const sigset_t *signals)
+{
+    int number;
+    for (;;) {
+        sigwait(signals, &number);
+        if (number != SIGHUP)
+            return number;
+        ax_status status = ax_loops_reload(server->loops, ctx);
+        if (status == AX_OK)
+            ax_log(AX_LOG_INFO, NULL, "reloaded", NULL);
+        else
+            ax_log(AX_LOG_ERROR, NULL, "reload_failed", "error", ctx->error, NULL);
+        ctx->error[0] = '\0';
+    }
 }
 
 ax_status
 ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
 {
     struct server server = {.options = options};
-    sigset_t signals = stop_signals();
-    int number;
+    sigset_t signals = own_signals();
     ax_mutex_init(&server.mutex);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
@@ -423,7 +505,7 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
         ax_process_harden();
     ax_status status = open_server(ctx, &server);
     if (status == AX_OK) {
-        sigwait(&signals, &number);
+        int number = wait_for_end(ctx, &server, &signals);
         ax_log(AX_LOG_INFO, NULL, "stopping", "signal", number == SIGTERM ? "TERM" : "INT", NULL);
     }
     char words[AX_ERROR_BYTES_MAX];

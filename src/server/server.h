@@ -1,8 +1,9 @@
 /*
  * The program that serves: services, loops, workers, jobs; from start to an orderly end.
  *
- * Two ways to run: on a data directory, governed; or on bare model files, in development mode:
- * loopback only, no credentials, nothing recorded, and marked so everywhere.
+ * Two ways to run: on a data directory, governed; or in development mode, on bare model files or on
+ * a folder for tracking experiments: loopback only, no credentials, nothing recorded, and marked so
+ * everywhere.
  */
 #pragma once
 
@@ -17,6 +18,7 @@ struct ax_server_override { /* "net.idle_ms" "5s" */
 
 struct ax_server_options {
     ax_str data_dir; /* "" in development mode */
+    bool may_be_new; /* a folder that is not there or empty is made, for development */
     struct ax_model_repository_file models[AX_SERVER_MODELS_MAX];
     size_t model_count;
     ax_str listen[AX_SERVER_LISTEN_MAX]; /* none: 127.0.0.1:8080 */

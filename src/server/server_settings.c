@@ -43,7 +43,36 @@ static const struct ax_setting scoring_rows[] = {
 static const struct ax_settings scoring_settings = {
     .section = "scoring", .rows = scoring_rows, .row_count = AX_COUNT_OF(scoring_rows)};
 
-enum { SECTION_COUNT = 5 };
+static const struct ax_setting database_rows[] = {
+    {"url",
+     "database; empty: SQLite in the data directory; else postgresql://USER@HOST/DB?sslmode=...",
+     AX_SETTING_TEXT, offsetof(struct ax_database_config, url), 0, 0, 0, ""},
+};
+
+static const struct ax_settings database_settings = {
+    .section = "store", .rows = database_rows, .row_count = AX_COUNT_OF(database_rows)};
+
+#define TRACKING(name) offsetof(struct ax_tracking_config, name)
+
+static const struct ax_setting tracking_rows[] = {
+    {"artifact_root", "where the artifacts of new experiments are, as a URI", AX_SETTING_TEXT,
+     TRACKING(artifact_root), 0, 0, 0, "mlflow-artifacts:"},
+    {"artifact_folder", "folder of uploaded artifacts; empty: DIR/artifacts", AX_SETTING_TEXT,
+     TRACKING(artifact_folder), 0, 0, 0, ""},
+    {"promotion",
+     "what happens when a version that is not approved is put into production: advise notes it, "
+     "enforce refuses it",
+     AX_SETTING_TEXT, TRACKING(promotion), 0, 0, 0, "advise"},
+    {"production_alias", "aliases that mean production, separated by spaces", AX_SETTING_TEXT,
+     TRACKING(production_alias), 0, 0, 0, "production prod champion"},
+    {"artifact_bytes_max", "all artifacts together; 0: as much as the disk has", AX_SETTING_BYTES,
+     TRACKING(artifact_bytes_max), 0, 0, (double)(1LL << 50)},
+};
+
+static const struct ax_settings tracking_settings = {
+    .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
+
+enum { SECTION_COUNT = 8 };
 
 struct section {
     const struct ax_settings *settings;
@@ -56,8 +85,11 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[0] = (struct section){&general_settings, &settings->general};
     out[1] = (struct section){ax_loop_settings(), &settings->net};
     out[2] = (struct section){&ax_ledger_settings, &settings->ledger};
-    out[3] = (struct section){&ax_sqlite_settings, &settings->store};
-    out[4] = (struct section){&scoring_settings, &settings->scoring};
+    out[3] = (struct section){&database_settings, &settings->database};
+    out[4] = (struct section){&ax_sqlite_settings, &settings->store};
+    out[5] = (struct section){&ax_postgres_settings, &settings->postgres};
+    out[6] = (struct section){&scoring_settings, &settings->scoring};
+    out[7] = (struct section){&tracking_settings, &settings->tracking};
 }
 
 void
@@ -70,18 +102,34 @@ ax_server_settings_defaults(struct ax_server_settings *out_settings)
         ax_settings_defaults(sections[i].settings, sections[i].config);
 }
 
+static bool
+has_row(const struct ax_settings *settings, ax_str name)
+{
+    for (size_t i = 0; i < settings->row_count; i++)
+        if (ax_str_eq(name, ax_str_of(settings->rows[i].name)))
+            return true;
+    return false;
+}
+
+/* A section may have several tables: the one with the name, else its last, which says no. */
 static ax_status
 set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_str name,
     ax_str value)
 {
     struct section sections[SECTION_COUNT];
     sections_of(settings, sections);
+    const struct section *found = NULL;
     for (size_t i = 0; i < SECTION_COUNT; i++)
-        if (ax_str_eq(section, ax_str_of(sections[i].settings->section)))
-            return ax_settings_set(ctx, sections[i].settings, sections[i].config, name, value);
-    return ax_fail(ctx, AX_NOT_FOUND,
-                   "no settings section \"%.*s\"; server, net, ledger, store and scoring are known",
-                   AX_FMT(section));
+        if (ax_str_eq(section, ax_str_of(sections[i].settings->section)) &&
+            (!found || !has_row(found->settings, name)))
+            found = &sections[i];
+    if (found)
+        return ax_settings_set(ctx, found->settings, found->config, name, value);
+    return ax_fail(
+        ctx, AX_NOT_FOUND,
+        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring and tracking "
+        "are known",
+        AX_FMT(section));
 }
 
 ax_status
@@ -122,7 +170,11 @@ ax_server_settings_document(struct ax_writer *out)
                    "holds what differs from the defaults; `axiom serve --section.name VALUE` wins "
                    "over it.\n");
     for (size_t i = 0; i < SECTION_COUNT; i++) {
-        ax_writer_print(out, "\n## %s\n\n", sections[i].settings->section);
+        const char *section = sections[i].settings->section;
+        bool goes_on = i > 0 && strcmp(section, sections[i - 1].settings->section) == 0;
+        if (!goes_on)
+            ax_writer_print(out, "\n## %s\n", section);
+        ax_writer_text(out, "\n");
         ax_settings_document(sections[i].settings, out);
     }
 }

@@ -7,7 +7,17 @@
 
 #include "event/ledger.h"
 #include "net/loop.h"
+#include "store/postgres.h"
 #include "store/sqlite.h"
+
+/* Section "tracking": experiments, registry and artifacts as MLflow's client has them. */
+struct ax_tracking_config {
+    ax_str artifact_root;       /* where new experiments' artifacts are, as a URI */
+    ax_str artifact_folder;     /* where uploaded ones lie; "": DIR/artifacts */
+    ax_str promotion;           /* "advise" or "enforce" */
+    ax_str production_alias;    /* aliases that mean production, with spaces */
+    int64_t artifact_bytes_max; /* of all together; 0: as large as the disk */
+};
 
 /* Section "server". */
 struct ax_general_config {
@@ -30,12 +40,20 @@ struct ax_scoring_config {
     ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
 };
 
+/* Section "store", before those of its adapter. */
+struct ax_database_config {
+    ax_str url; /* "": SQLite in the data directory; else "postgresql://..." */
+};
+
 struct ax_server_settings {
     struct ax_general_config general;
     struct ax_scoring_config scoring;
     struct ax_loop_config net;
     struct ax_ledger_config ledger;
+    struct ax_database_config database;
     struct ax_sqlite_config store;
+    struct ax_postgres_config postgres; /* its url is taken from database */
+    struct ax_tracking_config tracking;
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);

@@ -234,7 +234,8 @@ TEST(r93_keys_are_found_where_a_flag_says)
 static void
 refused(struct ax_ctx *ctx)
 {
-    static const struct ax_server_model sound = {{"dart", 4}, {"tests/model/small/dart.json", 27}};
+    static const struct ax_model_repository_file sound = {{"dart", 4},
+                                                          {"tests/model/small/dart.json", 27}};
     const struct {
         struct ax_server_options options;
         ax_status want;
@@ -323,7 +324,7 @@ sweep_development(struct ax_ctx *ctx)
 {
     server_case_make(ctx, &swept.made);
     swept.options.models[0] =
-        (struct ax_server_model){AX_STR("dart"), AX_STR("tests/model/small/dart.json")};
+        (struct ax_model_repository_file){AX_STR("dart"), AX_STR("tests/model/small/dart.json")};
     swept.options.model_count = 1;
     sweep(ctx);
 }

@@ -142,10 +142,28 @@ open_training(struct ax_ctx *ctx, struct ax_services *services)
 }
 
 static ax_status
+open_models(struct ax_ctx *ctx, struct ax_services *services, bool unrecorded)
+{
+    const struct ax_tracking_config *tracking = &services->settings.tracking;
+    bool enforce = ax_str_eq(tracking->promotion, AX_STR("enforce"));
+    if (!enforce && !ax_str_eq(tracking->promotion, AX_STR("advise")))
+        return ax_fail(ctx, AX_INVALID,
+                       "tracking.promotion must be advise or enforce, not \"%.*s\"",
+                       AX_FMT(tracking->promotion));
+    const struct ax_registry_config registry = {
+        .store = services->store,
+        .blob = services->blob,
+        .unrecorded = unrecorded,
+        .enforce = enforce,
+        .production_aliases = tracking->production_alias,
+    };
+    return ax_registry_open(ctx, &registry, &services->registry);
+}
+
+static ax_status
 open_registry(struct ax_ctx *ctx, struct ax_services *services)
 {
-    const struct ax_registry_config registry = {.store = services->store, .blob = services->blob};
-    AX_TRY(ax_registry_open(ctx, &registry, &services->registry));
+    AX_TRY(open_models(ctx, services, false));
     const struct ax_datasets_config datasets = {
         .store = services->store,
         .blob = services->blob,
@@ -162,12 +180,36 @@ open_registry(struct ax_ctx *ctx, struct ax_services *services)
     return ax_validations_open(ctx, &validations, &services->validations);
 }
 
+static ax_status
+open_tracking(struct ax_ctx *ctx, struct ax_services *services)
+{
+    const struct ax_tracking_config *tracking = &services->settings.tracking;
+    ax_str root = tracking->artifact_root;
+    while (ax_str_ends(root, AX_STR("/")) && root.len > 1)
+        root.len--;
+    const struct ax_experiments_config experiments = {.store = services->store,
+                                                      .artifact_root = root};
+    AX_TRY(ax_experiments_open(ctx, &experiments, &services->experiments));
+    ax_str folder =
+        tracking->artifact_folder.len ? tracking->artifact_folder : services->dir.artifacts;
+    ax_str blobs = ax_path_join(ctx->arena, folder, AX_STR(AX_ARTIFACTS_BLOBS));
+    struct ax_artifacts_config artifacts = {.store = services->store,
+                                            .folder = folder,
+                                            .default_root = root,
+                                            .bytes_max = tracking->artifact_bytes_max};
+    if (!blobs.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    AX_TRY(ax_adapters_blob(ctx, blobs, &artifacts.blob));
+    return ax_artifacts_open(ctx, &artifacts, &services->artifacts);
+}
+
 /* What needs the database. */
 static ax_status
 open_control_plane(struct ax_ctx *ctx, struct ax_services *services)
 {
     AX_TRY(ax_adapters_blob(ctx, services->dir.blobs, &services->blob));
     AX_TRY(open_registry(ctx, services));
+    AX_TRY(open_tracking(ctx, services));
     const struct ax_deployments_config deployments = {
         .store = services->store,
         .registry = services->registry,
@@ -198,10 +240,8 @@ open_control_plane(struct ax_ctx *ctx, struct ax_services *services)
 static ax_status
 open_store(struct ax_ctx *ctx, struct ax_services *services)
 {
-    if (!ax_file_exists(services->dir.store) && ax_ledger_size(services->ledger) > 0)
-        return ax_fail(ctx, AX_UNAVAILABLE, "%.*s is gone; restore it from a backup",
-                       AX_FMT(services->dir.store));
-    return ax_adapters_store(ctx, &services->dir, &services->settings, &services->store);
+    return ax_adapters_store(ctx, &services->dir, &services->settings,
+                             ax_ledger_size(services->ledger) > 0, &services->store);
 }
 
 static ax_status
@@ -238,6 +278,34 @@ ax_services_open(struct ax_ctx *ctx, struct ax_services *services)
     return status;
 }
 
+static ax_status
+open_untold(struct ax_ctx *ctx, struct ax_services *services)
+{
+    AX_TRY(ax_metrics_open(ctx, &services->metrics));
+    const struct ax_model_server_config server = {.metrics = services->metrics,
+                                                  .build_id = services->build_id};
+    AX_TRY(ax_model_server_open(ctx, &server, &services->server));
+    AX_TRY(ax_adapters_store(ctx, &services->dir, &services->settings, false, &services->store));
+    AX_TRY(ax_adapters_blob(ctx, services->dir.blobs, &services->blob));
+    AX_TRY(open_models(ctx, services, true));
+    return open_tracking(ctx, services);
+}
+
+ax_status
+ax_services_open_tracking(struct ax_ctx *ctx, struct ax_services *services)
+{
+    services->build_id = AX_STR("axiom " AX_VERSION);
+    ax_mutex_init(&services->settling);
+    ax_status status = open_untold(ctx, services);
+    if (status != AX_OK) {
+        char words[AX_ERROR_BYTES_MAX];
+        memcpy(words, ctx->error, sizeof words);
+        ax_services_close(services);
+        memcpy(ctx->error, words, sizeof words);
+    }
+    return status;
+}
+
 #define CLOSE(service, close_fn)                                                                   \
     do {                                                                                           \
         if (services->service)                                                                     \
@@ -253,6 +321,8 @@ ax_services_close(struct ax_services *services)
     CLOSE(validations, ax_validations_close);
     CLOSE(training, ax_training_close);
     CLOSE(datasets, ax_datasets_close);
+    CLOSE(artifacts, ax_artifacts_close);
+    CLOSE(experiments, ax_experiments_close);
     CLOSE(registry, ax_registry_close);
     CLOSE(directory, ax_directory_close);
     CLOSE(blob, ax_blob_close);

@@ -28,6 +28,8 @@ struct ax_services {
     struct ax_store *store; /* NULL while it is away; so are all below */
     struct ax_blob *blob;
     struct ax_registry *registry;
+    struct ax_experiments *experiments;
+    struct ax_artifacts *artifacts;
     struct ax_datasets *datasets;
     struct ax_training *training;
     struct ax_validations *validations;
@@ -42,6 +44,13 @@ struct ax_services {
  * Fails: as the services; those that were opened are closed again.
  */
 ax_status ax_services_open(struct ax_ctx *ctx, struct ax_services *services);
+
+/*
+ * The few of them that track experiments and keep models, over a folder without credentials: no
+ * ledger, no change control. Fails: as above.
+ */
+ax_status ax_services_open_tracking(struct ax_ctx *ctx, struct ax_services *services);
+
 void ax_services_close(struct ax_services *services);
 
 /* Facts of changes made so far are in the ledger when it returns. */

@@ -76,8 +76,8 @@ take_feature(struct ax_ctx *ctx, const struct ax_json *json, struct ax_signature
 static ax_status
 signature_new(struct ax_ctx *ctx, size_t feature_count, struct ax_signature **out)
 {
-    if (feature_count == 0 || feature_count > AX_SIGNATURE_FEATURES_MAX)
-        return ax_fail(ctx, AX_INVALID, "a signature has 1 to %d features, not %zu",
+    if (feature_count > AX_SIGNATURE_FEATURES_MAX)
+        return ax_fail(ctx, AX_INVALID, "a signature has up to %d features, not %zu",
                        AX_SIGNATURE_FEATURES_MAX, feature_count);
     struct ax_signature *signature = AX_NEW(ctx->arena, struct ax_signature);
     if (!signature)

@@ -41,7 +41,10 @@ struct ax_signature {
 ax_status ax_signature_parse(struct ax_ctx *ctx, const struct ax_json *json,
                              struct ax_signature **out_signature);
 
-/* A signature for a bare file: numeric features, missing accepted, no domain. */
+/*
+ * A signature for a bare file: numeric features, missing accepted, no domain. Of none, for a graph
+ * of tensors that is no function of a table's rows.
+ */
 ax_status ax_signature_of_names(struct ax_ctx *ctx, const ax_str *names, size_t name_count,
                                 struct ax_signature **out_signature);
 

@@ -119,3 +119,20 @@ ax_migrate(struct ax_store *store, struct ax_ctx *ctx, int *out_version)
 {
     return ax_migrate_with(store, ctx, ax_migrate_files, ax_migrate_file_count, out_version);
 }
+
+ax_status
+ax_migrate_found(struct ax_store *store, struct ax_ctx *ctx, bool *out_found)
+{
+    static const char sqlite[] = "select count(*) from sqlite_schema where type = 'table' and "
+                                 "name = 'schema_migrations'";
+    static const char postgres[] = "select count(*) from pg_tables where schemaname = "
+                                   "current_schema() and tablename = 'schema_migrations'";
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    int64_t count;
+    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
+    AX_TRY(ax_store_get_i64(
+        tx, ctx, ax_str_of(ax_store_dialect(store) == AX_STORE_SQLITE ? sqlite : postgres),
+        AX_STORE_NO_PARAMS, &count));
+    *out_found = count > 0;
+    return AX_OK;
+}

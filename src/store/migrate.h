@@ -26,3 +26,6 @@ ax_status ax_migrate(struct ax_store *store, struct ax_ctx *ctx, int *out_versio
 /* The same with the given files (of any dialect, any order; numbers without a gap from 1). */
 ax_status ax_migrate_with(struct ax_store *store, struct ax_ctx *ctx,
                           const struct ax_migrate_file *files, size_t file_count, int *out_version);
+
+/* Whether the database has a schema already, of whichever version. */
+ax_status ax_migrate_found(struct ax_store *store, struct ax_ctx *ctx, bool *out_found);

@@ -16,6 +16,8 @@ enum { READERS_MAX = 16, STATEMENTS = 64, PROGRESS_STEPS = 20'000, BACKUP_PAGES 
 struct statement {
     sqlite3_stmt *stmt;
     ax_str sql; /* the statement's own copy */
+    size_t parameter_count;
+    bool in_order; /* $1, $2 ... appear in this order: their places need no looking up */
     bool busy;
     uint64_t used; /* when last, to make room */
 };
@@ -252,6 +254,20 @@ make_room(struct connection *connection)
     return oldest;
 }
 
+/* SQLite numbers parameters as they appear; looking one up by name costs a walk over all. */
+static void
+note_parameters(struct statement *statement)
+{
+    char name[24];
+    statement->parameter_count = (size_t)sqlite3_bind_parameter_count(statement->stmt);
+    statement->in_order = true;
+    for (size_t i = 1; statement->in_order && i <= statement->parameter_count; i++) {
+        const char *here = sqlite3_bind_parameter_name(statement->stmt, (int)i);
+        snprintf(name, sizeof name, "$%zu", i);
+        statement->in_order = here && strcmp(here, name) == 0;
+    }
+}
+
 static ax_status
 prepare(struct ax_ctx *ctx, struct connection *connection, ax_str sql, struct statement **out)
 {
@@ -264,6 +280,7 @@ prepare(struct ax_ctx *ctx, struct connection *connection, ax_str sql, struct st
         if (!statement->stmt)
             return ax_fail(ctx, AX_INTERNAL, "database: an empty statement");
         statement->sql = ax_str_of(sqlite3_sql(statement->stmt));
+        note_parameters(statement);
     }
     statement->used = ++connection->clock;
     *out = statement;
@@ -291,18 +308,28 @@ bind_value(sqlite3_stmt *stmt, int at, const ax_store_value *value)
     return sqlite3_bind_null(stmt, at);
 }
 
-static ax_status
-bind(struct ax_ctx *ctx, struct connection *connection, sqlite3_stmt *stmt, ax_store_params params)
+static int
+place_of(const struct statement *statement, size_t parameter)
 {
     char name[24];
-    if ((size_t)sqlite3_bind_parameter_count(stmt) != params.count)
-        return ax_fail(ctx, AX_INTERNAL, "database: %d parameters are named, %zu given",
-                       sqlite3_bind_parameter_count(stmt), params.count);
+    if (statement->in_order)
+        return (int)parameter;
+    snprintf(name, sizeof name, "$%zu", parameter);
+    return sqlite3_bind_parameter_index(statement->stmt, name);
+}
+
+static ax_status
+bind(struct ax_ctx *ctx, struct connection *connection, const struct statement *statement,
+     ax_store_params params)
+{
+    sqlite3_stmt *stmt = statement->stmt;
+    if (statement->parameter_count != params.count)
+        return ax_fail(ctx, AX_INTERNAL, "database: %zu parameters are named, %zu given",
+                       statement->parameter_count, params.count);
     for (size_t i = 0; i < params.count; i++) {
-        snprintf(name, sizeof name, "$%zu", i + 1);
-        int at = sqlite3_bind_parameter_index(stmt, name);
+        int at = place_of(statement, i + 1);
         if (at == 0)
-            return ax_fail(ctx, AX_INTERNAL, "database: no parameter %s in the statement", name);
+            return ax_fail(ctx, AX_INTERNAL, "database: no parameter $%zu in the statement", i + 1);
         if (bind_value(stmt, at, &params.items[i]) != SQLITE_OK)
             return failed(ctx, connection->db, "bind");
     }
@@ -331,7 +358,7 @@ ready(struct sqlite_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params para
     AX_ASSERT(statement != NULL);
     if (tx->base.access == AX_STORE_READ && !sqlite3_stmt_readonly(statement->stmt))
         return ax_fail(ctx, AX_DENIED, "database: a write in a transaction that only reads");
-    ax_status status = bind(ctx, connection, statement->stmt, params);
+    ax_status status = bind(ctx, connection, statement, params);
     if (status == AX_OK)
         *out = statement;
     else

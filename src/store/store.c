@@ -94,6 +94,35 @@ ax_store_run(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_pa
                 tx->store->ops->run(tx, ctx, sql, params, out_changed ? out_changed : &changed));
 }
 
+static ax_status
+run_one_by_one(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
+               const ax_store_params *params, size_t count, int64_t *out_changed)
+{
+    int64_t changed;
+    *out_changed = 0;
+    for (size_t i = 0; i < count; i++) {
+        AX_TRY(tx->store->ops->run(tx, ctx, sql, params[i], &changed));
+        *out_changed += changed;
+    }
+    return AX_OK;
+}
+
+ax_status
+ax_store_run_each(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
+                  const ax_store_params *params, size_t count, int64_t *out_changed)
+{
+    int64_t changed = 0;
+    AX_TRY(check_alive(tx, ctx));
+    for (size_t i = 0; i < count; i++)
+        AX_TRY(note(tx, check_params(ctx, params[i])));
+    if (count > 0)
+        AX_TRY(note(tx, (tx->store->ops->run_each ? tx->store->ops->run_each : run_one_by_one)(
+                            tx, ctx, sql, params, count, &changed)));
+    if (out_changed)
+        *out_changed = changed;
+    return AX_OK;
+}
+
 ax_status
 ax_store_query(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
                struct ax_store_rows **out_rows)
@@ -112,11 +141,12 @@ bool
 ax_store_next(struct ax_store_rows *rows)
 {
     rows->on_row = false;
-    if (rows->status != AX_OK)
+    if (rows->status != AX_OK || rows->ended)
         return false;
     bool row = false;
     rows->status = note(rows->tx, rows->tx->store->ops->next(rows, &row));
     rows->on_row = rows->status == AX_OK && row;
+    rows->ended = !rows->on_row;
     return rows->on_row;
 }
 
@@ -227,6 +257,16 @@ ax_store_script(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str text)
 {
     AX_TRY(check_alive(tx, ctx));
     return note(tx, tx->store->ops->script(tx, ctx, text));
+}
+
+ax_status
+ax_store_claim(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str name, bool *out_mine)
+{
+    AX_TRY(check_alive(tx, ctx));
+    if (tx->store->ops->claim)
+        return note(tx, tx->store->ops->claim(tx, ctx, name, out_mine));
+    *out_mine = true;
+    return AX_OK;
 }
 
 /* ---- care ---- */

@@ -134,6 +134,16 @@ ax_status ax_store_run(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
                        ax_store_params params, int64_t *out_changed);
 
 /*
+ * The same statement once for each list of parameters, as one batch: where a database is far away
+ * it is asked once and not `count` times. All lists are of one length, with one kind or NULL at
+ * each place. When one fails the transaction has failed.
+ *
+ * out_changed: of all together; may be NULL. Fails: as ax_store_run.
+ */
+ax_status ax_store_run_each(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
+                            const ax_store_params *params, size_t count, int64_t *out_changed);
+
+/*
  * A statement whose rows are read one by one. The rows belong to the transaction; ctx is kept
  * until they are finished. At most AX_STORE_ROWS_OPEN_MAX are open in one transaction.
  *
@@ -168,6 +178,14 @@ ax_status ax_store_get_i64(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sq
 
 /* Several statements, separated by ';', without parameters: for migrations. */
 ax_status ax_store_script(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str text);
+
+/*
+ * Takes a name until the transaction ends: for work that one of the programs that share a
+ * database does at a time. First in a transaction that reads: it sees the state at the claim.
+ *
+ * out_mine: false when another transaction has it.
+ */
+ax_status ax_store_claim(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str name, bool *out_mine);
 
 /* ---- care ---- */
 
@@ -209,12 +227,17 @@ struct ax_store_ops {
     void (*rollback)(struct ax_store_tx *tx);
     ax_status (*run)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
                      int64_t *out_changed);
+    ax_status (*run_each)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
+                          const ax_store_params *params, size_t count,
+                          int64_t *out_changed); /* NULL: run, one by one */
     ax_status (*query)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
                        ax_store_params params, struct ax_store_rows **out_rows);
     ax_status (*next)(struct ax_store_rows *rows, bool *out_row);
     ax_store_value (*column)(struct ax_store_rows *rows, int column); /* until the next step */
     void (*finish)(struct ax_store_rows *rows);
     ax_status (*script)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str text);
+    ax_status (*claim)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str name,
+                       bool *out_mine); /* NULL: one program has the database for itself */
     ax_status (*maintain)(struct ax_store *store, struct ax_ctx *ctx,
                           struct ax_store_upkeep *out_upkeep);
     ax_status (*backup)(struct ax_store *store, struct ax_ctx *ctx, ax_str path);
@@ -238,4 +261,5 @@ struct ax_store_rows {
     struct ax_ctx *ctx;
     ax_status status; /* sticky */
     bool on_row;
+    bool ended; /* a further step stays at the end */
 };

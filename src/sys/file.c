@@ -437,6 +437,18 @@ ax_file_rename(struct ax_ctx *ctx, ax_str from, ax_str to)
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%s", old_name.at);
 }
 
+bool
+ax_file_is_folder(ax_str path)
+{
+    struct stat found;
+    char name[PATH_BYTES_MAX];
+    if (path.len == 0 || path.len >= PATH_BYTES_MAX || memchr(path.at, '\0', path.len))
+        return false;
+    memcpy(name, path.at, path.len);
+    name[path.len] = '\0';
+    return stat(name, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
 ax_status
 ax_file_link(struct ax_ctx *ctx, ax_str from, ax_str to)
 {

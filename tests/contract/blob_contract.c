@@ -36,6 +36,32 @@ for_each_adapter(void (*body)(struct ax_ctx *ctx, const struct adapter *adapter)
 }
 
 static void
+links(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    struct ax_blob *blob = NULL;
+    ax_digest digest = {}, none = ax_sha256(AX_STR("never put"));
+    ax_str path = ax_str_printf(ctx->arena, "%s/a name", folder), bytes = AX_STR("");
+    CHECK_EQ(adapter->open(ctx, &blob), AX_OK);
+    REQUIRE(blob != NULL);
+    CHECK_EQ(ax_blob_put(blob, ctx, AX_STR("bytes"), &digest), AX_OK);
+    CHECK_EQ(ax_blob_link(blob, ctx, digest, path), AX_OK);
+    CHECK_EQ(ax_file_read_all(ctx, path, 100, &bytes), AX_OK);
+    CHECK_STR(bytes, "bytes");
+    CHECK_EQ(ax_blob_link(blob, ctx, digest, path), AX_CONFLICT);
+    CHECK(ax_blob_link(blob, ctx, none, ax_str_printf(ctx->arena, "%s/other", folder)) != AX_OK);
+    CHECK(!ax_file_exists(ax_str_printf(ctx->arena, "%s/other", folder)));
+    CHECK_EQ(ax_blob_delete(blob, ctx, digest), AX_OK); /* the name keeps the bytes */
+    CHECK_EQ(ax_file_read_all(ctx, path, 100, &bytes), AX_OK);
+    CHECK_STR(bytes, "bytes");
+    ax_blob_close(blob);
+}
+
+TEST(a_blob_gets_a_name_in_a_folder)
+{
+    for_each_adapter(links);
+}
+
+static void
 puts_and_gets(struct ax_ctx *ctx, const struct adapter *adapter)
 {
     struct ax_blob *blob;

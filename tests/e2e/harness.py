@@ -82,26 +82,31 @@ ROWS = list(csv.DictReader(DEMO.DATA.open()))
 TEMPLATES = {}
 
 
+def deploy_all(bank, record):
+    """From a fresh server to models that are validated, approved and deployed; nothing is printed."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        DEMO.hire_everybody(bank)
+        DEMO.data(bank)
+        trained = DEMO.train(bank)
+        DEMO.validate(bank, trained)
+        DEMO.approve(bank, trained)
+        for kind in ("reasons", "policy"):
+            bank.propose_and_approve(bank.dana, bank.ada, kind, "propose", f"credit-{kind}",
+                                     "--change", f"@{ROOT / 'demo' / f'{kind}.json'}")
+        body = json.dumps({**DEPLOYMENT, "record": record})
+        bank.propose_and_approve(bank.dee, bank.ada, "deploy", "credit", "--change", body)
+        bank.inputs = bank.dana.cli("model", "version", "credit", 1)["inputs"]
+
+
 def make_template(record):
     """A folder in which a bank has its models deployed; its server is stopped."""
     folder = SCRATCH / f"template-{record}"
     folder.mkdir()
-    with contextlib.redirect_stdout(io.StringIO()):
-        bank = Bank(folder)
-        try:
-            DEMO.hire_everybody(bank)
-            DEMO.data(bank)
-            trained = DEMO.train(bank)
-            DEMO.validate(bank, trained)
-            DEMO.approve(bank, trained)
-            for kind in ("reasons", "policy"):
-                bank.propose_and_approve(bank.dana, bank.ada, kind, "propose", f"credit-{kind}",
-                                         "--change", f"@{ROOT / 'demo' / f'{kind}.json'}")
-            body = json.dumps({**DEPLOYMENT, "record": record})
-            bank.propose_and_approve(bank.dee, bank.ada, "deploy", "credit", "--change", body)
-            bank.inputs = bank.dana.cli("model", "version", "credit", 1)["inputs"]
-        finally:
-            bank.server.stop()
+    bank = Bank(folder)
+    try:
+        deploy_all(bank, record)
+    finally:
+        bank.server.stop()
     return bank
 
 

@@ -1,0 +1,18 @@
+#include "engine/shap_level.h"
+
+const struct ax_shap_level *
+ax_shap_level_pick(enum ax_engine_level level)
+{
+#if defined(__x86_64__)
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && (level == AX_ENGINE_LEVEL_BEST || level == AX_ENGINE_LEVEL_AVX512))
+        return &ax_shap_level_avx512;
+    if (avx2 && level != AX_ENGINE_LEVEL_PORTABLE)
+        return &ax_shap_level_avx2;
+#else
+    (void)level;
+#endif
+    return &ax_shap_level_portable;
+}

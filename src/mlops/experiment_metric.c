@@ -1,0 +1,513 @@
+#include "mlops/experiment_metric.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/number.h"
+#include "base/writer.h"
+
+enum {
+    POINTS_AT_ONCE = 40, /* rows of one insert */
+    POINT_COLUMNS = 5,
+    SERIES_ONE_BY_ONE = 16,  /* more keys than this: all series of the run are read at once */
+    INTERVAL_RUN_MAX = 2500, /* points of one run in a sampled history */
+};
+
+static ax_status
+no_memory(struct ax_ctx *ctx)
+{
+    return ax_fail(ctx, AX_LIMIT, "no memory for metrics");
+}
+
+/* ---- points ---- */
+
+ax_status
+ax_metric_check(struct ax_ctx *ctx, const struct ax_metric *metric)
+{
+    char value[AX_NUMBER_BYTES_MAX];
+    AX_TRY(ax_experiment_check_key(ctx, metric->key, "Metric name"));
+    if (metric->timestamp_ms >= 0)
+        return AX_OK;
+    ax_format_f64(metric->value, value);
+    return ax_fail(ctx, AX_INVALID,
+                   "Invalid value %lld for parameter 'timestamp' supplied: metric '%.*s' "
+                   "(value=%s%s). Timestamp must be a nonnegative long (64-bit integer) ",
+                   (long long)metric->timestamp_ms, AX_FMT(metric->key), value,
+                   strpbrk(value, ".eNI") ? "" : ".0");
+}
+
+static double
+kept_value(double value)
+{
+    if (isnan(value))
+        return 0;
+    return isinf(value) ? copysign(DBL_MAX, value) : value;
+}
+
+/* By step, then time, then value. */
+static bool
+greater(const struct ax_metric *a, const struct ax_metric *b)
+{
+    if (a->step != b->step)
+        return a->step > b->step;
+    if (a->timestamp_ms != b->timestamp_ms)
+        return a->timestamp_ms > b->timestamp_ms;
+    return kept_value(a->value) > kept_value(b->value);
+}
+
+struct ax_metric
+ax_metric_read(struct ax_store_rows *rows, int column)
+{
+    bool nan = ax_store_read_i64(rows, column + 3) != 0;
+    return (struct ax_metric){.step = ax_store_read_i64(rows, column),
+                              .timestamp_ms = ax_store_read_i64(rows, column + 1),
+                              .value = nan ? (double)NAN : ax_store_read_f64(rows, column + 2)};
+}
+
+void
+ax_metric_show(ax_str key, const struct ax_metric *point, struct ax_json_writer *out)
+{
+    ax_json_member_text(out, "key", key);
+    if (isnan(point->value))
+        ax_json_member_text(out, "value", AX_STR("NaN"));
+    else
+        ax_json_member_f64(out, "value", point->value);
+    ax_json_member_i64(out, "timestamp", point->timestamp_ms);
+    ax_json_member_i64(out, "step", point->step);
+}
+
+/* ---- writing ---- */
+
+/* One series while points are added to it. */
+struct series {
+    int64_t id; /* 0: not there yet */
+    struct ax_metric summary;
+};
+
+/* Points on their way into the table, some at a time. */
+struct putting {
+    struct ax_store_tx *tx;
+    struct ax_ctx *ctx;
+    ax_str run_id;
+    struct ax_map *known; /* key -> struct series, when they were read at once */
+    ax_str statement;     /* an insert of POINTS_AT_ONCE rows */
+    ax_store_value values[POINTS_AT_ONCE * POINT_COLUMNS];
+    size_t count; /* of points in values */
+};
+
+/* "insert into metric_points (...) values ($1, ...), (...) on conflict do nothing" */
+static ax_status
+statement_of(struct ax_ctx *ctx, size_t count, ax_str *out)
+{
+    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 14);
+    ax_writer_text(&text,
+                   "insert into metric_points (series_id, timestamp_ms, step, value, is_nan) "
+                   "values ");
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i * POINT_COLUMNS;
+        ax_writer_print(&text, "%s($%zu, $%zu, $%zu, $%zu, $%zu)", i ? ", " : "", at + 1, at + 2,
+                        at + 3, at + 4, at + 5);
+    }
+    ax_writer_text(&text, " on conflict do nothing");
+    return ax_writer_take(&text, ctx->arena, out) == AX_OK ? AX_OK : no_memory(ctx);
+}
+
+static ax_status
+flush(struct putting *putting)
+{
+    size_t count = putting->count;
+    ax_str statement = putting->statement;
+    putting->count = 0;
+    if (count == 0)
+        return AX_OK;
+    if (count != POINTS_AT_ONCE)
+        AX_TRY(statement_of(putting->ctx, count, &statement));
+    else if (!statement.at)
+        AX_TRY(statement_of(putting->ctx, count, &statement));
+    putting->statement = count == POINTS_AT_ONCE ? statement : putting->statement;
+    return ax_store_run(putting->tx, putting->ctx, statement,
+                        (ax_store_params){putting->values, count * POINT_COLUMNS}, NULL);
+}
+
+static ax_status
+put_point(struct putting *putting, int64_t series_id, const struct ax_metric *point)
+{
+    const ax_store_value values[POINT_COLUMNS] = {
+        ax_store_i64(series_id), ax_store_i64(point->timestamp_ms), ax_store_i64(point->step),
+        ax_store_f64(kept_value(point->value)), ax_store_i64(isnan(point->value))};
+    memcpy(putting->values + putting->count * POINT_COLUMNS, values, sizeof values);
+    putting->count++;
+    return putting->count == POINTS_AT_ONCE ? flush(putting) : AX_OK;
+}
+
+#define SERIES_COLUMNS "select id, step, timestamp_ms, value, is_nan, key from metric_series "
+
+static struct series
+read_series(struct ax_store_rows *rows)
+{
+    return (struct series){.id = ax_store_read_i64(rows, 0), .summary = ax_metric_read(rows, 1)};
+}
+
+static ax_status
+read_all_series(struct putting *putting)
+{
+    struct ax_ctx *ctx = putting->ctx;
+    struct ax_store_rows *rows;
+    putting->known = ax_map_new(ctx->arena);
+    AX_TRY(ax_store_query(putting->tx, ctx, AX_STR(SERIES_COLUMNS "where run_id = $1"),
+                          AX_STORE_PARAMS(ax_store_text(putting->run_id)), &rows));
+    bool room = putting->known != NULL;
+    while (room && ax_store_next(rows)) {
+        struct series *series = AX_NEW(ctx->arena, struct series);
+        if (series)
+            *series = read_series(rows);
+        room = series && ax_map_put(putting->known, ax_store_read_text(rows, 5), series);
+    }
+    AX_TRY(ax_store_finish(rows));
+    return room ? AX_OK : no_memory(ctx);
+}
+
+static ax_status
+find_series(struct putting *putting, ax_str key, struct series *out)
+{
+    struct ax_store_rows *rows;
+    *out = (struct series){};
+    if (putting->known) {
+        const struct series *found = ax_map_find(putting->known, key);
+        if (found)
+            *out = *found;
+        return AX_OK;
+    }
+    AX_TRY(ax_store_query(
+        putting->tx, putting->ctx, AX_STR(SERIES_COLUMNS "where run_id = $1 and key = $2"),
+        AX_STORE_PARAMS(ax_store_text(putting->run_id), ax_store_text(key)), &rows));
+    if (ax_store_next(rows))
+        *out = read_series(rows);
+    return ax_store_finish(rows);
+}
+
+/* The series with this summary: made, or changed when it is there. */
+static ax_status
+put_series(struct putting *putting, ax_str key, const struct ax_metric *summary, int64_t *id)
+{
+    const ax_store_value step = ax_store_i64(summary->step),
+                         time = ax_store_i64(summary->timestamp_ms),
+                         value = ax_store_f64(kept_value(summary->value)),
+                         is_nan = ax_store_i64(isnan(summary->value));
+    if (*id)
+        return ax_store_run(putting->tx, putting->ctx,
+                            AX_STR("update metric_series set step = $2, timestamp_ms = $3, "
+                                   "value = $4, is_nan = $5 where id = $1"),
+                            AX_STORE_PARAMS(ax_store_i64(*id), step, time, value, is_nan), NULL);
+    bool sqlite = ax_store_dialect(ax_store_of(putting->tx)) == AX_STORE_SQLITE;
+    return ax_store_get_i64(
+        putting->tx, putting->ctx,
+        sqlite ? AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, "
+                        "is_nan, id) values ($1, $2, $3, $4, $5, $6, (select coalesce(max(id), 0) "
+                        "+ 1 from metric_series)) returning id")
+               : AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, "
+                        "is_nan) values ($1, $2, $3, $4, $5, $6) returning id"),
+        AX_STORE_PARAMS(ax_store_text(putting->run_id), ax_store_text(key), step, time, value,
+                        is_nan),
+        id);
+}
+
+/* All points of one key. */
+static ax_status
+put_group(struct putting *putting, const struct ax_metric *const *points, size_t count)
+{
+    struct series series;
+    ax_str key = points[0]->key;
+    AX_TRY(find_series(putting, key, &series));
+    bool changed = series.id == 0;
+    struct ax_metric summary = changed ? *points[0] : series.summary;
+    for (size_t i = 0; i < count; i++)
+        if (greater(points[i], &summary)) {
+            summary = *points[i];
+            changed = true;
+        }
+    if (changed)
+        AX_TRY(put_series(putting, key, &summary, &series.id));
+    for (size_t i = 0; i < count; i++)
+        AX_TRY(put_point(putting, series.id, points[i]));
+    return AX_OK;
+}
+
+/* A metric that names a logged model is that model's too. */
+static ax_status
+put_model_metric(struct putting *putting, const struct ax_metric *metric)
+{
+    int64_t known;
+    AX_TRY(ax_store_get_i64(putting->tx, putting->ctx,
+                            AX_STR("select count(*) from logged_models where id = $1"),
+                            AX_STORE_PARAMS(ax_store_text(metric->model_id)), &known));
+    if (!known)
+        return ax_fail(putting->ctx, AX_NOT_FOUND, "Logged model with ID '%.*s' not found.",
+                       AX_FMT(ax_experiment_cut(metric->model_id, 100)));
+    return ax_store_run(
+        putting->tx, putting->ctx,
+        AX_STR("insert into logged_model_metrics (model_id, key, timestamp_ms, step, run_id, "
+               "dataset_name, dataset_digest, value, is_nan) values ($1, $2, $3, $4, $5, $6, $7, "
+               "$8, $9) on conflict (model_id, key, timestamp_ms, step, run_id, dataset_name, "
+               "dataset_digest) do update set value = excluded.value, is_nan = excluded.is_nan"),
+        AX_STORE_PARAMS(ax_store_text(metric->model_id), ax_store_text(metric->key),
+                        ax_store_i64(metric->timestamp_ms), ax_store_i64(metric->step),
+                        ax_store_text(putting->run_id), ax_store_text(metric->dataset_name),
+                        ax_store_text(metric->dataset_digest),
+                        ax_store_f64(kept_value(metric->value)),
+                        ax_store_i64(isnan(metric->value))),
+        NULL);
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+    const struct ax_metric *const *one = a, *const *other = b;
+    int order = ax_str_cmp((*one)->key, (*other)->key);
+    return order ? order : (*one > *other) - (*one < *other);
+}
+
+ax_status
+ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
+               const struct ax_metrics_logged *metrics)
+{
+    struct putting *putting = AX_NEW(ctx->arena, struct putting);
+    const struct ax_metric **sorted =
+        AX_NEW_ARRAY(ctx->arena, const struct ax_metric *, metrics->count + 1);
+    size_t key_count = 0;
+    if (!putting || !sorted)
+        return no_memory(ctx);
+    *putting = (struct putting){.tx = tx, .ctx = ctx, .run_id = run_id};
+    for (size_t i = 0; i < metrics->count; i++)
+        sorted[i] = &metrics->items[i];
+    qsort(sorted, metrics->count, sizeof *sorted, by_key);
+    for (size_t i = 0; i < metrics->count; i++)
+        key_count += i == 0 || !ax_str_eq(sorted[i]->key, sorted[i - 1]->key);
+    if (key_count > SERIES_ONE_BY_ONE)
+        AX_TRY(read_all_series(putting));
+    for (size_t i = 0, end; i < metrics->count; i = end) {
+        for (end = i + 1; end < metrics->count && ax_str_eq(sorted[end]->key, sorted[i]->key);)
+            end++;
+        AX_TRY(put_group(putting, sorted + i, end - i));
+    }
+    AX_TRY(flush(putting));
+    for (size_t i = 0; i < metrics->count; i++)
+        if (metrics->items[i].model_id.len > 0)
+            AX_TRY(put_model_metric(putting, &metrics->items[i]));
+    return AX_OK;
+}
+
+/* ---- reading ---- */
+
+#define HISTORY                                                                                    \
+    "select p.step, p.timestamp_ms, p.value, p.is_nan from metric_series s join metric_points p "  \
+    "on p.series_id = s.id where s.run_id = $1 and s.key = $2 "
+
+/* "metrics":[..], which is not there when it would be empty. */
+struct listing {
+    struct ax_json_writer *out;
+    int64_t left; /* how many more there may be */
+    bool begun;
+};
+
+static void
+list_point(struct listing *listing, ax_str key, ax_str run_id, const struct ax_metric *point)
+{
+    if (!listing->begun) {
+        ax_json_key(listing->out, "metrics");
+        ax_json_begin_array(listing->out);
+    }
+    listing->begun = true;
+    listing->left--;
+    ax_json_begin_object(listing->out);
+    ax_metric_show(key, point, listing->out);
+    if (run_id.len > 0)
+        ax_json_member_text(listing->out, "run_id", run_id);
+    ax_json_end_object(listing->out);
+}
+
+static void
+end_list(struct listing *listing)
+{
+    if (listing->begun)
+        ax_json_end_array(listing->out);
+}
+
+ax_status
+ax_metric_history(struct ax_experiments *experiments, struct ax_ctx *ctx,
+                  const struct ax_metric_history *history, struct ax_json_writer *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct ax_store_rows *rows;
+    int64_t offset, count = history->results_max > 0 ? history->results_max : INT64_MAX - 1;
+    struct listing listing = {.out = out, .left = count};
+    ax_str token;
+    AX_TRY(ax_search_page_parse(ctx, history->page_token, &offset));
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR(HISTORY "order by p.timestamp_ms, p.step, p.value "
+                                         "limit $3 offset $4"),
+                          AX_STORE_PARAMS(ax_store_text(history->run_ids[0]),
+                                          ax_store_text(history->key), ax_store_i64(count + 1),
+                                          ax_store_i64(offset)),
+                          &rows));
+    while (listing.left > 0 && ax_store_next(rows)) {
+        struct ax_metric point = ax_metric_read(rows, 0);
+        list_point(&listing, history->key, AX_STR(""), &point);
+    }
+    end_list(&listing);
+    bool more = listing.left == 0 && ax_store_next(rows);
+    AX_TRY(ax_store_finish(rows));
+    if (!more)
+        return AX_OK;
+    AX_TRY(ax_search_page_format(ctx, offset + count, &token));
+    ax_json_member_text(out, "next_page_token", token);
+    return AX_OK;
+}
+
+ax_status
+ax_metric_history_bulk(struct ax_experiments *experiments, struct ax_ctx *ctx,
+                       const struct ax_metric_history *history, struct ax_json_writer *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct listing listing = {.out = out, .left = history->results_max};
+    struct ax_store_rows *rows;
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    for (size_t i = 0; i < history->run_count && listing.left > 0; i++) {
+        AX_TRY(ax_store_query(
+            tx, ctx, AX_STR(HISTORY "order by p.timestamp_ms, p.step, p.value"),
+            AX_STORE_PARAMS(ax_store_text(history->run_ids[i]), ax_store_text(history->key)),
+            &rows));
+        while (listing.left > 0 && ax_store_next(rows)) {
+            struct ax_metric point = ax_metric_read(rows, 0);
+            list_point(&listing, history->key, history->run_ids[i], &point);
+        }
+        AX_TRY(ax_store_finish(rows));
+    }
+    end_list(&listing);
+    return AX_OK;
+}
+
+/* ---- sampling ---- */
+
+struct steps {
+    AX_ARRAY(int64_t)
+};
+
+static int
+by_step(const void *a, const void *b)
+{
+    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static void
+sort_once(struct steps *steps)
+{
+    size_t kept = 0;
+    if (steps->count > 0)
+        qsort(steps->items, steps->count, sizeof *steps->items, by_step);
+    for (size_t i = 0; i < steps->count; i++)
+        if (kept == 0 || steps->items[kept - 1] != steps->items[i])
+            steps->items[kept++] = steps->items[i];
+    steps->count = kept;
+}
+
+static ax_status
+push_step(struct ax_ctx *ctx, struct steps *steps, int64_t step)
+{
+    int64_t *place = AX_ARRAY_PUSH(ctx->arena, steps);
+    if (!place)
+        return no_memory(ctx);
+    *place = step;
+    return AX_OK;
+}
+
+/* The run's steps added to all, its first and last to ends. */
+static ax_status
+read_steps(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id, ax_str key,
+           struct steps out[2])
+{
+    struct ax_store_rows *rows;
+    ax_status status = AX_OK;
+    size_t before = out[0].count;
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR("select distinct p.step from metric_series s join metric_points "
+                                 "p on p.series_id = s.id where s.run_id = $1 and s.key = $2 "
+                                 "order by p.step"),
+                          AX_STORE_PARAMS(ax_store_text(run_id), ax_store_text(key)), &rows));
+    while (status == AX_OK && ax_store_next(rows))
+        status = push_step(ctx, &out[0], ax_store_read_i64(rows, 0));
+    if (status == AX_OK && out[0].count > before) {
+        status = push_step(ctx, &out[1], out[0].items[before]);
+        if (status == AX_OK)
+            status = push_step(ctx, &out[1], out[0].items[out[0].count - 1]);
+    }
+    ax_status end = ax_store_finish(rows);
+    return status == AX_OK ? end : status;
+}
+
+/* Those of all that are shown. Source: MLflow's _get_sampled_steps_from_steps. */
+static ax_status
+sample(struct ax_ctx *ctx, const struct steps read[2], const struct ax_metric_interval *interval,
+       int64_t results_max, struct steps *out)
+{
+    const struct steps *all = &read[0], *ends = &read[1];
+    int64_t start = interval->bounded ? interval->start_step : 0;
+    int64_t end =
+        interval->bounded ? interval->end_step : (all->count ? all->items[all->count - 1] : 0);
+    size_t first = 0, last = all->count;
+    while (first < all->count && all->items[first] < start)
+        first++;
+    while (last > first && all->items[last - 1] > end)
+        last--;
+    size_t count = last - first, wanted = (size_t)results_max;
+    for (size_t i = 0; i < (count <= wanted ? count : wanted); i++) {
+        double at = count <= wanted ? (double)i : (double)i * ((double)count / (double)wanted);
+        AX_TRY(push_step(ctx, out, all->items[first + (size_t)at]));
+    }
+    if (count > 0)
+        AX_TRY(push_step(ctx, out, all->items[last - 1]));
+    for (size_t i = 0; i < ends->count; i++)
+        if (ends->items[i] >= start && ends->items[i] <= end)
+            AX_TRY(push_step(ctx, out, ends->items[i]));
+    sort_once(out);
+    return AX_OK;
+}
+
+static ax_status
+show_sampled(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id, ax_str key,
+             const struct steps *steps, struct listing *listing)
+{
+    struct ax_store_rows *rows;
+    AX_TRY(ax_store_query(tx, ctx, AX_STR(HISTORY "order by p.step, p.timestamp_ms, p.value"),
+                          AX_STORE_PARAMS(ax_store_text(run_id), ax_store_text(key)), &rows));
+    listing->left = INTERVAL_RUN_MAX;
+    while (listing->left > 0 && ax_store_next(rows)) {
+        struct ax_metric point = ax_metric_read(rows, 0);
+        if (bsearch(&point.step, steps->items, steps->count, sizeof *steps->items, by_step))
+            list_point(listing, key, run_id, &point);
+    }
+    return ax_store_finish(rows);
+}
+
+ax_status
+ax_metric_history_interval(struct ax_experiments *experiments, struct ax_ctx *ctx,
+                           const struct ax_metric_history *history,
+                           const struct ax_metric_interval *interval, struct ax_json_writer *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct steps read[2] = {}, shown = {};
+    struct listing listing = {.out = out};
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    for (size_t i = 0; i < history->run_count; i++)
+        AX_TRY(read_steps(tx, ctx, history->run_ids[i], history->key, read));
+    sort_once(&read[0]);
+    AX_TRY(sample(ctx, read, interval, history->results_max, &shown));
+    for (size_t i = 0; i < history->run_count && shown.count > 0; i++)
+        AX_TRY(show_sampled(tx, ctx, history->run_ids[i], history->key, &shown, &listing));
+    end_list(&listing);
+    return AX_OK;
+}
