@@ -52,6 +52,12 @@ class Server:
             time.sleep(0.005)
         stop("the server did not become ready in 20 s")
 
+    def ports(self):
+        """Of the listeners, in the order they were named."""
+        self.log.seek(0)
+        events = [json.loads(line) for line in self.log]
+        return [int(event["port"]) for event in events if event["event"] == "ready"]
+
     def stop(self):
         self.process.terminate()
         if self.process.wait(timeout=20) != 0:

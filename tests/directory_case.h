@@ -92,26 +92,37 @@ directory_case_script(struct ax_ctx *ctx, struct directory_case *made, const cha
     CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
 }
 
-/* As FAULT_SWEEP, and after each run, when no step fails any more, after(ctx, status of body). */
+/*
+ * As FAULT_SWEEP over every stride-th step, and after each run, when no step fails any more,
+ * after(ctx, status of body).
+ */
 static inline void
-directory_case_sweep(ax_status (*body)(struct ax_ctx *ctx),
-                     void (*after)(struct ax_ctx *ctx, ax_status status))
+directory_case_sweep_every(int stride, ax_status (*body)(struct ax_ctx *ctx),
+                           void (*after)(struct ax_ctx *ctx, ax_status status))
 {
     bool fired = true;
     for (int run = 0; fired || run % 2; run++) {
+        int step = run / 2 * stride;
         ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 20);
         ax_auto(ax_arena_free) struct ax_arena *second = ax_arena_new(1 << 20);
         struct ax_ctx ctx = ax_ctx_of(arena), after_ctx = ax_ctx_of(second);
-        ax_fault_arm(run / 2, run % 2);
+        ax_fault_arm(step, run % 2);
         ax_status status = body(&ctx);
         fired = ax_fault_disarm();
         if (fired && ax_fault_must_be_noticed() && status == AX_OK)
-            ax_test_failed(__FILE__, __LINE__, "step %d failed and nobody noticed", run / 2);
+            ax_test_failed(__FILE__, __LINE__, "step %d failed and nobody noticed", step);
         if (!fired && status != AX_OK)
             ax_test_failed(__FILE__, __LINE__, "unbroken run ends %s: %s", ax_status_name(status),
                            ctx.error);
         after(&after_ctx, status);
     }
+}
+
+static inline void
+directory_case_sweep(ax_status (*body)(struct ax_ctx *ctx),
+                     void (*after)(struct ax_ctx *ctx, ax_status status))
+{
+    directory_case_sweep_every(1, body, after);
 }
 
 /* Makes a user, and gives them roles without asking anybody. */

@@ -23,6 +23,7 @@ fuzz_model_score(const struct ax_engine *engine, struct ax_ctx *ctx)
         .response = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS * signature->response_count),
         .margin = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS * signature->margin_count),
         .contributions = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS *block),
+        .interactions = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS *block *(columns + 1)),
         .leaf = AX_NEW_ARRAY(ctx->arena, int32_t, FUZZ_MODEL_ROWS * signature->tree_count)};
     struct ax_engine_call call = {
         .rows = {.at = cells, .count = FUZZ_MODEL_ROWS, .type = AX_ENGINE_F64},
@@ -30,7 +31,7 @@ fuzz_model_score(const struct ax_engine *engine, struct ax_ctx *ctx)
     };
     void *scratch =
         ax_arena_alloc(ctx->arena, 1, ax_engine_scratch_bytes(engine, call.outputs, NULL));
-    AX_ASSERT(cells && scratch && answer.contributions && answer.leaf);
+    AX_ASSERT(cells && scratch && answer.contributions && answer.interactions && answer.leaf);
     for (size_t i = 0; i < FUZZ_MODEL_ROWS * columns; i++)
         cells[i] = odd[i / columns];
     ax_ignore(ax_engine_score(engine, ctx, &call, scratch, &answer), "a value may be refused");
@@ -50,7 +51,8 @@ fuzz_model_one(const uint8_t *data, size_t size)
         return 0;
     }
     const struct ax_engine_signature *signature = ax_engine_signature(engine);
-    if ((signature->feature_count + 1) * signature->margin_count < FUZZ_MODEL_CELLS_MAX)
+    size_t side = signature->feature_count + 1; /* of a row's matrix of interactions */
+    if (side * side * signature->margin_count < FUZZ_MODEL_CELLS_MAX)
         fuzz_model_score(engine, &ctx);
     ax_engine_close(engine);
     return 0;

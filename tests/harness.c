@@ -73,7 +73,7 @@ ax_fault_sweep(const char *file, int line, ax_status (*body)(struct ax_ctx *ctx)
     ax_test_failed(file, line, "more than %d steps", SWEEP_STEPS_MAX);
 }
 
-/* AX_TEST_SLOW: how many times slower than a machine is what runs the tests: an emulator, say. */
+/* AX_TEST_SLOW: how many times slower than a build of its own a test is: sanitized, emulated. */
 static unsigned
 seconds_max(void)
 {

@@ -56,7 +56,7 @@ TEST(protobuf_reads_every_wire_type)
 
 TEST(protobuf_writes_what_it_reads)
 {
-    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 20), told = ax_writer_of(1 << 20);
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 20);
     char large[300];
     memset(large, 'x', sizeof large);
     ax_protobuf_put_varint(&out, 1, 150);

@@ -39,7 +39,7 @@ struct ax_engine {
     const struct ax_engine_ops *ops;
     struct ax_arena *arena; /* holds the engine itself */
     struct ax_engine_signature signature;
-    ax_str *notes; /* behind the signature's */
+    ax_str *notes;                       /* behind the signature's */
     const struct ax_engine_graph *graph; /* NULL when it is none */
 };
 

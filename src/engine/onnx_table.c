@@ -386,11 +386,34 @@ struct block {
     void *scratch; /* what is left of it */
 };
 
+/* Floats of one wide input that lie as the graph wants them are copied as they are. */
+static bool
+copy_rows(const struct ax_onnx_engine *engine, const struct ax_engine_rows *rows, size_t from,
+          struct block *block)
+{
+    const struct ax_tensor *input = &block->inputs[0].tensor;
+    size_t bytes = engine->table->column_count * sizeof(float);
+    size_t step = rows->row_stride_bytes ? rows->row_stride_bytes : bytes;
+    bool dense = !rows->column_stride_bytes || rows->column_stride_bytes == sizeof(float);
+    if (engine->ports.input_count != 1 || input->type != AX_TENSOR_FP32 || !dense ||
+        rows->type != AX_ENGINE_F32 || rows->missing_given)
+        return false;
+    union {
+        const void *read;
+        char *write;
+    } cells = {.read = input->data}; /* scratch, and so this call's own */
+    for (size_t i = 0; i < (size_t)input->shape[0]; i++)
+        memcpy(cells.write + i * bytes, (const char *)rows->at + (from + i) * step, bytes);
+    return true;
+}
+
 static ax_status
 fill_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
            const struct ax_engine_rows *rows, size_t from, struct block *block)
 {
     const struct ax_onnx_table *table = engine->table;
+    if (copy_rows(engine, rows, from, block))
+        return AX_OK;
     for (size_t i = 0; i < (size_t)block->inputs[0].tensor.shape[0]; i++) {
         ax_engine_row(rows, from + i, table->column_count, engine->engine.signature.input,
                       block->row);

@@ -104,6 +104,15 @@ TEST(onnx_table_margins_are_finite_log_odds)
     for (size_t i = 0; i < ROWS * columns; i++)
         cells[i] = i % 5 == 0 ? (double)NAN : (double)(i * 7919 % 2000) - 200;
     struct ax_engine_answer answer = score(&ctx, engine, cells, ROWS);
+    float *floats = AX_NEW_ARRAY(arena, float, ROWS *columns); /* which are copied as they lie */
+    for (size_t i = 0; i < ROWS * columns; i++)
+        floats[i] = (float)cells[i];
+    const struct ax_engine_call call = {
+        .rows = {.at = floats, .count = ROWS, .type = AX_ENGINE_F32},
+        .outputs = AX_ENGINE_RESPONSE,
+    };
+    struct ax_engine_answer copied = model_case_score(&ctx, engine, &call, NULL);
+    CHECK(memcmp(copied.response, answer.response, ROWS * sizeof(double)) == 0);
     for (size_t i = 0; i < ROWS; i++) {
         CHECK(answer.response[i] >= 0 && answer.response[i] <= 1);
         CHECK(isfinite(answer.margin[i]));

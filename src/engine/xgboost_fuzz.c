@@ -21,6 +21,7 @@ score_odd_rows(const struct ax_engine *engine, struct ax_ctx *ctx)
         .response = AX_NEW_ARRAY(ctx->arena, double, ODD_ROWS * signature->response_count),
         .margin = AX_NEW_ARRAY(ctx->arena, double, ODD_ROWS * signature->margin_count),
         .contributions = AX_NEW_ARRAY(ctx->arena, double, ODD_ROWS *block),
+        .interactions = AX_NEW_ARRAY(ctx->arena, double, ODD_ROWS *block *(columns + 1)),
         .leaf = AX_NEW_ARRAY(ctx->arena, int32_t, ODD_ROWS * signature->tree_count),
         .points = AX_NEW_ARRAY(ctx->arena, double, ODD_ROWS)};
     struct ax_engine_call call = {
@@ -29,7 +30,8 @@ score_odd_rows(const struct ax_engine *engine, struct ax_ctx *ctx)
     };
     void *scratch =
         ax_arena_alloc(ctx->arena, 1, ax_engine_scratch_bytes(engine, call.outputs, NULL));
-    AX_ASSERT(cells && scratch && answer.contributions && answer.leaf && answer.points);
+    AX_ASSERT(cells && scratch && answer.contributions && answer.interactions && answer.leaf &&
+              answer.points);
     for (size_t i = 0; i < ODD_ROWS * columns; i++)
         cells[i] = odd[i / columns];
     ax_ignore(ax_engine_score(engine, ctx, &call, scratch, &answer), "a value may be refused");
@@ -48,7 +50,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     const struct ax_engine_signature *signature = ax_engine_signature(engine);
-    if ((signature->feature_count + 1) * signature->margin_count < FUZZ_CELLS_MAX)
+    size_t side = signature->feature_count + 1; /* of a row's matrix of interactions */
+    if (side * side * signature->margin_count < FUZZ_CELLS_MAX)
         score_odd_rows(engine, &ctx);
     ax_engine_close(engine);
     return 0;

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "event/ledger_state.h"
 #include "harness.h"
 #include "ledger_case.h"
@@ -108,7 +110,8 @@ TEST(ledger_open_judges_every_cut_of_the_log)
 
 /*
  * A flipped bit anywhere in the log: damage to what is signed, or to what a later batch proves to
- * have been durable, is found; in the last batch it looks torn. Nothing wrong is ever served.
+ * have been durable, is found; in the last batch it looks torn. Nothing wrong is ever served. Each
+ * waits for the disk: a sample, and every byte with AX_LONG=1.
  */
 static void
 flips(struct ax_ctx *ctx, struct ledger_case *at)
@@ -116,8 +119,9 @@ flips(struct ax_ctx *ctx, struct ledger_case *at)
     fill(ctx, at);
     const struct image image = image_of(ctx, at);
     ax_str log = image.bytes[3];
+    const size_t stride = getenv("AX_LONG") ? 1 : 7;
     size_t found = 0, torn = 0, passed = 0;
-    for (size_t i = 0; i < log.len; i += 3) {
+    for (size_t i = 0; i < log.len; i += stride) {
         char *bytes = AX_NEW_ARRAY(ctx->arena, char, log.len);
         memcpy(bytes, log.at, log.len);
         bytes[i] ^= (char)(1 << i % 8);
@@ -130,7 +134,7 @@ flips(struct ax_ctx *ctx, struct ledger_case *at)
         CHECK(facts == -1 || facts == FACTS - 3 || facts == FACTS);
     }
     CHECK(found > 5 * torn / 2 && torn > 10);
-    CHECK(passed < log.len / 60);
+    CHECK(passed < log.len / stride / 20);
 }
 
 TEST(ledger_open_finds_every_flipped_bit_of_the_log)

@@ -60,8 +60,10 @@ odd_values(struct ax_ctx *ctx, struct tracking_case *at)
     ax_str run = tracking_case_make_run(ctx, at, "r");
     CHECK_EQ(tracking_case_log(ctx, at, run, "nan", (struct ax_metric){.value = (double)NAN}),
              AX_OK);
-    CHECK_EQ(tracking_case_log(ctx, at, run, "inf", (struct ax_metric){.value = INFINITY}), AX_OK);
-    CHECK_EQ(tracking_case_log(ctx, at, run, "neg", (struct ax_metric){.value = -INFINITY}), AX_OK);
+    CHECK_EQ(tracking_case_log(ctx, at, run, "inf", (struct ax_metric){.value = (double)INFINITY}),
+             AX_OK);
+    CHECK_EQ(tracking_case_log(ctx, at, run, "neg", (struct ax_metric){.value = -(double)INFINITY}),
+             AX_OK);
     CHECK(ax_str_find(history(ctx, at, run, "nan", 0, ""), AX_STR("\"value\":\"NaN\"")) !=
           SIZE_MAX);
     CHECK(ax_str_find(history(ctx, at, run, "inf", 0, ""),

@@ -17,8 +17,8 @@ struct ax_registry;
 struct ax_registry_config { /* all kept */
     struct ax_store *store;
     struct ax_blob *blob;
-    bool unrecorded; /* there is no ledger, so changes leave no facts: development only */
-    bool enforce;    /* into production goes only what is approved; else it is noted */
+    bool unrecorded;           /* there is no ledger, so changes leave no facts: development only */
+    bool enforce;              /* into production goes only what is approved; else it is noted */
     ax_str production_aliases; /* with spaces between them */
 };
 
@@ -107,9 +107,8 @@ ax_status ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *
 const struct ax_registry_config *ax_registry_config(const struct ax_registry *registry);
 
 /* A fact about an object ("credit/3"), in the caller's transaction. */
-ax_status ax_registry_note(struct ax_registry *registry, struct ax_store_tx *tx,
-                           struct ax_ctx *ctx, enum ax_event_kind kind, ax_str object,
-                           ax_digest digest);
+ax_status ax_registry_note(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
+                           enum ax_event_kind kind, ax_str object, ax_digest digest);
 
 /* ---- for change_control and validation: inside their transaction ---- */
 

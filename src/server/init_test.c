@@ -54,7 +54,8 @@ init_fresh(struct ax_ctx *ctx)
     return server_case_init(ctx, &server_case_swept);
 }
 
+/* Each step makes a whole directory, with room for the ledger: a sample, and all with AX_LONG=1. */
 TEST(r92_init_survives_every_fault)
 {
-    directory_case_sweep(init_fresh, server_case_after);
+    directory_case_sweep_every(getenv("AX_LONG") ? 1 : 5, init_fresh, server_case_after);
 }

@@ -141,7 +141,7 @@ try_begin(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
         return AX_OK;
     if (status == AX_TIMEOUT)
         status = ax_fail(ctx, AX_UNAVAILABLE, "the database is busy: no answer in time");
-    if (status == AX_DENIED || status == AX_CONFLICT) { /* a standby: somebody else is primary */
+    if (status == AX_DENIED || status == AX_UNSUPPORTED) { /* a standby: somebody else is primary */
         connection->broken = true;
         status = ax_explain(ctx, AX_UNAVAILABLE, "the database takes no writes");
     }

@@ -15,6 +15,7 @@ static const struct {
     const char *code;
     ax_status status;
 } codes[] = {
+    {"0A000", AX_UNSUPPORTED}, /* by this server; writing, by a standby */
     {"08P01", AX_INTERNAL},    /* the parameters are not those of the statement */
     {"23502", AX_INVALID},     /* not null */
     {"23514", AX_INVALID},     /* check */
@@ -53,7 +54,15 @@ static bool
 ends_connection(const char *code)
 {
     return strncmp(code, "57P", 3) == 0 || strncmp(code, "08", 2) == 0 ||
-           strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0;
+           strcmp(code, "26000") == 0;
+}
+
+/* "cached plan must not change result type": a table has new columns since it was prepared. */
+static bool
+is_outdated(const PGresult *result, const char *code)
+{
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    return strcmp(code, "0A000") == 0 && function && strcmp(function, "RevalidateCachedQuery") == 0;
 }
 
 static ax_status
@@ -92,11 +101,10 @@ ax_postgres_judge(struct ax_ctx *ctx, struct ax_postgres_connection *connection,
     const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (!code) /* libpq's own word: the socket closed, memory is short */
         return lost(ctx, connection);
-    if (ends_connection(code))
+    bool outdated = is_outdated(result, code); /* a new connection prepares it anew */
+    if (outdated || ends_connection(code))
         connection->broken = true;
-    ax_status status = status_of(code);
-    if (strcmp(code, "0A000") == 0) /* "cached plan must not change result type": try again */
-        status = AX_CONFLICT;
+    ax_status status = outdated ? AX_CONFLICT : status_of(code);
     return ax_fail(ctx, status, "database: %s: %s", what,
                    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }

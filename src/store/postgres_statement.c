@@ -391,7 +391,7 @@ step(struct ax_ctx *ctx, struct ax_postgres_connection *connection, struct ax_po
      bool *out_row)
 {
     int64_t until_ns = ax_postgres_until(ctx);
-    PGresult *result;
+    PGresult *result = NULL;
     *out_row = false;
     connection->stream = rows;
     ax_status status = ax_postgres_await(ctx, connection, until_ns, &result);
@@ -403,9 +403,9 @@ step(struct ax_ctx *ctx, struct ax_postgres_connection *connection, struct ax_po
         return AX_OK;
     }
     connection->stream = NULL;
+    PQclear(result);
     if (connection->broken || !result)
         return status;
-    PQclear(result);
     struct ax_ctx aside = ax_ctx_of(ctx->arena);
     ax_status ended =
         ax_postgres_discard(status == AX_OK ? ctx : &aside, connection, until_ns, "read a row");

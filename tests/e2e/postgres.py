@@ -108,6 +108,37 @@ def test_changes_come_back_with_the_database():
         check(code == 0, said)
 
 
+def test_another_host_takes_over():
+    """The primary dies, its standby is promoted: the same server goes on there, with all that was acknowledged."""
+    with Postgres() as first, Postgres() as second, Outside(first, deployed=False) as bank:
+        bank.enroll("admin")
+        bank.hire("dana", ["developer"], 1)
+        second.tell(f"follow {first.folder}", "ready")
+        first.sql(bank.url, "alter system set synchronous_standby_names = '*'")
+        first.sql(bank.url, "select pg_reload_conf()")
+        bank.server.stop()
+        both = bank.url.replace(str(first.folder), f"{second.folder},{first.folder}") + "&target_session_attrs=read-write"
+        bank.start("--store.url", both)  # the first of them is a standby: it is passed over
+        made = [f"m-{number}" for number in range(10)]
+        for name in made:
+            bank.dana.cli("model", "create", name, "--owner", "dana", "--purpose", "x")
+        first.tell("stop", "stopped")
+        contains(bank.dana.cli("model", "create", "too-late", "--owner", "dana", "--purpose", "x", fails=True), "database")
+        second.tell("promote", "ready")
+        for _ in range(100):  # a promotion is not done when it is begun
+            code, _, err = run(AXIOM, "model", "create", "after", "--owner", "dana", "--purpose", "x", "--json", "--url", bank.server.url,
+                               "--token-file", bank.dana.token_file)
+            if code == 0:
+                break
+            time.sleep(0.1)
+        check(code == 0, f"nobody takes writes: {err}")
+        there = second.sql(bank.url.replace(str(first.folder), str(second.folder)), "select name from models").split()
+        check(set(there) == {*made, "after"}, f"{there}")
+        bank.server.stop()
+        code, said = bank.verify()
+        check(code == 0, said)
+
+
 def test_nothing_acknowledged_is_lost_when_either_is_killed():
     """kill -9 of Axiom, and a power cut of the database, while models are made: what was answered is there."""
     with Postgres() as server, Outside(server, deployed=False) as bank:
