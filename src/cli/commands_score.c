@@ -71,60 +71,76 @@ print_header(struct ax_ctx *ctx, const struct ax_score_rows *rows)
                                 : ax_fail(ctx, AX_LIMIT, "no memory for the header");
 }
 
+/* What is done with a table: its outputs by name, or without a name all that a graph gives. */
+struct request {
+    const struct ax_engine *engine;
+    struct ax_score_rows_config config;
+    ax_str input;
+    size_t threads;
+};
+
 static ax_status
-score_table(struct ax_ctx *ctx, struct ax_score_rows *rows, ax_str input, size_t threads)
+score_rows(struct ax_ctx *ctx, const struct request *request, struct job *job,
+           struct ax_csv_stream *table)
 {
-    ax_command_table_auto struct ax_command_table table = {};
-    AX_TRY(ax_command_table_open(ctx, input, &table));
-    /* The line of progress would stand between rows that go to the same terminal. */
-    bool watched = isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) == 0;
-    struct job job = {
-        .stream = table.stream,
-        .rows = rows,
-        .progress = ax_progress_of(watched ? stderr : NULL, table.bytes),
-    };
     const struct ax_score_parts_work work = {
-        .arg = &job, .open = job_open, .work = job_work, .give = job_give};
-    ax_status status = ax_score_rows_match(rows, ctx, ax_csv_stream_header(table.stream));
-    if (status == AX_OK)
-        status = print_header(ctx, rows);
-    if (status == AX_OK)
-        status = ax_score_parts_run(ctx, table.stream, &work, threads);
-    ax_progress_done(&job.progress);
-    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(input));
+        .arg = job, .open = job_open, .work = job_work, .give = job_give};
+    AX_TRY(ax_score_rows_match(job->rows, ctx, ax_csv_stream_header(table)));
+    AX_TRY(print_header(ctx, job->rows));
+    return ax_score_parts_run(ctx, table, &work, request->threads);
 }
 
-/* Without --output, a graph prints what it gives; its input is held in memory. */
 static ax_status
-score_graph(struct ax_ctx *ctx, const struct ax_engine *engine,
-            const struct ax_score_rows_config *config, ax_str input)
+score_graph(struct ax_ctx *ctx, const struct request *request, struct job *job,
+            struct ax_csv_stream *table)
 {
-    const struct ax_score_graph_options options = {.missing_given = config->missing_given,
-                                                   .missing = config->missing};
-    ax_str text;
-    AX_TRY(ax_command_read(ctx, input, &text));
-    ax_status status = ax_score_graph(ctx, engine, text, &options);
-    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(input));
+    const struct ax_score_graph_options options = {
+        .missing_given = request->config.missing_given,
+        .missing = request->config.missing,
+        .threads = request->threads,
+        .give = job_give,
+        .give_arg = job,
+    };
+    return ax_score_graph(ctx, request->engine, table, &options);
+}
+
+static ax_status
+score_table(struct ax_ctx *ctx, const struct request *request)
+{
+    struct job job = {};
+    ax_command_table_auto struct ax_command_table table = {};
+    if (request->config.outputs.at)
+        AX_TRY(ax_score_rows_open(ctx, request->engine, &request->config, &job.rows));
+    AX_TRY(ax_command_table_open(ctx, request->input, &table));
+    /* The line of progress would stand between rows that go to the same terminal. */
+    bool watched = isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) == 0;
+    job.stream = table.stream;
+    job.progress = ax_progress_of(watched ? stderr : NULL, table.bytes);
+    ax_status status = job.rows ? score_rows(ctx, request, &job, table.stream)
+                                : score_graph(ctx, request, &job, table.stream);
+    ax_progress_done(&job.progress);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(request->input));
 }
 
 static ax_status
 score(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    ax_str model = {}, input = {}, missing = {}, threads = AX_STR("1");
-    struct ax_score_rows_config config = {};
+    ax_str model = {}, missing = {}, threads = AX_STR("1");
+    struct request request = {};
+    struct ax_score_rows_config *config = &request.config;
     const struct ax_option options[] = {
         {.name = "--model", .out_value = &model},
-        {.name = "--input", .out_value = &input},
-        {.name = "--output", .out_value = &config.outputs},
+        {.name = "--input", .out_value = &request.input},
+        {.name = "--output", .out_value = &config->outputs},
         {.name = "--missing", .out_value = &missing},
         {.name = "--threads", .out_value = &threads},
     };
     int64_t thread_count;
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options), NULL));
-    if (!model.at || !input.at)
+    if (!model.at || !request.input.at)
         return ax_fail(ctx, AX_INVALID, "`--model FILE` and `--input ROWS.csv` are needed");
-    config.missing_given = missing.at != NULL;
-    if (config.missing_given && !ax_parse_f64(missing, &config.missing))
+    config->missing_given = missing.at != NULL;
+    if (config->missing_given && !ax_parse_f64(missing, &config->missing))
         return ax_fail(ctx, AX_INVALID, "--missing must be a number, not \"%.*s\"",
                        AX_FMT(missing));
     if (!ax_parse_i64(threads, &thread_count) || thread_count < 1 ||
@@ -132,14 +148,12 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
         return ax_fail(ctx, AX_INVALID, "--threads must be 1 to %d, not \"%.*s\"",
                        (int)AX_SCORE_PARTS_THREADS_MAX, AX_FMT(threads));
     ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
-    struct ax_score_rows *rows;
     AX_TRY(ax_command_model(ctx, model, &engine));
-    if (!config.outputs.at && ax_engine_graph(engine))
-        return score_graph(ctx, engine, &config, input);
-    if (!config.outputs.at)
-        config.outputs = AX_STR("response");
-    AX_TRY(ax_score_rows_open(ctx, engine, &config, &rows));
-    return score_table(ctx, rows, input, (size_t)thread_count);
+    if (!config->outputs.at && !ax_engine_graph(engine))
+        config->outputs = AX_STR("response");
+    request.engine = engine;
+    request.threads = (size_t)thread_count;
+    return score_table(ctx, &request);
 }
 
 const struct ax_command ax_command_score = {

@@ -1,25 +1,32 @@
 #include "cli/commands_score_graph.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "base/number.h"
 #include "base/writer.h"
-#include "codec/csv.h"
+#include "cli/score_parts.h"
 
-enum { ROWS_A_CALL = 1'024, BLOCK_BYTES_MAX = 1 << 30, LINE_BYTES_MAX = 64 << 20 };
+enum { ROWS_A_CALL = 1'024, BLOCK_BYTES_MAX = 1 << 30, FIRST_ROW = 2 };
 
-/* One scoring run: where each input's columns stand in the file, and a block of rows. */
+/* One scoring run: where each input's columns stand in the file. Shared by threads. */
 struct graph_job {
     const struct ax_engine *engine;
     const struct ax_engine_graph *graph;
     const struct ax_score_graph_options *options;
+    const struct ax_csv_stream *table;
     size_t *columns; /* of the inputs' columns, one after the other */
     size_t column_count;
     size_t rows_a_call;
+};
+
+/* A block of rows, one thread's; ctx's arena holds what belongs to it and is emptied for the next.
+ */
+struct graph_block {
+    const struct graph_job *job;
     void **cells; /* one buffer an input */
-    bool header_printed;
-    struct ax_writer *out;
+    struct ax_ctx ctx;
+    struct ax_writer *out; /* of the part that is worked on */
+    bool header;           /* comes before its lines */
 };
 
 static size_t
@@ -49,17 +56,18 @@ check_ports(struct ax_ctx *ctx, struct graph_job *job)
 }
 
 static ax_status
-match_columns(struct ax_ctx *ctx, const struct ax_csv *csv, struct graph_job *job)
+match_columns(struct ax_ctx *ctx, struct graph_job *job)
 {
-    size_t given = ax_csv_header(csv)->count, at = 0, found = 0;
+    const struct ax_csv_stream *table = job->table;
+    size_t given = ax_csv_stream_header(table)->count, at = 0, found = 0;
     job->columns = AX_NEW_ARRAY(ctx->arena, size_t, job->column_count + 1);
     if (!job->columns)
         return ax_fail(ctx, AX_LIMIT, "no memory for %zu columns", job->column_count);
     for (size_t i = 0; i < job->graph->input_count; i++) {
         const struct ax_engine_port *port = &job->graph->inputs[i];
         for (size_t c = 0; c < width_of(port); c++, at++) {
-            job->columns[at] = port->map             ? ax_csv_column(csv, port->keys[c])
-                               : width_of(port) == 1 ? ax_csv_column(csv, port->name)
+            job->columns[at] = port->map             ? ax_csv_stream_column(table, port->keys[c])
+                               : width_of(port) == 1 ? ax_csv_stream_column(table, port->name)
                                                      : SIZE_MAX;
             found += job->columns[at] != SIZE_MAX;
         }
@@ -76,19 +84,30 @@ match_columns(struct ax_ctx *ctx, const struct ax_csv *csv, struct graph_job *jo
     return AX_OK;
 }
 
-static ax_status
-reserve(struct ax_ctx *ctx, struct graph_job *job)
+static void
+graph_block_free(void *arg)
 {
-    job->cells = AX_NEW_ARRAY(ctx->arena, void *, job->graph->input_count + 1);
-    if (!job->cells)
+    ax_arena_free(arg);
+}
+
+static ax_status
+graph_open(void *arg, struct ax_ctx *ctx, void **out_own)
+{
+    const struct graph_job *job = arg;
+    struct graph_block *block = AX_NEW(ctx->arena, struct graph_block);
+    void **cells = AX_NEW_ARRAY(ctx->arena, void *, job->graph->input_count + 1);
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(BLOCK_BYTES_MAX);
+    if (!block || !cells || !arena || !ax_arena_defer(ctx->arena, graph_block_free, arena))
         return ax_fail(ctx, AX_LIMIT, "no memory for the inputs");
+    *block = (struct graph_block){.job = job, .cells = cells, .ctx = ax_ctx_of(ax_take(arena))};
     for (size_t i = 0; i < job->graph->input_count; i++) {
         const struct ax_engine_port *port = &job->graph->inputs[i];
-        job->cells[i] = ax_arena_alloc(ctx->arena, ax_tensor_element_bytes(port->type),
-                                       width_of(port) * job->rows_a_call);
-        if (!job->cells[i])
+        cells[i] = ax_arena_alloc(ctx->arena, ax_tensor_element_bytes(port->type),
+                                  width_of(port) * job->rows_a_call);
+        if (!cells[i])
             return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows", job->rows_a_call);
     }
+    *out_own = block;
     return AX_OK;
 }
 
@@ -154,18 +173,19 @@ take_cell(struct ax_ctx *ctx, const struct graph_job *job, const struct ax_engin
 }
 
 static ax_status
-take_row(struct ax_ctx *ctx, const struct graph_job *job, const struct ax_csv_row *row, size_t at)
+take_row(struct graph_block *block, const struct ax_csv_row *row, size_t at)
 {
+    const struct graph_job *job = block->job;
     size_t column = 0;
     for (size_t i = 0; i < job->graph->input_count; i++) {
         const struct ax_engine_port *port = &job->graph->inputs[i];
         size_t width = width_of(port), bytes = ax_tensor_element_bytes(port->type);
         for (size_t c = 0; c < width; c++, column++) {
-            ax_status status = take_cell(ctx, job, port, row->fields[job->columns[column]],
-                                         (char *)job->cells[i] + (at * width + c) * bytes);
+            ax_status status = take_cell(&block->ctx, job, port, row->fields[job->columns[column]],
+                                         (char *)block->cells[i] + (at * width + c) * bytes);
             if (status != AX_OK)
-                return ax_explain(ctx, status, "row %zu (line %zu), column %zu", row->number,
-                                  row->line, job->columns[column] + 1);
+                return ax_explain(&block->ctx, status, "row %zu (line %zu), column %zu",
+                                  row->number, row->line, job->columns[column] + 1);
         }
     }
     return AX_OK;
@@ -215,9 +235,11 @@ check_output(struct ax_ctx *ctx, const struct ax_tensor *output, size_t rows, si
 }
 
 static ax_status
-print_line(struct ax_ctx *ctx, const struct graph_job *job, const struct ax_tensor *outputs,
-           size_t rows, size_t row, bool header)
+print_line(struct graph_block *block, const struct ax_tensor *outputs, size_t rows, size_t row,
+           bool header)
 {
+    struct ax_ctx *ctx = &block->ctx;
+    const struct graph_job *job = block->job;
     size_t count = 0, width, at = 0;
     for (size_t i = 0; i < job->graph->output_count; i++) {
         AX_TRY(check_output(ctx, &outputs[i], rows, &width));
@@ -233,83 +255,94 @@ print_line(struct ax_ctx *ctx, const struct graph_job *job, const struct ax_tens
             fields[at] = header ? column_name(ctx, &job->graph->outputs[i], c, width)
                                 : element_text(&outputs[i], row * width + c, rooms[at]);
     }
-    ax_csv_put_row(job->out, fields, count);
+    ax_csv_put_row(block->out, fields, count);
     return AX_OK;
 }
 
 static ax_status
-score_block(struct ax_ctx *ctx, struct graph_job *job, size_t rows)
+score_block(struct graph_block *block, size_t rows)
 {
-    size_t input_count = job->graph->input_count, output_count = job->graph->output_count;
-    struct ax_tensor *inputs = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, input_count + 1);
-    struct ax_tensor *outputs = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, output_count + 1);
-    bool *wanted = AX_NEW_ARRAY(ctx->arena, bool, output_count + 1);
+    struct ax_ctx *ctx = &block->ctx;
+    const struct ax_engine_graph *graph = block->job->graph;
+    struct ax_tensor *inputs = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, graph->input_count + 1);
+    struct ax_tensor *outputs = AX_NEW_ARRAY(ctx->arena, struct ax_tensor, graph->output_count + 1);
+    bool *wanted = AX_NEW_ARRAY(ctx->arena, bool, graph->output_count + 1);
     if (!inputs || !outputs || !wanted)
-        return ax_fail(ctx, AX_LIMIT, "no memory for %zu inputs", input_count);
-    memset(wanted, true, output_count);
-    for (size_t i = 0; i < input_count; i++) {
-        const struct ax_engine_port *port = &job->graph->inputs[i];
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu inputs", graph->input_count);
+    memset(wanted, true, graph->output_count);
+    for (size_t i = 0; i < graph->input_count; i++) {
+        const struct ax_engine_port *port = &graph->inputs[i];
         inputs[i] = (struct ax_tensor){.name = port->name,
                                        .type = port->type,
                                        .dim_count = port->dim_count,
                                        .shape = {(int64_t)rows, port->shape[1]},
                                        .count = rows * width_of(port),
-                                       .data = job->cells[i]};
+                                       .data = block->cells[i]};
     }
-    AX_TRY(ax_engine_run(job->engine, ctx, inputs, wanted, outputs));
-    if (!job->header_printed)
-        AX_TRY(print_line(ctx, job, outputs, rows, 0, true));
-    job->header_printed = true;
+    AX_TRY(ax_engine_run(block->job->engine, ctx, inputs, wanted, outputs));
+    if (block->header)
+        AX_TRY(print_line(block, outputs, rows, 0, true));
+    block->header = false;
     for (size_t i = 0; i < rows; i++)
-        AX_TRY(print_line(ctx, job, outputs, rows, i, false));
-    if (job->out->status != AX_OK)
-        return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows of output", rows);
-    fwrite(job->out->at, 1, job->out->len, stdout);
-    ax_writer_clear(job->out);
+        AX_TRY(print_line(block, outputs, rows, i, false));
     return AX_OK;
 }
 
-/* ctx->arena holds one block at a time; reader: where the CSV lies. */
+/* ctx: of the table's reader. */
 static ax_status
-score_all(struct ax_ctx *ctx, struct ax_ctx *reader, struct ax_csv *csv, struct graph_job *job)
+score_rows(struct graph_block *block, struct ax_ctx *ctx, struct ax_csv *csv, size_t *out_rows)
 {
-    struct ax_csv_row row;
     size_t filled = 0;
-    for (;;) {
-        ax_status status = ax_csv_next(csv, reader, &row);
+    for (*out_rows = 0;; ++*out_rows) {
+        struct ax_csv_row row;
+        ax_status status = ax_csv_next(csv, ctx, &row);
         if (status != AX_OK)
-            return ax_fail(ctx, status, "%s", reader->error);
+            return ax_fail(&block->ctx, status, "%s", ctx->error);
         if (!row.fields)
-            break;
-        AX_TRY(take_row(ctx, job, &row, filled));
-        if (++filled < job->rows_a_call)
+            return filled ? score_block(block, filled) : AX_OK;
+        AX_TRY(take_row(block, &row, filled));
+        if (++filled < block->job->rows_a_call)
             continue;
-        AX_TRY(score_block(ctx, job, filled));
-        ax_arena_reset(ctx->arena);
+        AX_TRY(score_block(block, filled));
+        ax_arena_reset(block->ctx.arena);
         filled = 0;
     }
-    return filled ? score_block(ctx, job, filled) : AX_OK;
+}
+
+static ax_status
+graph_work(void *arg, void *own, struct ax_ctx *ctx, const struct ax_csv_part *part,
+           struct ax_writer *lines, size_t *out_rows)
+{
+    const struct graph_job *job = arg;
+    struct graph_block *block = own;
+    struct ax_csv *csv;
+    AX_TRY(ax_csv_stream_rows(job->table, ctx, part, &csv));
+    ax_arena_reset(block->ctx.arena);
+    block->out = lines;
+    block->header = part->number == FIRST_ROW;
+    ax_status status = score_rows(block, ctx, csv, out_rows);
+    return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", block->ctx.error);
+}
+
+static ax_status
+graph_give(void *arg, struct ax_ctx *ctx, ax_str lines, size_t rows, size_t bytes)
+{
+    const struct ax_score_graph_options *options = ((const struct graph_job *)arg)->options;
+    return options->give(options->give_arg, ctx, lines, rows, bytes);
 }
 
 ax_status
-ax_score_graph(struct ax_ctx *ctx, const struct ax_engine *engine, ax_str csv_text,
+ax_score_graph(struct ax_ctx *ctx, const struct ax_engine *engine, struct ax_csv_stream *table,
                const struct ax_score_graph_options *options)
 {
-    ax_writer_auto struct ax_writer out = ax_writer_of(LINE_BYTES_MAX);
-    ax_auto(ax_arena_free) struct ax_arena *blocks = ax_arena_new(BLOCK_BYTES_MAX);
     struct graph_job job = {.engine = engine,
                             .graph = ax_engine_graph(engine),
                             .options = options,
-                            .rows_a_call = ROWS_A_CALL,
-                            .out = &out};
-    struct ax_csv *csv = NULL;
-    if (!blocks)
-        return ax_fail(ctx, AX_LIMIT, "no memory for %d rows", (int)ROWS_A_CALL);
-    AX_TRY(ax_csv_open(ctx, csv_text, NULL, &csv));
+                            .table = table,
+                            .rows_a_call = ROWS_A_CALL};
+    const struct ax_score_parts_work work = {
+        .arg = &job, .open = graph_open, .work = graph_work, .give = graph_give};
     AX_TRY(check_ports(ctx, &job));
-    AX_TRY(match_columns(ctx, csv, &job));
-    AX_TRY(reserve(ctx, &job));
-    struct ax_ctx block = ax_ctx_of(blocks);
-    ax_status status = score_all(&block, ctx, csv, &job);
-    return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", block.error);
+    AX_TRY(match_columns(ctx, &job));
+    return ax_score_parts_run(ctx, table, &work, options->threads);
 }

@@ -7,13 +7,19 @@
  */
 #pragma once
 
+#include "codec/csv_stream.h"
 #include "engine/engine.h"
 
 struct ax_score_graph_options {
     bool missing_given; /* numbers equal to `missing` are missing too */
     double missing;
+    size_t threads;
+
+    /* Takes lines in the order of the rows; the header comes with the first. As score_parts.h. */
+    ax_status (*give)(void *arg, struct ax_ctx *ctx, ax_str lines, size_t rows, size_t bytes);
+    void *give_arg;
 };
 
-/* csv: the text of the input. Prints to standard output. Fails: INVALID with row and column. */
-ax_status ax_score_graph(struct ax_ctx *ctx, const struct ax_engine *engine, ax_str csv,
-                         const struct ax_score_graph_options *options);
+/* table: its header is read. Fails: INVALID with row and column; as the stream, as the engine. */
+ax_status ax_score_graph(struct ax_ctx *ctx, const struct ax_engine *engine,
+                         struct ax_csv_stream *table, const struct ax_score_graph_options *options);

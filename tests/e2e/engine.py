@@ -10,7 +10,7 @@ import select
 import subprocess
 import time
 
-from harness import AXIOM, ROOT, SCRATCH, check, contains, refused, run, run_suite
+from harness import AXIOM, ROOT, SCRATCH, SHARED, Skip, check, contains, refused, run, run_suite
 
 MODELS = ROOT / "tests" / "model"
 SMALL = MODELS / "small"
@@ -87,6 +87,27 @@ def test_threads_change_no_byte_of_a_long_table():
     piped = subprocess.run([str(AXIOM), "score", "--model", str(SMALL / "xgboost.json"), "--input", "-", "--output", "response,margin,leaf"],
                            stdin=subprocess.Popen(["cat", str(long_table())], stdout=subprocess.PIPE).stdout, capture_output=True, text=True, check=True)
     check(piped.stdout == one, "standard input is scored otherwise")
+
+
+def test_graphs_are_streamed_and_shared_by_threads_too():
+    folders = sorted((SHARED / "models" / "onnx").glob("*/model.onnx"))
+    if not folders:
+        raise Skip("the golden ONNX models are not there")
+    done = 0
+    for model in folders:
+        lines = (model.parent / "input.csv").read_text().splitlines(keepends=True)
+        table = SCRATCH / "graph.csv"
+        table.write_text("".join([lines[0], *(lines[1:] * (8000 // len(lines)))]))
+        code, one, err = run(AXIOM, "score", "--model", model, "--input", table)
+        if code != 0:  # a graph of other inputs than a table's columns
+            contains(err, "axiom score: ")
+            continue
+        alone = score(model, model.parent / "input.csv").splitlines()
+        rows = one.splitlines()
+        check(len(rows) == 1 + (len(alone) - 1) * (8000 // len(lines)) and rows[:len(alone)] == alone, f"{model}: {len(rows)} lines")
+        check(score(model, table, "--threads", 3) == one, model)
+        done += 1
+    check(done >= len(folders) / 2, f"only {done} of {len(folders)} graphs took a table")
 
 
 def test_a_table_is_streamed_in_little_memory():
