@@ -1,6 +1,7 @@
 #include "api/inference.h"
 
 #include "api/inference_decide.h"
+#include "base/assert.h"
 #include "sys/clock.h"
 
 enum { LOOP_BODY_BYTES_MAX = 64 << 10, LOOP_EXPLAINED_ROWS_MAX = 4 };
@@ -77,6 +78,7 @@ score(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
     const struct ax_tensor *outputs;
     const void *body;
     size_t output_count;
+    AX_ASSERT(model);
     AX_TRY(check_kill_switch(call, ctx, model));
     AX_TRY(target->dialect->read(call, ctx, model, &body, &request));
     AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), request, &inference));

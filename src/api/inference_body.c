@@ -138,15 +138,16 @@ as_binary(const struct ax_inference_body *body, size_t output)
 
 static ax_status
 write_json(struct ax_ctx *ctx, const struct ax_inference_body *body,
-           const struct ax_loaded_model *model, struct ax_tensor_json_response *response,
+           const struct ax_loaded_model *model, const struct ax_tensor_json_response *outputs,
            struct ax_writer *out)
 {
     char version[AX_NUMBER_BYTES_MAX];
-    response->model_name = model->model;
-    response->model_version = (ax_str){version, ax_format_i64(model->version, version)};
-    response->id = body->request.id;
-    response->has_id = body->request.has_id;
-    return ax_tensor_json_print(ctx, response, out);
+    struct ax_tensor_json_response response = *outputs;
+    response.model_name = model->model;
+    response.model_version = (ax_str){version, ax_format_i64(model->version, version)};
+    response.id = body->request.id;
+    response.has_id = body->request.has_id;
+    return ax_tensor_json_print(ctx, &response, out);
 }
 
 /* The greatest values instead of all, where they were asked for. */

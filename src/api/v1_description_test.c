@@ -24,7 +24,8 @@ parameter_count(const char *pattern)
 static bool
 told(struct ax_ctx *ctx, const struct ax_json *paths, const struct ax_route *route)
 {
-    static const char *const methods[] = {"get", "head", "post", "put", "patch", "delete"};
+    static const char *const methods[] = {"get",   "head",   "post",   "put",
+                                          "patch", "delete", "options"};
     const struct ax_json *operation =
         ax_json_find(ax_json_find(paths, told_as(ctx, route->pattern)), methods[route->method]);
     ax_str summary = AX_STR("");

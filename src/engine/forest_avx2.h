@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* The largest floats that are not above. */
-__attribute__((always_inline)) static inline __m128
+__attribute__((always_inline, target("avx2"))) static inline __m128
 ax_forest_avx2_round_down(__m256d x)
 {
     __m128 near = _mm256_cvtpd_ps(x);
@@ -26,7 +26,7 @@ ax_forest_avx2_round_down(__m256d x)
 }
 
 /* Byte i is `value` where bit i is set, else 0. */
-__attribute__((always_inline)) static inline __m256i
+__attribute__((always_inline, target("avx2"))) static inline __m256i
 ax_forest_avx2_spread(uint32_t bits, int value)
 {
     const __m256i spread =

@@ -73,7 +73,7 @@ TEST(onnx_file_counts_the_elements_of_tensors)
         {{1, 2}, 1, 9, AX_STR("\0\0\x80\x3f\0"), AX_INVALID, "tensor `w`"},
         {{1, 2}, 1, 4, AX_STR("\0\0\x80"), AX_INVALID, "no whole floats"},
         {{1, -2}, 1, 9, AX_STR(""), AX_INVALID, "a dimension is negative"},
-        {{1ll << 40, 1ll << 40}, 1, 9, AX_STR(""), AX_INVALID, "all too large"},
+        {{1LL << 40, 1LL << 40}, 1, 9, AX_STR(""), AX_INVALID, "all too large"},
         {{1, 2}, 8, 9, AX_STR("ab"), AX_INVALID, "tensor `w`"}, /* texts are never raw */
         {{1, 2}, 17, 9, AX_STR("ab"), AX_UNSUPPORTED, "elements of ONNX's type 17"},
     };

@@ -1,5 +1,6 @@
 #include "engine/onnx_graph.h"
 
+#include "base/assert.h"
 #include "base/fault.h"
 #include "base/map.h"
 #include "base/number.h"
@@ -155,6 +156,14 @@ add_initializer(struct building *building, struct scope *scope, const struct ax_
     return AX_OK;
 }
 
+/* The value of a slot that is known; NULL: runs compute it. */
+static const struct ax_onnx_value *
+constant_of(const struct building *building, int32_t slot)
+{
+    AX_ASSERT(building->constants.items && (size_t)slot < building->constants.count);
+    return building->constants.items[slot];
+}
+
 /* Inputs that an initializer gives a value (as all did before IR version 4) are no inputs. */
 static ax_status
 add_inputs(struct building *building, struct scope *scope, const struct ax_onnx_file_graph *file,
@@ -168,7 +177,7 @@ add_inputs(struct building *building, struct scope *scope, const struct ax_onnx_
         const struct binding *given = ax_map_find(scope->names, input->name);
         if (input->name.len == 0)
             return ax_fail(building->ctx, AX_INVALID, "input %zu of the graph has no name", i);
-        if (given && building->constants.items[given->slot])
+        if (given && constant_of(building, given->slot))
             continue;
         AX_TRY(define(building, scope, input->name, -1, &slots[out->input_count]));
         if (out_described)
@@ -446,7 +455,7 @@ static bool
 is_constant(const struct building *building, const struct ax_onnx_node *node)
 {
     for (size_t i = 0; i < node->input_count; i++)
-        if (node->inputs[i] >= 0 && !building->constants.items[node->inputs[i]])
+        if (node->inputs[i] >= 0 && !constant_of(building, node->inputs[i]))
             return false;
     return !node->graph;
 }
@@ -471,7 +480,8 @@ fold(struct building *building, const struct ax_onnx_node *node, bool *out_folde
     };
     if (!run.slots)
         return out_of_memory(building, "constants");
-    memcpy(run.slots, building->constants.items, slots * sizeof *run.slots);
+    for (size_t i = 0; i < slots; i++)
+        run.slots[i] = constant_of(building, (int32_t)i);
     ax_fault_benign_begin(); /* what cannot be computed now is computed by each run */
     ax_status status = ax_onnx_graph_run(&run, &graph);
     ax_fault_benign_end();
@@ -482,6 +492,7 @@ fold(struct building *building, const struct ax_onnx_node *node, bool *out_folde
         return AX_OK;
     }
     AX_TRY(status);
+    AX_ASSERT(building->constants.items);
     for (size_t i = 0; i < node->output_count; i++)
         if (node->outputs[i] >= 0)
             building->constants.items[node->outputs[i]] = run.slots[node->outputs[i]];

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "engine/onnx_half.h"
 #include "engine/onnx_lines.h"
 
@@ -168,15 +169,11 @@ op_scatter_elements(struct ax_onnx_call *call)
     return AX_OK;
 }
 
+/* Whether the last dimension of the indices can be places in what follows the batches. */
 static ax_status
-op_gather_nd(struct ax_onnx_call *call)
+check_gather_nd(struct ax_onnx_call *call, const struct ax_tensor *in,
+                const struct ax_tensor *which, size_t batch)
 {
-    const struct ax_tensor *in = ax_onnx_input(call, 0), *which = ax_onnx_input(call, 1);
-    size_t batch = (size_t)ax_onnx_attribute_i64(call->node, "batch_dims", 0);
-    const int64_t *indices;
-    struct ax_onnx_shape shape = {};
-    void *data;
-    AX_TRY(indices_of(call, 1, &indices));
     if (which->dim_count == 0 || batch >= which->dim_count || batch >= in->dim_count ||
         which->shape[which->dim_count - 1] < 0 ||
         (size_t)which->shape[which->dim_count - 1] > in->dim_count - batch)
@@ -189,6 +186,20 @@ op_gather_nd(struct ax_onnx_call *call)
                            (long long)in->shape[d], (long long)which->shape[d]);
     if (which->dim_count - 1 + in->dim_count - batch - deep > AX_TENSOR_DIMS_MAX)
         return ax_fail(call->ctx, AX_LIMIT, "too many dimensions");
+    return AX_OK;
+}
+
+static ax_status
+op_gather_nd(struct ax_onnx_call *call)
+{
+    const struct ax_tensor *in = ax_onnx_input(call, 0), *which = ax_onnx_input(call, 1);
+    size_t batch = (size_t)ax_onnx_attribute_i64(call->node, "batch_dims", 0);
+    const int64_t *indices = NULL;
+    struct ax_onnx_shape shape = {};
+    void *data;
+    AX_TRY(indices_of(call, 1, &indices));
+    AX_TRY(check_gather_nd(call, in, which, batch));
+    size_t deep = (size_t)which->shape[which->dim_count - 1];
     for (size_t d = 0; d + 1 < which->dim_count; d++)
         shape.dims[shape.dim_count++] = which->shape[d];
     for (size_t d = batch + deep; d < in->dim_count; d++)
@@ -198,6 +209,7 @@ op_gather_nd(struct ax_onnx_call *call)
     size_t in_batch = tuples / (ax_onnx_shape_product(which, 0, batch) ?: 1);
     size_t part =
         ax_onnx_shape_product(in, batch + deep, in->dim_count) * ax_tensor_element_bytes(in->type);
+    AX_ASSERT(indices || tuples == 0 || deep == 0);
     for (size_t t = 0; t < tuples; t++) {
         size_t at = t / in_batch, place;
         for (size_t d = 0; d < deep; d++) {

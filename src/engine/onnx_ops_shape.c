@@ -329,7 +329,7 @@ op_transpose(struct ax_onnx_call *call)
         return ax_fail(call->ctx, AX_INVALID, "`perm` has %zu numbers for %zu dimensions",
                        order.count, in->dim_count);
     for (size_t d = 0; d < in->dim_count; d++) {
-        int64_t axis = order.count ? order.items[d] : (int64_t)(in->dim_count - 1 - d);
+        int64_t axis = order.items ? order.items[d] : (int64_t)(in->dim_count - 1 - d);
         if (axis < 0 || axis >= (int64_t)in->dim_count || used[axis])
             return ax_fail(call->ctx, AX_INVALID, "`perm` is no order of %zu dimensions",
                            in->dim_count);

@@ -293,7 +293,7 @@ op_classifier(struct ax_onnx_call *call)
     AX_TRY(ax_onnx_labels_output(call, 0, &model->labels, rows, &labels));
     AX_TRY(ax_onnx_output(call, 1, AX_TENSOR_FP32, &shape, &data));
     for (size_t i = 0; i < rows; i++) {
-        double pair[2], *scores = model->binary ? pair : scoring.scores + i * classes;
+        double pair[2] = {}, *scores = model->binary ? pair : scoring.scores + i * classes;
         size_t label = model->binary ? finish_binary(model, scoring.scores[i], pair)
                                      : finish_classes(model, scores);
         ax_onnx_labels_set(&model->labels, labels, i, label);

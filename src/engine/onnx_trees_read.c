@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "engine/onnx_trees_draft.h"
 
 /*
@@ -184,13 +185,14 @@ find_runs(struct ax_ctx *ctx, const struct arrays *arrays, struct run **out_runs
     } runs = {};
     for (size_t i = 0; i < arrays->count; i++) {
         const struct key *key = &arrays->keys[i];
-        struct run *run = runs.count ? &runs.items[runs.count - 1] : NULL;
         if (i == 0 || key->tree != key[-1].tree) {
-            run = AX_ARRAY_PUSH(ctx->arena, &runs);
-            if (!run)
+            struct run *begun = AX_ARRAY_PUSH(ctx->arena, &runs);
+            if (!begun)
                 return out_of_memory(ctx);
-            *run = (struct run){.first = key->at, .from = i};
+            *begun = (struct run){.first = key->at, .from = i};
         }
+        AX_ASSERT(runs.items && runs.count > 0);
+        struct run *run = &runs.items[runs.count - 1];
         run->first = key->at < run->first ? key->at : run->first;
         run->to = i + 1;
     }
@@ -233,6 +235,7 @@ static ax_status
 draft_tree(struct ax_ctx *ctx, const struct arrays *arrays, const struct run *run,
            struct ax_onnx_draft_tree *out)
 {
+    AX_ASSERT(run);
     size_t count = run->to - run->from, root = SIZE_MAX;
     struct ax_onnx_draft_node *nodes = AX_NEW_ARRAY(ctx->arena, struct ax_onnx_draft_node, count);
     bool *child = AX_NEW_ARRAY(ctx->arena, bool, count);

@@ -317,6 +317,7 @@ add_subtree(struct build *build, const struct job *job, struct ax_shap_node_bloc
     make_top(build, job, chunk, child, at);
     uint32_t own = tree->top_count++;
     if (build->values) {
+        AX_ASSERT(tops);
         tops[child] = (int32_t)own;
         if (shape->inner[child].same >= 0)
             build->tops[at].same = tops[shape->inner[child].same];

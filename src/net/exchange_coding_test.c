@@ -149,7 +149,7 @@ static void
 check_request(struct loopback *server, const char *header, ax_str body, int want, ax_str text)
 {
     static struct loopback_client client;
-    struct loopback_answer answer;
+    struct loopback_answer answer = {};
     ax_writer_auto struct ax_writer request = ax_writer_of(1 << 20);
     write_request(&request, header, body);
     loopback_connect(&client, server->port);

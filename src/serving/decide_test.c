@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/assert.h"
 #include "serving_case.h"
 
 /* A call of the arithmetic with a plan of its own, on features or on a record. */
@@ -44,6 +45,7 @@ decided(struct ax_ctx *ctx, struct serving_case *at, const char *features,
     ax_status status = decide(ctx, at, &(struct call){.features = features}, &record, out);
     if (status != AX_OK)
         ax_test_failed(__FILE__, __LINE__, "%s: %s", features, ctx->error);
+    AX_ASSERT(status == AX_OK && record.features);
     return record;
 }
 
@@ -200,6 +202,7 @@ fallbacks(struct ax_ctx *ctx, struct serving_case *at)
         CHECK_STR(record.limits, "no version could answer");
         CHECK(isnan(record.margin) && isnan(record.probability) && isnan(record.score));
         CHECK_EQ(record.reason_count, 1);
+        AX_ASSERT(record.reasons);
         CHECK_STR(record.reasons[0].code, "R90");
         CHECK(out.reasons[0] && ax_str_eq(out.reasons[0]->code, AX_STR("R90")));
     }
@@ -273,6 +276,7 @@ challengers(struct ax_ctx *ctx, struct serving_case *at)
                        "");
     struct ax_decision record = decided(ctx, at, serving_case_good, &out);
     CHECK_EQ(record.challenger_count, 2);
+    AX_ASSERT(record.challengers);
     CHECK(!record.challengers[0].failed && record.challengers[1].failed);
     CHECK(fabs(record.challengers[0].margin - record.margin - 0.25) < 1e-6);
     CHECK_STR(record.challengers[0].outcome, "approve");

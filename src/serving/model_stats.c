@@ -59,7 +59,8 @@ ax_model_stats_success(const struct ax_model_stats *stats, const struct ax_model
     ax_metric_add(stats->output_ns, times->output_ns);
     ax_metric_add(stats->request_ns,
                   times->queue_ns + times->input_ns + times->infer_ns + times->output_ns);
-    ax_metric_set(stats->last_ms, (double)(real_ns / NS_PER_MS));
+    int64_t real_ms = real_ns / NS_PER_MS;
+    ax_metric_set(stats->last_ms, (double)real_ms);
 }
 
 void

@@ -459,7 +459,8 @@ count_up(const struct ax_postgres_config *config, int times)
         if (status == AX_OK)
             status = ax_store_run(tx, &ctx, AX_STR("insert into t (a) values ($1)"),
                                   AX_STORE_PARAMS(ax_store_i64(value + 1)), NULL);
-        status = ax_store_commit(tx, &ctx);
+        ax_status committed = ax_store_commit(tx, &ctx);
+        status = status == AX_OK ? committed : status;
     }
     _exit(status == AX_OK ? 0 : 1);
 }
