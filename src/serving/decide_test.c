@@ -45,7 +45,6 @@ decided(struct ax_ctx *ctx, struct serving_case *at, const char *features,
     ax_status status = decide(ctx, at, &(struct call){.features = features}, &record, out);
     if (status != AX_OK)
         ax_test_failed(__FILE__, __LINE__, "%s: %s", features, ctx->error);
-    AX_ASSERT(status == AX_OK && record.features);
     return record;
 }
 
@@ -68,6 +67,7 @@ outcomes(struct ax_ctx *ctx, struct serving_case *at)
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         struct ax_decide_output out;
         struct ax_decision record = decided(ctx, at, cases[i].features, &out);
+        AX_ASSERT(record.features);
         CHECK(fabs(record.margin - cases[i].margin) < 1e-6);
         CHECK(fabs(record.probability - 1 / (1 + exp(-record.margin))) < 1e-6);
         CHECK(fabs(record.score - (600 - 20 / log(2) * (log(30) + record.margin))) < 1e-6);
@@ -158,6 +158,7 @@ missing(struct ax_ctx *ctx, struct serving_case *at)
     struct ax_decide_output out;
     serving_case_serve(at, plain, "");
     struct ax_decision record = decided(ctx, at, "{\"income\":500,\"job\":null}", &out);
+    AX_ASSERT(record.features);
     CHECK_EQ(record.features[0].kind, AX_DECISION_MISSING);
     CHECK_EQ(record.features[1].kind, AX_DECISION_NUMBER);
     CHECK_EQ(record.features[2].kind, AX_DECISION_MISSING);
