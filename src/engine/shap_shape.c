@@ -134,8 +134,9 @@ ax_shap_shape_make(const struct ax_forest *forest, struct ax_ctx *ctx,
     return AX_OK;
 }
 
-const struct ax_shap_chunk *
-ax_shap_shape_chunk(const struct ax_shap_shape *shape, int32_t inner)
+/* The chunk that holds an inner node of a tree that has chunks. */
+static const struct ax_shap_chunk *
+chunk_with(const struct ax_shap_shape *shape, int32_t inner)
 {
     AX_ASSERT(shape->chunk_count > 0);
     /* Above all chunks' roots a node is on the path to the first chunk that begins after it. */
@@ -156,7 +157,7 @@ const struct ax_shap_chunk *
 ax_shap_shape_chunk_below(const struct ax_shap_shape *shape, int32_t parent, uint8_t edge)
 {
     int32_t child = parent < 0 ? 0 : shape->inner[parent].child[edge];
-    return ax_shap_shape_chunk(shape, child < 0 ? parent : child);
+    return chunk_with(shape, child < 0 ? parent : child);
 }
 
 void

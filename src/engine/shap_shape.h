@@ -61,9 +61,6 @@ struct ax_shap_path {
 ax_status ax_shap_shape_make(const struct ax_forest *forest, struct ax_ctx *ctx,
                              struct ax_shap_shape **out_shapes);
 
-/* The chunk that holds an inner node of a tree that has chunks. */
-const struct ax_shap_chunk *ax_shap_shape_chunk(const struct ax_shap_shape *shape, int32_t inner);
-
 /* The chunk that holds the whole path to a child of an inner node. */
 const struct ax_shap_chunk *ax_shap_shape_chunk_below(const struct ax_shap_shape *shape,
                                                       int32_t parent, uint8_t edge);

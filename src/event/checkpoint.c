@@ -126,9 +126,10 @@ write_signature(struct ax_writer *out, const struct ax_checkpoint_key *key, ax_s
         out->status = raw.status;
 }
 
-ax_status
-ax_checkpoint_note_sign(struct ax_ctx *ctx, const struct ax_checkpoint_key *key,
-                        const uint8_t seed[32], ax_str text, ax_str *out_note)
+/* text (ends in a newline) as a note signed by key, in ctx->arena. */
+static ax_status
+sign_note(struct ax_ctx *ctx, const struct ax_checkpoint_key *key, const uint8_t seed[32],
+          ax_str text, ax_str *out_note)
 {
     uint8_t signature[AX_SIGNATURE_BYTES];
     ax_writer_auto struct ax_writer out = ax_writer_of(AX_CHECKPOINT_BYTES_MAX);
@@ -152,7 +153,7 @@ ax_checkpoint_sign(struct ax_ctx *ctx, const struct ax_checkpoint_key *key, cons
     ax_writer_char(&text, '\n');
     if (text.status != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for a checkpoint");
-    return ax_checkpoint_note_sign(ctx, key, seed, ax_writer_str(&text), out_note);
+    return sign_note(ctx, key, seed, ax_writer_str(&text), out_note);
 }
 
 /* "cosignature/v1", the time, then the note's text (C2SP tlog-cosignature). */

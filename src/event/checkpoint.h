@@ -46,10 +46,6 @@ bool ax_checkpoint_name_ok(ax_str name);
 ax_status ax_checkpoint_sign(struct ax_ctx *ctx, const struct ax_checkpoint_key *key,
                              const uint8_t seed[32], struct ax_merkle_head head, ax_str *out_note);
 
-/* text (ends in a newline) as a note signed by key, in ctx->arena. */
-ax_status ax_checkpoint_note_sign(struct ax_ctx *ctx, const struct ax_checkpoint_key *key,
-                                  const uint8_t seed[32], ax_str text, ax_str *out_note);
-
 /*
  * Whether key signed the note. out_text: the note's text, borrowed; out_time_s: of a cosignature,
  * else 0; either may be NULL. Fails: INVALID (not a note), DENIED (not signed by key, or badly).

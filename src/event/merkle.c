@@ -74,8 +74,9 @@ ax_merkle_check_consistency(struct ax_merkle_head older, struct ax_merkle_head n
     return older.size > 0 && ax_merkle_check_subtree_consistency(0, older, newer, proof);
 }
 
-bool
-ax_merkle_subtree_ok(uint64_t start, uint64_t end)
+/* Of leaves [start, end): start is a multiple of the power of two that holds it. */
+static bool
+is_subtree(uint64_t start, uint64_t end)
 {
     if (start >= end)
         return false;
@@ -89,7 +90,7 @@ bool
 ax_merkle_check_subtree_inclusion(uint64_t index, uint64_t start, uint64_t end, ax_digest leaf_hash,
                                   ax_digest root, struct ax_merkle_proof proof)
 {
-    return ax_merkle_subtree_ok(start, end) && index >= start &&
+    return is_subtree(start, end) && index >= start &&
            ax_merkle_check_inclusion(index - start, end - start, leaf_hash, root, proof);
 }
 
@@ -128,7 +129,7 @@ take_hash(struct path *path, ax_digest hash, ax_digest *old_hash, ax_digest *new
 static bool
 subtree_possible(uint64_t start, uint64_t older_size, uint64_t newer_size, size_t proof_count)
 {
-    return ax_merkle_subtree_ok(start, older_size) && older_size <= newer_size &&
+    return is_subtree(start, older_size) && older_size <= newer_size &&
            proof_count <= AX_MERKLE_PROOF_MAX;
 }
 

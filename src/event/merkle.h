@@ -44,9 +44,6 @@ struct ax_merkle_head {
                                                struct ax_merkle_head newer,
                                                struct ax_merkle_proof proof);
 
-/* The tree over leaves [start, end): start is a multiple of the power of two that holds it. */
-[[nodiscard]] bool ax_merkle_subtree_ok(uint64_t start, uint64_t end);
-
 [[nodiscard]] bool ax_merkle_check_subtree_inclusion(uint64_t index, uint64_t start, uint64_t end,
                                                      ax_digest leaf_hash, ax_digest root,
                                                      struct ax_merkle_proof proof);

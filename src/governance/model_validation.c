@@ -32,8 +32,8 @@ ax_validation_test_name(enum ax_validation_test test)
     return tests[test].word;
 }
 
-const char *
-ax_verdict_name(enum ax_verdict verdict)
+static const char *
+verdict_name(enum ax_verdict verdict)
 {
     static const char *const names[] = {"pass", "fail", "insufficient"};
     return names[verdict];
@@ -579,7 +579,7 @@ ax_validation_show(const struct ax_validation_result *results, size_t count,
         ax_json_member_f64(out, "high", result->estimate.high);
         ax_json_member_i64(out, "n", (int64_t)result->estimate.count);
         ax_json_member_f64(out, "limit", result->limit);
-        ax_json_member_text(out, "verdict", ax_str_of(ax_verdict_name(result->verdict)));
+        ax_json_member_text(out, "verdict", ax_str_of(verdict_name(result->verdict)));
         ax_json_member_text(out, "detail", result->detail);
         ax_json_end_object(out);
     }

@@ -30,7 +30,6 @@ enum ax_validation_test {
 };
 
 enum ax_verdict { AX_VERDICT_PASS, AX_VERDICT_FAIL, AX_VERDICT_INSUFFICIENT };
-const char *ax_verdict_name(enum ax_verdict verdict);
 
 struct ax_validation_plan {
     struct {

@@ -253,9 +253,9 @@ no_experiment(struct ax_ctx *ctx, ax_str id)
                    AX_FMT(ax_experiment_cut(id, 100)));
 }
 
-ax_status
-ax_experiment_find(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
-                   struct ax_experiment_place *out_place)
+static ax_status
+find_experiment(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+                struct ax_experiment_place *out_place)
 {
     struct ax_store_rows *rows;
     int64_t number;
@@ -279,7 +279,7 @@ ax_status
 ax_experiment_find_active(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                           struct ax_experiment_place *out_place)
 {
-    AX_TRY(ax_experiment_find(tx, ctx, id, out_place));
+    AX_TRY(find_experiment(tx, ctx, id, out_place));
     if (!out_place->active)
         return ax_fail(ctx, AX_INVALID,
                        "The experiment %.*s must be in the 'active' state. Current state is "
@@ -372,7 +372,7 @@ ax_experiment_rename(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_
     struct ax_experiment_place place;
     AX_TRY(check_length(ctx, name, "name", NAME_CHARS_MAX));
     AX_TRY(ax_store_begin(experiments->config.store, ctx, AX_STORE_WRITE, &tx));
-    AX_TRY(ax_experiment_find(tx, ctx, id, &place));
+    AX_TRY(find_experiment(tx, ctx, id, &place));
     if (!place.active)
         return ax_fail(ctx, AX_INVALID, "Cannot rename a non-active experiment.");
     ax_status status = ax_store_run(
@@ -394,7 +394,7 @@ move(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, bool act
     int64_t now_ns = ax_clock_real_ns();
     ax_store_value stage = ax_store_text(active ? AX_STR("active") : AX_STR("deleted"));
     AX_TRY(ax_store_begin(experiments->config.store, ctx, AX_STORE_WRITE, &tx));
-    AX_TRY(ax_experiment_find(tx, ctx, id, &place));
+    AX_TRY(find_experiment(tx, ctx, id, &place));
     if (place.active == active)
         return no_experiment(ctx, id);
     AX_TRY(ax_store_run(

@@ -120,11 +120,7 @@ struct ax_experiment_place {
     bool active;
 };
 
-/* Fails: NOT_FOUND; INVALID when the id is no whole number. */
-ax_status ax_experiment_find(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
-                             struct ax_experiment_place *out_place);
-
-/* The same, when it must be active. Fails: INVALID when it is deleted. */
+/* Fails: NOT_FOUND; INVALID when it is deleted or the id is no whole number. */
 ax_status ax_experiment_find_active(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                                     struct ax_experiment_place *out_place);
 

@@ -36,8 +36,9 @@ ax_os_error_status(int number)
     return AX_UNAVAILABLE;
 }
 
-const char *
-ax_os_error_words(int number)
+/* "disk full", "Permission denied": without a locale, safe in any thread. */
+static const char *
+words_of(int number)
 {
     if (number == ENOSPC || number == EDQUOT)
         return "disk full";
@@ -53,5 +54,5 @@ ax_os_error(struct ax_ctx *ctx, int number, const char *format, ...)
     va_start(args, format);
     vsnprintf(tried, sizeof tried, format, args);
     va_end(args);
-    return ax_fail(ctx, ax_os_error_status(number), "%s: %s", tried, ax_os_error_words(number));
+    return ax_fail(ctx, ax_os_error_status(number), "%s: %s", tried, words_of(number));
 }

@@ -17,9 +17,6 @@
 /* NOT_FOUND, DENIED, CONFLICT, LIMIT, ...; UNAVAILABLE for what has no better name. */
 ax_status ax_os_error_status(int number);
 
-/* "disk full", "Permission denied": without a locale, safe in any thread. */
-const char *ax_os_error_words(int number);
-
 /* Fails with the status and "<what was tried>: <words>". */
 AX_PRINTF(3, 4)
 ax_status ax_os_error(struct ax_ctx *ctx, int number, const char *format, ...);
