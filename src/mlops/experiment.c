@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "codec/text.h"
-#include "mlops/search_sql.h"
+#include "mlops/experiment_search.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 
@@ -534,40 +534,21 @@ ax_experiment_view_sql(enum ax_experiment_view view)
     return words[view];
 }
 
-ax_status
-ax_experiment_show_next(struct ax_ctx *ctx, const struct ax_experiment_search *search, bool more,
-                        struct ax_json_writer *out)
-{
-    int64_t offset;
-    ax_str token;
-    if (!more)
-        return AX_OK;
-    AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
-    AX_TRY(ax_search_page_format(ctx, offset + search->results_max, &token));
-    ax_json_member_text(out, "next_page_token", token);
-    return AX_OK;
-}
-
 static ax_status
 put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
 {
     struct ax_ctx *ctx = sql->ctx;
-    struct ax_search_clauses clauses;
-    struct ax_search_orders orders = {};
-    int64_t offset;
-    AX_TRY(ax_search_filter_parse(ctx, AX_SEARCH_EXPERIMENTS, search->filter, &clauses));
-    for (size_t i = 0; i < search->order_count; i++)
-        AX_TRY(ax_search_order_parse(ctx, AX_SEARCH_EXPERIMENTS, search->order_by[i], &orders));
-    AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
+    struct ax_experiment_search_parts parts;
+    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_EXPERIMENTS, search, &parts));
     ax_search_sql_add(sql, "select " COLUMNS " from experiments r where 1 = 1");
     ax_search_sql_add(sql, ax_experiment_view_sql(search->view));
-    ax_search_sql_where(sql, AX_SEARCH_EXPERIMENTS, &clauses);
+    ax_search_sql_where(sql, AX_SEARCH_EXPERIMENTS, &parts.clauses);
     ax_search_sql_add(sql, " order by ");
-    ax_search_sql_order(sql, &orders);
-    ax_search_sql_add(sql, orders.count == 0
+    ax_search_sql_order(sql, &parts.orders);
+    ax_search_sql_add(sql, parts.orders.count == 0
                                ? "r.created_ns / 1000000 desc, cast(r.id as bigint) asc"
                                : "cast(r.id as bigint) desc");
-    ax_search_sql_page(sql, search->results_max + 1, offset);
+    ax_search_sql_page(sql, search->results_max + 1, parts.offset);
     return AX_OK;
 }
 
@@ -575,26 +556,8 @@ ax_status
 ax_experiments_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
                       const struct ax_experiment_search *search, struct ax_json_writer *out)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_store *store = experiments->config.store;
     ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
-    struct ax_store_rows *rows;
-    ax_status status = AX_OK;
-    int64_t count = 0;
     AX_TRY(put_search(&sql, search));
-    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    for (; status == AX_OK && count < search->results_max && ax_store_next(rows); count++) {
-        if (count == 0) {
-            ax_json_key(out, "experiments");
-            ax_json_begin_array(out);
-        }
-        status = show_row(tx, ctx, rows, out);
-    }
-    bool more = status == AX_OK && count == search->results_max && ax_store_next(rows);
-    if (count > 0)
-        ax_json_end_array(out);
-    ax_status end = ax_store_finish(rows);
-    AX_TRY(status == AX_OK ? end : status);
-    return ax_experiment_show_next(ctx, search, more, out);
+    return ax_experiment_search_show(store, &sql, search, "experiments", show_row, out);
 }

@@ -134,10 +134,6 @@ ax_status ax_experiment_new_id(struct ax_ctx *ctx, const char *prefix, ax_str *o
 /* " and r.lifecycle_stage = 'active'" as the view has it. */
 const char *ax_experiment_view_sql(enum ax_experiment_view view);
 
-/* "next_page_token" when there are more than were shown. */
-ax_status ax_experiment_show_next(struct ax_ctx *ctx, const struct ax_experiment_search *search,
-                                  bool more, struct ax_json_writer *out);
-
 int64_t ax_experiment_ms(int64_t ns);
 /* Milliseconds of a client as nanoseconds. Fails: INVALID beyond the year 2262. */
 ax_status ax_experiment_ns(struct ax_ctx *ctx, int64_t ms, int64_t *out_ns);

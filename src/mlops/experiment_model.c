@@ -1,6 +1,6 @@
 #include "mlops/experiment_model.h"
 
-#include "mlops/search_sql.h"
+#include "mlops/experiment_search.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 
@@ -402,22 +402,28 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_model_search *s
 {
     struct ax_ctx *ctx = sql->ctx;
     const struct ax_experiment_search *base = &search->base;
-    struct ax_search_clauses clauses;
-    int64_t offset;
-    AX_TRY(ax_search_filter_parse(ctx, AX_SEARCH_LOGGED_MODELS, base->filter, &clauses));
-    AX_TRY(ax_search_page_parse(ctx, base->page_token, &offset));
+    struct ax_experiment_search_parts parts; /* its orders are search->orders */
+    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_LOGGED_MODELS, base, &parts));
     ax_search_sql_add(sql, "select " COLUMNS " from logged_models r");
     ax_search_sql_joins(sql, AX_SEARCH_LOGGED_MODELS, &search->orders);
     ax_search_sql_add(sql, " where r.lifecycle_stage = 'active' and r.experiment_id in (");
     ax_search_sql_bind_texts(sql, base->experiment_ids, base->experiment_count);
     ax_search_sql_add(sql, ")");
-    ax_search_sql_where(sql, AX_SEARCH_LOGGED_MODELS, &clauses);
+    ax_search_sql_where(sql, AX_SEARCH_LOGGED_MODELS, &parts.clauses);
     put_datasets(sql, search);
     ax_search_sql_add(sql, " order by ");
     ax_search_sql_order(sql, &search->orders);
     ax_search_sql_add(sql, "r.created_ms desc, r.id");
-    ax_search_sql_page(sql, base->results_max + 1, offset);
+    ax_search_sql_page(sql, base->results_max + 1, parts.offset);
     return AX_OK;
+}
+
+static ax_status
+show_row(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows,
+         struct ax_json_writer *out)
+{
+    struct row row = read_row(rows);
+    return show(tx, ctx, &row, out);
 }
 
 ax_status
@@ -425,27 +431,8 @@ ax_experiment_models_search(struct ax_experiments *experiments, struct ax_ctx *c
                             const struct ax_experiment_model_search *search,
                             struct ax_json_writer *out)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_store *store = ax_experiments_store(experiments);
     ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
-    struct ax_store_rows *rows;
-    ax_status status = AX_OK;
-    int64_t count = 0;
     AX_TRY(put_search(&sql, search));
-    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    for (; status == AX_OK && count < search->base.results_max && ax_store_next(rows); count++) {
-        struct row row = read_row(rows);
-        if (count == 0) {
-            ax_json_key(out, "models");
-            ax_json_begin_array(out);
-        }
-        status = show(tx, ctx, &row, out);
-    }
-    bool more = status == AX_OK && count == search->base.results_max && ax_store_next(rows);
-    if (count > 0)
-        ax_json_end_array(out);
-    ax_status end = ax_store_finish(rows);
-    AX_TRY(status == AX_OK ? end : status);
-    return ax_experiment_show_next(ctx, &search->base, more, out);
+    return ax_experiment_search_show(store, &sql, &search->base, "models", show_row, out);
 }

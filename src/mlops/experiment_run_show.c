@@ -1,7 +1,7 @@
 /* Runs with all that belongs to them, some at a time, and searching for them. */
 #include "base/number.h"
 #include "mlops/experiment_run.h"
-#include "mlops/search_sql.h"
+#include "mlops/experiment_search.h"
 
 enum { ROOM_BYTES_MAX = 512 << 20, DATASETS_MAX = 1000 };
 
@@ -305,26 +305,21 @@ static ax_status
 put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
 {
     struct ax_ctx *ctx = sql->ctx;
-    struct ax_search_clauses clauses;
-    struct ax_search_orders orders = {};
-    int64_t offset;
-    AX_TRY(ax_search_filter_parse(ctx, AX_SEARCH_RUNS, search->filter, &clauses));
-    for (size_t i = 0; i < search->order_count; i++)
-        AX_TRY(ax_search_order_parse(ctx, AX_SEARCH_RUNS, search->order_by[i], &orders));
-    AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
+    struct ax_experiment_search_parts parts;
+    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_RUNS, search, &parts));
     ax_search_sql_add(sql, "select r.id from runs r"); /* the rest is read of those shown */
-    ax_search_sql_joins(sql, AX_SEARCH_RUNS, &orders);
+    ax_search_sql_joins(sql, AX_SEARCH_RUNS, &parts.orders);
     ax_search_sql_add(sql, " where r.experiment_id in (");
     ax_search_sql_bind_texts(sql, search->experiment_ids, search->experiment_count);
     ax_search_sql_add(sql, ")");
     ax_search_sql_add(sql, ax_experiment_view_sql(search->view));
-    ax_search_sql_where(sql, AX_SEARCH_RUNS, &clauses);
+    ax_search_sql_where(sql, AX_SEARCH_RUNS, &parts.clauses);
     ax_search_sql_add(sql, " order by ");
-    ax_search_sql_order(sql, &orders);
-    if (!ax_search_orders_by(&orders, "start_time"))
+    ax_search_sql_order(sql, &parts.orders);
+    if (!ax_search_orders_by(&parts.orders, "start_time"))
         ax_search_sql_add(sql, "r.start_ns desc, ");
     ax_search_sql_add(sql, "r.id");
-    ax_search_sql_page(sql, search->results_max + 1, offset);
+    ax_search_sql_page(sql, search->results_max + 1, parts.offset);
     return AX_OK;
 }
 
@@ -407,10 +402,7 @@ ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
     ax_json_begin_array(out);
     ax_status status = show_rows(tx, ctx, rows, &left, out);
     ax_json_end_array(out);
-    bool more = status == AX_OK && left == 0 && ax_store_next(rows);
-    ax_status end = ax_store_finish(rows);
-    AX_TRY(status == AX_OK ? end : status);
-    return ax_experiment_show_next(ctx, search, more, out);
+    return ax_experiment_search_end(ctx, search, rows, status, left, out);
 }
 
 ax_status

@@ -1,7 +1,7 @@
 #include "mlops/registered_model.h"
 
+#include "mlops/experiment_search.h"
 #include "mlops/registered_version.h"
-#include "mlops/search_sql.h"
 #include "sys/clock.h"
 
 #define PROMPT_TAG "mlflow.prompt.is_prompt"
@@ -490,23 +490,17 @@ static ax_status
 put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
 {
     struct ax_ctx *ctx = sql->ctx;
-    struct ax_search_clauses clauses;
-    struct ax_search_orders orders = {};
-    int64_t offset;
-    AX_TRY(ax_search_filter_parse(ctx, AX_SEARCH_REGISTERED_MODELS, search->filter, &clauses));
-    for (size_t i = 0; i < search->order_count; i++)
-        AX_TRY(
-            ax_search_order_parse(ctx, AX_SEARCH_REGISTERED_MODELS, search->order_by[i], &orders));
-    AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
+    struct ax_experiment_search_parts parts;
+    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_REGISTERED_MODELS, search, &parts));
     ax_search_sql_add(sql, "select " COLUMNS " from models r where 1 = 1");
-    if (!ax_registered_model_wants_prompts(&clauses))
+    if (!ax_registered_model_wants_prompts(&parts.clauses))
         ax_search_sql_add(sql, " and r.name not in (select model from model_tags where "
                                "key = '" PROMPT_TAG "' and value = 'true')");
-    ax_search_sql_where(sql, AX_SEARCH_REGISTERED_MODELS, &clauses);
+    ax_search_sql_where(sql, AX_SEARCH_REGISTERED_MODELS, &parts.clauses);
     ax_search_sql_add(sql, " order by ");
-    ax_search_sql_order(sql, &orders);
+    ax_search_sql_order(sql, &parts.orders);
     ax_search_sql_add(sql, "r.name");
-    ax_search_sql_page(sql, search->results_max + 1, offset);
+    ax_search_sql_page(sql, search->results_max + 1, parts.offset);
     return AX_OK;
 }
 
@@ -514,26 +508,9 @@ ax_status
 ax_registered_models_search(struct ax_registry *registry, struct ax_ctx *ctx,
                             const struct ax_experiment_search *search, struct ax_json_writer *out)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     ax_search_sql_auto struct ax_search_sql sql =
         ax_search_sql_of(ctx, ax_store_dialect(store_of(registry)));
-    struct ax_store_rows *rows;
-    ax_status status = AX_OK;
-    int64_t count = 0;
     AX_TRY(put_search(&sql, search));
-    AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    for (; status == AX_OK && count < search->results_max && ax_store_next(rows); count++) {
-        if (count == 0) {
-            ax_json_key(out, "registered_models");
-            ax_json_begin_array(out);
-        }
-        status = show_row(tx, ctx, rows, out);
-    }
-    bool more = status == AX_OK && count == search->results_max && ax_store_next(rows);
-    if (count > 0)
-        ax_json_end_array(out);
-    ax_status end = ax_store_finish(rows);
-    AX_TRY(status == AX_OK ? end : status);
-    return ax_experiment_show_next(ctx, search, more, out);
+    return ax_experiment_search_show(store_of(registry), &sql, search, "registered_models",
+                                     show_row, out);
 }

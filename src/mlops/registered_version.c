@@ -3,7 +3,7 @@
 #include "base/number.h"
 #include "codec/text.h"
 #include "mlops/experiment_model.h"
-#include "mlops/search_sql.h"
+#include "mlops/experiment_search.h"
 #include "sys/clock.h"
 
 enum { DECODE_TIMES_MAX = 10, STAGE_NONE = 0, STAGE_STAGING, STAGE_PRODUCTION, STAGE_ARCHIVED };
@@ -570,24 +570,11 @@ ax_registered_version_delete_tag(struct ax_registry *registry, struct ax_ctx *ct
 
 /* ---- several ---- */
 
-/* The rows as a member, at most count of them. */
 static ax_status
-show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows, const char *name,
-          int64_t *count, struct ax_json_writer *out)
+show_one_of_many(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows,
+                 struct ax_json_writer *out)
 {
-    ax_status status = AX_OK;
-    bool any = false;
-    for (; status == AX_OK && *count > 0 && ax_store_next(rows); (*count)--) {
-        if (!any) {
-            ax_json_key(out, name);
-            ax_json_begin_array(out);
-        }
-        any = true;
-        status = show_row(tx, ctx, rows, false, out);
-    }
-    if (any)
-        ax_json_end_array(out);
-    return status;
+    return show_row(tx, ctx, rows, false, out);
 }
 
 static ax_status
@@ -595,12 +582,12 @@ show_newest(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_search_sql *sq
             struct ax_json_writer *out)
 {
     struct ax_store_rows *rows;
-    int64_t count = AX_COUNT_OF(stages);
+    struct ax_experiment_list list = {name, show_one_of_many, AX_COUNT_OF(stages)};
     ax_search_sql_add(sql, " and r.version = (select max(n.version) from model_versions n where "
                            "n.model = r.model and case when n.stage = '' then 'None' else n.stage "
                            "end = " STAGE ") order by r.version");
     AX_TRY(ax_search_sql_query(sql, tx, &rows));
-    ax_status status = show_rows(tx, ctx, rows, name, &count, out);
+    ax_status status = ax_experiment_show_rows(tx, ctx, rows, &list, out);
     ax_status end = ax_store_finish(rows);
     return status == AX_OK ? end : status;
 }
@@ -651,23 +638,18 @@ static ax_status
 put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
 {
     struct ax_ctx *ctx = sql->ctx;
-    struct ax_search_clauses clauses;
-    struct ax_search_orders orders = {};
-    int64_t offset;
-    AX_TRY(ax_search_filter_parse(ctx, AX_SEARCH_MODEL_VERSIONS, search->filter, &clauses));
-    for (size_t i = 0; i < search->order_count; i++)
-        AX_TRY(ax_search_order_parse(ctx, AX_SEARCH_MODEL_VERSIONS, search->order_by[i], &orders));
-    AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
+    struct ax_experiment_search_parts parts;
+    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_MODEL_VERSIONS, search, &parts));
     ax_search_sql_add(sql, "select " COLUMNS " from model_versions r where 1 = 1");
-    if (!ax_registered_model_wants_prompts(&clauses))
+    if (!ax_registered_model_wants_prompts(&parts.clauses))
         ax_search_sql_add(sql, " and not exists (select 1 from model_version_tags t where t.model "
                                "= r.model and t.version = r.version and t.key = "
                                "'mlflow.prompt.is_prompt' and t.value = 'true')");
-    ax_search_sql_where(sql, AX_SEARCH_MODEL_VERSIONS, &clauses);
+    ax_search_sql_where(sql, AX_SEARCH_MODEL_VERSIONS, &parts.clauses);
     ax_search_sql_add(sql, " order by ");
-    ax_search_sql_order(sql, &orders);
+    ax_search_sql_order(sql, &parts.orders);
     ax_search_sql_add(sql, "r.updated_ns / 1000000 desc, r.model, r.version desc");
-    ax_search_sql_page(sql, search->results_max + 1, offset);
+    ax_search_sql_page(sql, search->results_max + 1, parts.offset);
     return AX_OK;
 }
 
@@ -675,17 +657,9 @@ ax_status
 ax_registered_versions_search(struct ax_registry *registry, struct ax_ctx *ctx,
                               const struct ax_experiment_search *search, struct ax_json_writer *out)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     ax_search_sql_auto struct ax_search_sql sql =
         ax_search_sql_of(ctx, ax_store_dialect(store_of(registry)));
-    struct ax_store_rows *rows;
-    int64_t left = search->results_max;
     AX_TRY(put_search(&sql, search));
-    AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    ax_status status = show_rows(tx, ctx, rows, "model_versions", &left, out);
-    bool more = status == AX_OK && left == 0 && ax_store_next(rows);
-    ax_status end = ax_store_finish(rows);
-    AX_TRY(status == AX_OK ? end : status);
-    return ax_experiment_show_next(ctx, search, more, out);
+    return ax_experiment_search_show(store_of(registry), &sql, search, "model_versions",
+                                     show_one_of_many, out);
 }
