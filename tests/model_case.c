@@ -201,6 +201,21 @@ model_case_replace(struct ax_ctx *ctx, ax_str text, const char *find, const char
                          AX_FMT(ax_str_from(text, at + len)));
 }
 
+void
+model_case_refuse(struct ax_ctx *ctx, ax_str text, const char *find, const char *with,
+                  ax_status status, const char *part)
+{
+    struct ax_engine *engine = NULL;
+    ctx->error[0] = '\0';
+    ax_status got = ax_engine_open(ctx, model_case_replace(ctx, text, find, with), NULL, &engine);
+    if (got == AX_OK || (status != AX_OK && got != status) || !strstr(ctx->error, part) ||
+        strchr(ctx->error, '\n'))
+        ax_test_failed(__FILE__, __LINE__, "'%s' -> '%s' ends %s: %s", find, with,
+                       ax_status_name(got), ctx->error);
+    if (engine)
+        ax_engine_close(engine);
+}
+
 struct ax_engine_answer
 model_case_score(struct ax_ctx *ctx, const struct ax_engine *engine,
                  const struct ax_engine_call *call, ax_status *out_status)

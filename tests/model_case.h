@@ -44,6 +44,13 @@ struct ax_engine *model_case_open(struct ax_ctx *ctx, const char *path);
 /* The text with the first `find` replaced; fails the test when there is none. */
 ax_str model_case_replace(struct ax_ctx *ctx, ax_str text, const char *find, const char *with);
 
+/*
+ * Opens the text with the first `find` replaced: it must be refused with the status (AX_OK: with
+ * any), in one line that holds `part`; ctx->error keeps it. Fails the test otherwise.
+ */
+void model_case_refuse(struct ax_ctx *ctx, ax_str text, const char *find, const char *with,
+                       ax_status status, const char *part);
+
 /* A call with its buffers in ctx->arena; *out_status: NULL when it must succeed. */
 struct ax_engine_answer model_case_score(struct ax_ctx *ctx, const struct ax_engine *engine,
                                          const struct ax_engine_call *call, ax_status *out_status);

@@ -172,17 +172,8 @@ check_refusals(struct ax_ctx *ctx)
 {
     ax_str small;
     CHECK(model_case_read(ctx, small_path, &small));
-    for (size_t i = 0; i < AX_COUNT_OF(refusals); i++) {
-        struct ax_engine *engine = NULL;
-        ax_str bad = model_case_replace(ctx, small, refusals[i].find, refusals[i].with);
-        ctx->error[0] = '\0';
-        ax_status status = ax_engine_open(ctx, bad, NULL, &engine);
-        if (status == AX_OK || !strstr(ctx->error, refusals[i].part) || strchr(ctx->error, '\n'))
-            ax_test_failed(__FILE__, __LINE__, "'%s' -> '%s' ends %s: %s", refusals[i].find,
-                           refusals[i].with, ax_status_name(status), ctx->error);
-        if (engine)
-            ax_engine_close(engine);
-    }
+    for (size_t i = 0; i < AX_COUNT_OF(refusals); i++)
+        model_case_refuse(ctx, small, refusals[i].find, refusals[i].with, AX_OK, refusals[i].part);
 }
 
 TEST(lightgbm_tree_refuses_trees_that_break_a_rule_with_the_place)

@@ -53,13 +53,9 @@ check_refusals(struct ax_ctx *ctx)
     };
     ax_str text;
     CHECK(model_case_read(ctx, "tests/model/small/gblinear.json", &text));
-    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
-        struct ax_engine *engine = NULL;
-        ax_str bad = model_case_replace(ctx, text, "[0.5,-0.25,1.0,0.125]", cases[i].with);
-        CHECK_EQ(ax_engine_open(ctx, bad, NULL, &engine), AX_INVALID);
-        if (!strstr(ctx->error, cases[i].part))
-            ax_test_failed(__FILE__, __LINE__, "case %zu says '%s'", i, ctx->error);
-    }
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++)
+        model_case_refuse(ctx, text, "[0.5,-0.25,1.0,0.125]", cases[i].with, AX_INVALID,
+                          cases[i].part);
 }
 
 TEST(xgboost_linear_refuses_bad_weights)
