@@ -24,14 +24,16 @@ fuzz_model_score(const struct ax_engine *engine, struct ax_ctx *ctx)
         .margin = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS * signature->margin_count),
         .contributions = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS *block),
         .interactions = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS *block *(columns + 1)),
-        .leaf = AX_NEW_ARRAY(ctx->arena, int32_t, FUZZ_MODEL_ROWS * signature->tree_count)};
+        .leaf = AX_NEW_ARRAY(ctx->arena, int32_t, FUZZ_MODEL_ROWS * signature->tree_count),
+        .points = AX_NEW_ARRAY(ctx->arena, double, FUZZ_MODEL_ROWS)};
     struct ax_engine_call call = {
         .rows = {.at = cells, .count = FUZZ_MODEL_ROWS, .type = AX_ENGINE_F64},
         .outputs = signature->outputs,
     };
     void *scratch =
         ax_arena_alloc(ctx->arena, 1, ax_engine_scratch_bytes(engine, call.outputs, NULL));
-    AX_ASSERT(cells && scratch && answer.contributions && answer.interactions && answer.leaf);
+    AX_ASSERT(cells && scratch && answer.contributions && answer.interactions && answer.leaf &&
+              answer.points);
     for (size_t i = 0; i < FUZZ_MODEL_ROWS * columns; i++)
         cells[i] = odd[i / columns];
     ax_ignore(ax_engine_score(engine, ctx, &call, scratch, &answer), "a value may be refused");
