@@ -133,13 +133,35 @@ piece(char *form, uint32_t at)
     return form + at;
 }
 
-static uint32_t
-reversed(uint32_t value, uint32_t bits)
+/* As the kernel wants the values of a code, or as they are. */
+static void
+write_leaf_table(const struct layout *layout, const double *values, uint8_t *out)
 {
-    uint32_t result = 0;
-    for (uint32_t i = 0; i < bits; i++)
-        result |= (value >> i & 1) << (bits - 1 - i);
-    return result;
+    const struct ax_forest_batch_form *head = &layout->head;
+    const struct ax_forest_batch_ops *ops = layout->sizes[0];
+    double *wide = (void *)out;
+    float *narrow = (void *)out;
+    if (ops->leaf_table) {
+        ops->leaf_table(values, head->planes, head->f32, out);
+        return;
+    }
+    for (size_t i = 0; i < (size_t)1 << head->planes; i++)
+        if (head->f32)
+            narrow[i] = (float)values[i];
+        else
+            wide[i] = values[i];
+}
+
+/* Which row each sum of a block is of. */
+static void
+write_order(const struct layout *layout, const struct ax_forest_batch_ops *ops, uint16_t *out)
+{
+    if (ops->order) {
+        ops->order(layout->slice->planes, layout->head.f32, out);
+        return;
+    }
+    for (uint32_t i = 0; i < ops->rows; i++)
+        out[i] = (uint16_t)i;
 }
 
 static void
@@ -160,15 +182,16 @@ write_columns(const struct layout *layout, char *form)
             .cut_count = from->cut_count,
             .levels = levels,
             .missing = from->missing,
-            .missing_code = reversed(from->missing, levels),
+            .missing_code = ax_forest_batch_reversed(from->missing, levels),
             .correct = ax_forest_cuts_beyond_floats(plan->cuts + from->cut_first, from->cut_count),
             .is_sets = from->is_sets,
             .slot_at = layout->slice->column_slot[i] * ops->slot_bytes,
             .cuts_at = layout->cuts_at + from->cut_first * (uint32_t)sizeof(double),
             .table_at = layout->tables_at + i * ops->table_bytes,
         };
-        ops->table(plan->cuts + from->cut_first, from->cut_count, levels,
-                   piece(form, to->table_at));
+        if (ops->table)
+            ops->table(plan->cuts + from->cut_first, from->cut_count, levels,
+                       piece(form, to->table_at));
     }
 }
 
@@ -223,7 +246,7 @@ write_trees(const struct layout *layout, char *form)
         size_t outputs = head->vectors ? head->output_count : 1;
         for (size_t k = 0; k < outputs; k++, table += head->table_bytes) {
             values_of(layout, t, k, values);
-            layout->sizes[0]->leaf_table(values, head->planes, head->f32, table);
+            write_leaf_table(layout, values, table);
         }
     }
 }
@@ -277,8 +300,7 @@ write_form(const struct layout *layout, char *form)
     memcpy(piece(form, layout->head.base_at), forest->base,
            forest->output_count * sizeof *forest->base);
     for (uint32_t i = 0; i < AX_FOREST_BATCH_WIDTHS && layout->sizes[i]; i++)
-        layout->sizes[i]->order(layout->slice->planes, forest->f32,
-                                piece(form, layout->head.order_at[i]));
+        write_order(layout, layout->sizes[i], piece(form, layout->head.order_at[i]));
 }
 
 ax_status

@@ -104,7 +104,10 @@ struct ax_forest_batch_ops {
     void (*leaves)(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
                    uint32_t count, void *sums);
 
-    /* What is laid out for the stages: a column's rank table, a leaf table, the order of sums. */
+    /*
+     * What is laid out for the stages: a column's rank table, a leaf table, the order of sums.
+     * NULL: ranks are searched in the cuts; leaf values lie as they are; sums, as the rows do.
+     */
     void (*table)(const double *cuts, uint32_t cut_count, uint32_t levels, void *out);
     void (*leaf_table)(const double *values, uint32_t planes, bool f32, uint8_t *out);
     void (*order)(uint32_t planes, bool f32, uint16_t *out);
@@ -114,6 +117,16 @@ struct ax_forest_batch_ops {
 extern const struct ax_forest_batch_ops *const ax_forest_batch_portable[];
 extern const struct ax_forest_batch_ops *const ax_forest_batch_avx2[];
 extern const struct ax_forest_batch_ops *const ax_forest_batch_avx512[];
+
+/* The lowest bits in the opposite order. */
+static inline uint32_t
+ax_forest_batch_reversed(uint32_t value, uint32_t bits)
+{
+    uint32_t result = 0;
+    for (uint32_t i = 0; i < bits; i++)
+        result |= (value >> i & 1) << (bits - 1 - i);
+    return result;
+}
 
 static inline const void *
 ax_forest_batch_at(const struct ax_forest_batch_form *form, uint32_t at)

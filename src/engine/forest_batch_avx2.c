@@ -298,25 +298,6 @@ avx2_table(const double *cuts, uint32_t count, uint32_t levels, void *out)
         }
 }
 
-static void
-avx2_leaf_table(const double *values, uint32_t planes, bool f32, uint8_t *out)
-{
-    double *wide = (void *)out;
-    float *narrow = (void *)out;
-    for (size_t i = 0; i < (size_t)1 << planes; i++)
-        if (f32)
-            narrow[i] = (float)values[i];
-        else
-            wide[i] = values[i];
-}
-
-static void
-avx2_order(uint32_t, bool, uint16_t *out)
-{
-    for (uint32_t i = 0; i < ROWS; i++)
-        out[i] = (uint16_t)i;
-}
-
 static const struct ax_forest_batch_ops avx2 = {
     .name = "K1 AVX2, 256 rows",
     .costs = {.cell = 0.5, .op = 1.5, .far = 1, .tree = 60, .leaf = 0.7},
@@ -330,8 +311,6 @@ static const struct ax_forest_batch_ops avx2 = {
     .codes = avx2_codes,
     .leaves = avx2_leaves,
     .table = avx2_table,
-    .leaf_table = avx2_leaf_table,
-    .order = avx2_order,
 };
 
 const struct ax_forest_batch_ops *const ax_forest_batch_avx2[] = {&avx2, NULL};

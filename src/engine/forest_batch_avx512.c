@@ -237,15 +237,6 @@ rank_rows(const struct ax_forest_batch_column *column, const float *table, const
     }
 }
 
-static uint32_t
-reversed(uint32_t value, uint32_t bits)
-{
-    uint32_t result = 0;
-    for (uint32_t i = 0; i < bits; i++)
-        result |= (value >> i & 1) << (bits - 1 - i);
-    return result;
-}
-
 static double
 double_at(const struct ax_forest_rows *rows, size_t row, uint32_t feature)
 {
@@ -259,10 +250,10 @@ correct_row(const struct ax_forest_block *block, const struct ax_forest_batch_co
             double x, uint8_t *code)
 {
     const double *cuts = ax_forest_batch_at(block->form, column->cuts_at);
-    uint32_t rank = reversed(*code, column->levels);
+    uint32_t rank = ax_forest_batch_reversed(*code, column->levels);
     while (rank < column->cut_count && cuts[rank] < x)
         rank++;
-    *code = (uint8_t)reversed(rank, column->levels);
+    *code = (uint8_t)ax_forest_batch_reversed(rank, column->levels);
 }
 
 /* Doubles that are no floats: the rank may be too low where the next cut is the same float. */
@@ -625,12 +616,13 @@ table_build(const double *cuts, uint32_t count, uint32_t levels, void *out)
     for (uint32_t l = 0; l < levels; l++)
         for (uint32_t j = 0; j < (l < 4 ? 16 : UINT32_C(1) << l); j++) {
             uint32_t path = j & ((UINT32_C(1) << l) - 1);
-            uint32_t middle = reversed(path, levels) + (UINT32_C(1) << (levels - 1 - l)) - 1;
+            uint32_t middle =
+                ax_forest_batch_reversed(path, levels) + (UINT32_C(1) << (levels - 1 - l)) - 1;
             table[level_at[l] + j] =
                 middle < count ? ax_forest_float_below(cuts[middle]) : INFINITY;
         }
     for (uint32_t rank = 0; rank < UINT32_C(1) << levels; rank++)
-        table[NEXT_AT + reversed(rank, levels)] =
+        table[NEXT_AT + ax_forest_batch_reversed(rank, levels)] =
             rank < count ? ax_forest_float_below(cuts[rank]) : INFINITY;
 }
 

@@ -152,31 +152,6 @@ portable_leaves(const struct ax_forest_block *block, const uint8_t *tables, size
         }
 }
 
-static void
-portable_leaf_table(const double *values, uint32_t planes, bool f32, uint8_t *out)
-{
-    double *wide = (void *)out;
-    float *narrow = (void *)out;
-    for (size_t i = 0; i < (size_t)1 << planes; i++)
-        if (f32)
-            narrow[i] = (float)values[i];
-        else
-            wide[i] = values[i];
-}
-
-static void
-portable_order(uint32_t, bool, uint16_t *out)
-{
-    for (uint32_t i = 0; i < ROWS; i++)
-        out[i] = (uint16_t)i;
-}
-
-static void
-portable_table(const double *, uint32_t, uint32_t, void *)
-{
-    /* Ranks are searched in the cuts themselves. */
-}
-
 static const struct ax_forest_batch_ops portable = {
     .name = "K1 portable, 64 rows",
     .costs = {.cell = 10, .op = 1, .tree = 40, .leaf = 3},
@@ -189,9 +164,6 @@ static const struct ax_forest_batch_ops portable = {
     .run = portable_run,
     .codes = portable_codes,
     .leaves = portable_leaves,
-    .table = portable_table,
-    .leaf_table = portable_leaf_table,
-    .order = portable_order,
 };
 
 const struct ax_forest_batch_ops *const ax_forest_batch_portable[] = {&portable, NULL};
