@@ -41,16 +41,6 @@ metrics(struct ax_call *call, struct ax_ctx *)
     return AX_OK;
 }
 
-/* {"error": words}: the plain form. */
-static void
-refuse(struct ax_call *call, int, ax_str words, ax_str)
-{
-    struct ax_json_writer *json = ax_call_json(call);
-    ax_json_begin_object(json);
-    ax_json_member_text(json, "error", words);
-    ax_json_end_object(json);
-}
-
 static const struct ax_route routes[] = {
     {AX_HTTP_GET, "/healthz", AX_PERMISSION_PUBLIC, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, healthz,
      "Whether the program runs"},
@@ -60,4 +50,5 @@ static const struct ax_route routes[] = {
      "Metrics as Prometheus text"},
 };
 
-const struct ax_route_table ax_health_table = {routes, AX_COUNT_OF(routes), false, false, refuse};
+const struct ax_route_table ax_health_table = {routes, AX_COUNT_OF(routes), false, false,
+                                               ax_problem_refuse_plain};

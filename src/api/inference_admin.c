@@ -337,4 +337,4 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_inference_admin_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_inference_refuse, AX_DIALECT_INFERENCE};
+    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE};

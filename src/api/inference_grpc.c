@@ -7,6 +7,7 @@
 #include "api/inference.h"
 #include "api/inference_classify.h"
 #include "api/inference_grpc_wire.h"
+#include "api/inference_rest.h"
 #include "api/rpc.h"
 #include "base/number.h"
 #include "codec/protobuf.h"
@@ -53,17 +54,6 @@ put_version(struct ax_writer *out, uint32_t field, int64_t version)
 /* ---- which model ---- */
 
 static ax_status
-unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version)
-{
-    if (any_version)
-        return ax_fail(ctx, AX_NOT_FOUND,
-                       "Request for unknown model: '%.*s' version %lld is not found", AX_FMT(model),
-                       (long long)version);
-    return ax_fail(ctx, AX_NOT_FOUND, "Request for unknown model: '%.*s' is not found",
-                   AX_FMT(model));
-}
-
-static ax_status
 read_version(struct ax_ctx *ctx, ax_str text, int64_t *out_version)
 {
     *out_version = 0;
@@ -80,7 +70,7 @@ static ax_status no_read(struct ax_call *, struct ax_ctx *ctx, const struct ax_l
 static ax_status infer_write(struct ax_call *, struct ax_ctx *, const struct ax_loaded_model *,
                              const void *, const struct ax_tensor *, size_t);
 
-static const struct ax_inference_dialect dialect = {no_read, infer_write, unknown};
+static const struct ax_inference_dialect dialect = {no_read, infer_write, ax_inference_unknown};
 
 static ax_status
 find(struct ax_call *call, struct ax_ctx *ctx, ax_str name, ax_str version,

@@ -60,8 +60,8 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
 
 /* ---- models ---- */
 
-static ax_status
-unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version)
+ax_status
+ax_inference_unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version)
 {
     if (any_version)
         return ax_fail(ctx, AX_NOT_FOUND,
@@ -91,7 +91,7 @@ write_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_mode
     return ax_inference_body_write(ctx, body, model, outputs, output_count, call->exchange);
 }
 
-static const struct ax_inference_dialect dialect = {read_body, write_body, unknown};
+static const struct ax_inference_dialect dialect = {read_body, write_body, ax_inference_unknown};
 
 /* What the path names: the model in its first word, the version in its second. */
 static ax_status
@@ -162,15 +162,6 @@ infer(struct ax_call *call, struct ax_ctx *ctx)
 
 /* ---- the table ---- */
 
-void
-ax_inference_refuse(struct ax_call *call, int, ax_str words, ax_str)
-{
-    struct ax_json_writer *json = ax_call_json(call);
-    ax_json_begin_object(json);
-    ax_json_member_text(json, "error", words);
-    ax_json_end_object(json);
-}
-
 #define ROUTE(method, path, permission, fn, summary)                                               \
     {                                                                                              \
         method, path, permission, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, fn, summary                  \
@@ -199,4 +190,4 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_inference_rest_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_inference_refuse, AX_DIALECT_INFERENCE};
+    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE};

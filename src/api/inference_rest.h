@@ -1,6 +1,6 @@
 /*
- * What the files of the Open Inference Protocol over REST share: finding the model a path names,
- * and its form of refusal.
+ * What the files of the Open Inference Protocol share: finding the model a path names, and the
+ * words for one that is not there.
  */
 #pragma once
 
@@ -13,5 +13,5 @@
 ax_status ax_inference_find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
                                   struct ax_loaded_model **out_model);
 
-/* {"error": words} */
-void ax_inference_refuse(struct ax_call *call, int http_status, ax_str words, ax_str code);
+/* Says in Triton's words that there is no such model, or no such version of it (> 0). */
+ax_status ax_inference_unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version);

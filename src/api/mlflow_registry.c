@@ -173,16 +173,25 @@ set_model_tag(struct ax_call *call, struct ax_ctx *ctx)
     return ax_mlflow_done(call);
 }
 
+/* What takes something named away from a model. */
 static ax_status
-delete_model_tag(struct ax_call *call, struct ax_ctx *ctx)
+delete_of_model(struct ax_call *call, struct ax_ctx *ctx, const char *member,
+                ax_status (*delete)(struct ax_registry *registry, struct ax_ctx *ctx, ax_str name,
+                                    ax_str key))
 {
     struct ax_mlflow_request request;
     ax_str name, key;
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_need_text(&request, "name", &name));
-    AX_TRY(ax_mlflow_need_text(&request, "key", &key));
-    AX_TRY(ax_registered_model_delete_tag(registry(call), ctx, name, key));
+    AX_TRY(ax_mlflow_need_text(&request, member, &key));
+    AX_TRY(delete (registry(call), ctx, name, key));
     return ax_mlflow_done(call);
+}
+
+static ax_status
+delete_model_tag(struct ax_call *call, struct ax_ctx *ctx)
+{
+    return delete_of_model(call, ctx, "key", ax_registered_model_delete_tag);
 }
 
 /* ---- aliases ---- */
@@ -204,13 +213,7 @@ set_alias(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 delete_alias(struct ax_call *call, struct ax_ctx *ctx)
 {
-    struct ax_mlflow_request request;
-    ax_str name, alias;
-    AX_TRY(ax_mlflow_read(call, ctx, &request));
-    AX_TRY(ax_mlflow_need_text(&request, "name", &name));
-    AX_TRY(ax_mlflow_need_text(&request, "alias", &alias));
-    AX_TRY(ax_registered_model_delete_alias(registry(call), ctx, name, alias));
-    return ax_mlflow_done(call);
+    return delete_of_model(call, ctx, "alias", ax_registered_model_delete_alias);
 }
 
 static ax_status

@@ -1,4 +1,4 @@
-/* Refusals as application/problem+json (RFC 9457). */
+/* Refusals as application/problem+json (RFC 9457), and in the plain form. */
 #include "api/route.h"
 
 /* What stands for a status when nobody gave a more telling word. */
@@ -46,5 +46,14 @@ ax_problem_refuse(struct ax_call *call, int http_status, ax_str words, ax_str co
     ax_json_member_text(json, "code", code.len ? code : plain_code(http_status));
     ax_json_member_text(json, "detail", words);
     ax_json_member_text(json, "request_id", ax_exchange_request_id(call->exchange));
+    ax_json_end_object(json);
+}
+
+void
+ax_problem_refuse_plain(struct ax_call *call, int, ax_str words, ax_str)
+{
+    struct ax_json_writer *json = ax_call_json(call);
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "error", words);
     ax_json_end_object(json);
 }

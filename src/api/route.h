@@ -118,3 +118,6 @@ extern const struct ax_route_table ax_mlflow_meta_table;      /* mlflow_meta.c: 
 
 /* Refusals as application/problem+json (RFC 9457): the form of every /api/v1 table. */
 void ax_problem_refuse(struct ax_call *call, int http_status, ax_str words, ax_str code);
+
+/* {"error": words}: the plain form, of several dialects. */
+void ax_problem_refuse_plain(struct ax_call *call, int http_status, ax_str words, ax_str code);

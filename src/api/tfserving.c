@@ -521,15 +521,6 @@ metadata(struct ax_call *call, struct ax_ctx *ctx)
 
 /* ---- the table ---- */
 
-static void
-refuse(struct ax_call *call, int, ax_str words, ax_str)
-{
-    struct ax_json_writer *json = ax_call_json(call);
-    ax_json_begin_object(json);
-    ax_json_member_text(json, "error", words);
-    ax_json_end_object(json);
-}
-
 #define READ(path, fn, summary)                                                                    \
     {                                                                                              \
         AX_HTTP_GET, path, AX_PERMISSION_PREDICT, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, fn, summary  \
@@ -552,5 +543,5 @@ static const struct ax_route routes[] = {
     SCORE("/v1/models/{model}/labels/{label}", label_verb, "Refused: there are no labels"),
 };
 
-const struct ax_route_table ax_tfserving_table = {routes, AX_COUNT_OF(routes), false, false,
-                                                  refuse, AX_DIALECT_TFSERVING};
+const struct ax_route_table ax_tfserving_table = {
+    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_TFSERVING};

@@ -263,12 +263,14 @@ open_all(struct ax_ctx *ctx, struct ax_services *services)
     return status == AX_NOT_FOUND ? AX_OK : status;
 }
 
-ax_status
-ax_services_open(struct ax_ctx *ctx, struct ax_services *services)
+/* All of them by open, or none and its words. */
+static ax_status
+open_with(struct ax_ctx *ctx, struct ax_services *services,
+          ax_status (*open)(struct ax_ctx *ctx, struct ax_services *services))
 {
     services->build_id = AX_STR("axiom " AX_VERSION);
     ax_mutex_init(&services->settling);
-    ax_status status = open_all(ctx, services);
+    ax_status status = open(ctx, services);
     if (status != AX_OK) {
         char words[AX_ERROR_BYTES_MAX];
         memcpy(words, ctx->error, sizeof words);
@@ -276,6 +278,12 @@ ax_services_open(struct ax_ctx *ctx, struct ax_services *services)
         memcpy(ctx->error, words, sizeof words);
     }
     return status;
+}
+
+ax_status
+ax_services_open(struct ax_ctx *ctx, struct ax_services *services)
+{
+    return open_with(ctx, services, open_all);
 }
 
 static ax_status
@@ -294,16 +302,7 @@ open_untold(struct ax_ctx *ctx, struct ax_services *services)
 ax_status
 ax_services_open_tracking(struct ax_ctx *ctx, struct ax_services *services)
 {
-    services->build_id = AX_STR("axiom " AX_VERSION);
-    ax_mutex_init(&services->settling);
-    ax_status status = open_untold(ctx, services);
-    if (status != AX_OK) {
-        char words[AX_ERROR_BYTES_MAX];
-        memcpy(words, ctx->error, sizeof words);
-        ax_services_close(services);
-        memcpy(ctx->error, words, sizeof words);
-    }
-    return status;
+    return open_with(ctx, services, open_untold);
 }
 
 #define CLOSE(service, close_fn)                                                                   \
