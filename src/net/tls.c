@@ -196,7 +196,7 @@ ax_status
 ax_tls_open(struct ax_ctx *ctx, const struct ax_tls_config *config, struct ax_tls **out_tls)
 {
     if (config->certificate.len == 0 || config->key.len == 0)
-        return ax_fail(ctx, AX_INVALID, "TLS: a certificate and a key are needed");
+        return ax_fail(ctx, AX_INVALID, "TLS: net.tls_certificate and net.tls_key are needed");
     struct ax_arena *arena = ax_arena_new(ARENA_BYTES);
     struct ax_tls *tls = arena ? AX_NEW(arena, struct ax_tls) : NULL;
     if (!tls) {

@@ -6,7 +6,7 @@
 #include "store/postgres_parts.h"
 #include "sys/clock.h"
 
-enum { POLL_MS_MAX = 60'000, HOST_SECONDS_MIN = 2, VERSION_MIN = 130000 };
+enum { POLL_MS_MAX = 60'000, HOST_SECONDS_MIN = 2, VERSION_MIN = 130000, WORDS_BYTES = 512 };
 
 /* ---- errors ---- */
 
@@ -65,10 +65,27 @@ is_outdated(const PGresult *result, const char *code)
     return strcmp(code, "0A000") == 0 && function && strcmp(function, "RevalidateCachedQuery") == 0;
 }
 
+/* What libpq says, on one line: it breaks lines before a hint and between hosts. */
+static ax_str
+words_of(const PGconn *pg, char words[static WORDS_BYTES])
+{
+    ax_str said = ax_str_trim(ax_str_of(PQerrorMessage(pg)));
+    size_t len = 0;
+    for (size_t at = 0; at < said.len && len < WORDS_BYTES; at++) {
+        bool is_blank = said.at[at] == '\n' || said.at[at] == '\t' || said.at[at] == ' ';
+        if (!is_blank)
+            words[len++] = said.at[at];
+        else if (words[len - 1] != ' ') /* a trimmed text does not begin with a blank */
+            words[len++] = ' ';
+    }
+    return (ax_str){.at = words, .len = len};
+}
+
 static ax_status
 lost(struct ax_ctx *ctx, struct ax_postgres_connection *connection)
 {
-    ax_str words = ax_str_trim(ax_str_of(PQerrorMessage(connection->pg)));
+    char buffer[WORDS_BYTES];
+    ax_str words = words_of(connection->pg, buffer);
     connection->broken = true;
     return ax_fail(ctx, AX_UNAVAILABLE, "database: the connection is lost: %.*s",
                    AX_FMT(words.len ? words : AX_STR("no answer")));
@@ -268,8 +285,9 @@ ax_postgres_connect(struct ax_ctx *ctx, const struct ax_postgres_store *store,
     if (!connection->pg)
         return ax_fail(ctx, AX_LIMIT, "no memory for a database connection");
     if (PQstatus(connection->pg) != CONNECTION_OK) {
-        ax_str words = ax_str_trim(ax_str_of(PQerrorMessage(connection->pg)));
-        status = ax_fail(ctx, AX_UNAVAILABLE, "database: %.*s", AX_FMT(words));
+        char buffer[WORDS_BYTES];
+        status = ax_fail(ctx, AX_UNAVAILABLE, "database: %.*s",
+                         AX_FMT(words_of(connection->pg, buffer)));
     }
     if (status == AX_OK) {
         PQsetNoticeProcessor(connection->pg, say_nothing, NULL);
