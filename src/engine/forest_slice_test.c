@@ -83,28 +83,40 @@ TEST(forest_slice_programs_lead_to_the_walks_leaves)
     CHECK(checked > SEEDS / 2);
 }
 
-/* A balanced tree of 32 leaves: 31 nodes in 5 planes; level l's plane takes 2^l - 1 choices. */
-static void
-check_costs(struct ax_ctx *ctx)
+/* A balanced tree of 32 leaves; an oblivious one asks the same question all along a level. */
+static struct ax_forest_slice
+balanced(struct ax_ctx *ctx, bool is_oblivious)
 {
     static const double base[1];
-    struct ax_forest forest = {
-        .tree_count = 1, .feature_count = 31, .output_count = 1, .base = base};
+    struct ax_forest *forest = AX_NEW(ctx->arena, struct ax_forest);
+    *forest =
+        (struct ax_forest){.tree_count = 1, .feature_count = 31, .output_count = 1, .base = base};
     struct ax_forest_node nodes[63];
-    for (int32_t n = 0; n < 63; n++)
-        nodes[n] =
-            n < 31 ? (struct ax_forest_node){.feature = n, .left = 2 * n + 1, .right = 2 * n + 2}
-                   : (struct ax_forest_node){.left = -1};
+    for (int32_t n = 0; n < 63; n++) {
+        int32_t level = 31 - __builtin_clz((unsigned)n + 1);
+        nodes[n] = n < 31 ? (struct ax_forest_node){.feature = is_oblivious ? level : n,
+                                                    .left = 2 * n + 1,
+                                                    .right = 2 * n + 2}
+                          : (struct ax_forest_node){.left = -1};
+    }
     struct ax_forest_builder builder;
     struct ax_forest_source source = {.nodes = nodes, .node_count = 63};
     struct ax_forest_plan plan;
     struct ax_forest_slice slice;
     struct ax_forest_slice_config config = {};
-    CHECK_EQ(ax_forest_build(ctx, ctx->arena, &forest, &builder), AX_OK);
+    CHECK_EQ(ax_forest_build(ctx, ctx->arena, forest, &builder), AX_OK);
     CHECK_EQ(ax_forest_add(&builder, ctx, 0, &source), AX_OK);
-    CHECK_EQ(ax_forest_compile(ctx, &forest, &plan), AX_OK);
+    CHECK_EQ(ax_forest_compile(ctx, forest, &plan), AX_OK);
     CHECK_EQ(ax_forest_slice_compile(ctx, &plan, &config, &slice), AX_OK);
     CHECK_EQ(slice.planes, 5);
+    return slice;
+}
+
+/* 31 nodes in 5 planes: level l's plane takes 2^l - 1 choices. */
+static void
+check_costs(struct ax_ctx *ctx)
+{
+    struct ax_forest_slice slice = balanced(ctx, false);
     CHECK_EQ(slice.op_count, 0 + 1 + 3 + 7 + 15);
     CHECK(slice.slot_count - slice.temporary_first <= 10);
 }
@@ -112,4 +124,16 @@ check_costs(struct ax_ctx *ctx)
 TEST(forest_slice_spends_no_more_operations_than_a_tournament)
 {
     ax_test_with_ctx(check_costs);
+}
+
+static void
+check_oblivious(struct ax_ctx *ctx)
+{
+    struct ax_forest_slice slice = balanced(ctx, true);
+    CHECK_EQ(slice.op_count, 0);
+}
+
+TEST(forest_slice_takes_the_planes_of_an_oblivious_tree_from_its_predicates)
+{
+    ax_test_with_ctx(check_oblivious);
 }
