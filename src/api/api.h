@@ -18,6 +18,7 @@
 #include "sys/workers.h"
 
 struct ax_api;
+struct ax_health_watch;
 
 /* What the server itself can do for a caller. */
 struct ax_api_host {
@@ -66,6 +67,7 @@ struct ax_api_config {
     struct ax_ledger *ledger;
     ax_str ledger_folder; /* tiles are served from here */
     struct ax_kill_switch *kill;
+    struct ax_health_watch *health_watch; /* ax_api_open sets it */
 };
 
 ax_status ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config,
@@ -74,6 +76,12 @@ ax_status ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config,
 /* After the loops and the workers. */
 void ax_api_close(struct ax_api *api);
 AX_DEFINE_AUTO(struct ax_api, ax_api_close);
+
+/* Tells those who watch the server's health what has changed. Every so often, not on a loop. */
+ax_status ax_api_look(struct ax_api *api, struct ax_ctx *ctx);
+
+/* The server stops: who watches is told so and let go. Before the loops drain. Any thread. */
+void ax_api_drain(struct ax_api *api);
 
 /* What the loops call. */
 struct ax_exchange_service ax_api_service(struct ax_api *api);

@@ -1,5 +1,6 @@
 #include "api/route.h"
 
+#include "api/health_watch.h"
 #include "api/path_tree.h"
 #include "api/rpc.h"
 #include "auth/token.h"
@@ -117,6 +118,7 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
         return ax_fail(ctx, AX_LIMIT, "no memory for the api");
     api->config = *config;
     api->arena = ax_arena_new(ARENA_BYTES_MAX);
+    AX_TRY(ax_health_watch_open(ctx, &api->config, &api->config.health_watch));
     api->paths = api->arena ? ax_path_tree_new(api->arena) : NULL;
     if (!api->paths)
         return ax_fail(ctx, AX_LIMIT, "no memory for routes");
@@ -137,9 +139,22 @@ ax_api_close(struct ax_api *api)
 {
     if (!api)
         return;
+    ax_health_watch_close(api->config.health_watch);
     if (api->arena)
         ax_arena_free(api->arena);
     ax_free(api);
+}
+
+ax_status
+ax_api_look(struct ax_api *api, struct ax_ctx *ctx)
+{
+    return ax_health_watch_look(api->config.health_watch, ctx);
+}
+
+void
+ax_api_drain(struct ax_api *api)
+{
+    ax_health_watch_drain(api->config.health_watch);
 }
 
 /* ---- refusing ---- */
