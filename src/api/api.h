@@ -38,6 +38,9 @@ struct ax_api_host {
     void (*show_unloaded)(void *arg, struct ax_json_writer *out);
 };
 
+/* Whose answer stands where Triton and KServe disagree: docs/protocols.md has the table. */
+enum ax_compat { AX_COMPAT_KSERVE, AX_COMPAT_TRITON };
+
 /*
  * All kept. In development mode only server, metrics, workers and host are there; with a folder to
  * track experiments in, what that needs too.
@@ -48,6 +51,7 @@ struct ax_api_config {
     size_t listener_count;
     ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
     ax_str server_name;   /* of the inference protocol's metadata; "axiom" */
+    enum ax_compat compat;
     ax_str build_id;
     struct ax_model_server *server;
     struct ax_metrics *metrics;

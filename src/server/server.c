@@ -307,10 +307,22 @@ open_governed(struct ax_ctx *ctx, struct server *server)
 }
 
 static ax_status
+read_compat(struct ax_ctx *ctx, ax_str word, enum ax_compat *out_compat)
+{
+    *out_compat = ax_str_eq(word, AX_STR("triton")) ? AX_COMPAT_TRITON : AX_COMPAT_KSERVE;
+    return *out_compat == AX_COMPAT_TRITON || ax_str_eq(word, AX_STR("kserve"))
+               ? AX_OK
+               : ax_fail(ctx, AX_INVALID, "server.compat must be kserve or triton, not \"%.*s\"",
+                         AX_FMT(word));
+}
+
+static ax_status
 open_api(struct ax_ctx *ctx, struct server *server)
 {
     struct ax_services *services = &server->services;
     const struct ax_general_config *general = &services->settings.general;
+    enum ax_compat compat;
+    AX_TRY(read_compat(ctx, general->compat, &compat));
     AX_TRY(ax_workers_open(ctx, (int)general->worker_count, (int)general->worker_queue_max,
                            &server->workers));
     server->connections =
@@ -322,6 +334,7 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .listener_count = server->listen_count,
         .default_model = services->settings.scoring.default_model,
         .server_name = general->server_name,
+        .compat = compat,
         .build_id = services->build_id,
         .server = services->server,
         .metrics = services->metrics,
