@@ -18,6 +18,7 @@
 #include "sys/workers.h"
 
 struct ax_api;
+struct ax_health_watch;
 
 /* What the server itself can do for a caller. */
 struct ax_api_host {
@@ -37,6 +38,9 @@ struct ax_api_host {
     void (*show_unloaded)(void *arg, struct ax_json_writer *out);
 };
 
+/* Whose answer stands where Triton and KServe disagree: docs/protocols.md has the table. */
+enum ax_compat { AX_COMPAT_KSERVE, AX_COMPAT_TRITON };
+
 /*
  * All kept. In development mode only server, metrics, workers and host are there; with a folder to
  * track experiments in, what that needs too.
@@ -47,6 +51,7 @@ struct ax_api_config {
     size_t listener_count;
     ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
     ax_str server_name;   /* of the inference protocol's metadata; "axiom" */
+    enum ax_compat compat;
     ax_str build_id;
     struct ax_model_server *server;
     struct ax_metrics *metrics;
@@ -66,6 +71,7 @@ struct ax_api_config {
     struct ax_ledger *ledger;
     ax_str ledger_folder; /* tiles are served from here */
     struct ax_kill_switch *kill;
+    struct ax_health_watch *health_watch; /* ax_api_open sets it */
 };
 
 ax_status ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config,
@@ -74,6 +80,12 @@ ax_status ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config,
 /* After the loops and the workers. */
 void ax_api_close(struct ax_api *api);
 AX_DEFINE_AUTO(struct ax_api, ax_api_close);
+
+/* Tells those who watch the server's health what has changed. Every so often, not on a loop. */
+ax_status ax_api_look(struct ax_api *api, struct ax_ctx *ctx);
+
+/* The server stops: who watches is told so and let go. Before the loops drain. Any thread. */
+void ax_api_drain(struct ax_api *api);
 
 /* What the loops call. */
 struct ax_exchange_service ax_api_service(struct ax_api *api);

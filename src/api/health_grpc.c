@@ -4,34 +4,9 @@
  * "" is the whole server; the name of a model is that model, that of a service the server. Source:
  * grpc/grpc doc/health-checking.md.
  */
+#include "api/health_watch.h"
 #include "api/rpc.h"
 #include "codec/protobuf.h"
-
-enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3 };
-
-static bool
-is_service(ax_str name)
-{
-    for (size_t i = 0; i < ax_rpc_service_count; i++)
-        if (ax_str_eq(name, ax_str_of(ax_rpc_services[i]->name)))
-            return true;
-    return name.len == 0;
-}
-
-static int
-state_of(struct ax_call *call, ax_str name)
-{
-    const struct ax_api_host *host = &call->services->host;
-    const struct ax_plan *plan = ax_lane_plan(call->lane);
-    if (!is_service(name))
-        return plan && (ax_plan_model(plan, name, 0) || ax_plan_deployment(plan, name))
-                   ? SERVING
-                   : SERVICE_UNKNOWN;
-    ax_writer_auto struct ax_writer parts = ax_writer_of(64 << 10);
-    struct ax_json_writer said = ax_json_writer_of(&parts);
-    ax_json_begin_object(&said);
-    return host->ready(host->arg, &said) ? SERVING : NOT_SERVING;
-}
 
 static ax_status
 read_name(struct ax_grpc_call *grpc, struct ax_ctx *ctx, ax_str *out_name)
@@ -49,18 +24,67 @@ check(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
 {
     ax_str name;
     AX_TRY(read_name(grpc, ctx, &name));
-    int state = state_of(ax_rpc_call(grpc), name);
-    if (state == SERVICE_UNKNOWN)
+    struct ax_call *call = ax_rpc_call(grpc);
+    enum ax_health state = ax_health_of(call->services, call->lane, name);
+    if (state == AX_HEALTH_UNKNOWN_SERVICE)
         return ax_fail(ctx, AX_NOT_FOUND, "unknown service '%.*s'", AX_FMT(name));
     ax_protobuf_put_varint(ax_grpc_reply(grpc), 1, (uint64_t)state);
     return AX_OK;
 }
 
-/* Clients are told by UNIMPLEMENTED to ask Check in turns; see docs/protocols.md. */
-static ax_status
-watch(struct ax_grpc_call *, struct ax_ctx *ctx)
+/* ---- watching ---- */
+
+struct watcher {
+    struct ax_health_watcher base;
+    struct watcher *self; /* for whoever sees it as the call's data */
+    struct ax_grpc_call *grpc;
+};
+
+static void
+health_tell(struct ax_health_watcher *base, enum ax_health state)
 {
-    return ax_fail(ctx, AX_UNSUPPORTED, "Watch is not supported; ask Check");
+    struct watcher *watcher = (struct watcher *)base;
+    ax_protobuf_put_varint(ax_grpc_reply(watcher->grpc), 1, (uint64_t)state);
+    ax_grpc_send(watcher->grpc);
+}
+
+static void
+health_end(struct ax_health_watcher *base)
+{
+    struct watcher *watcher = (struct watcher *)base;
+    struct ax_ctx *ctx = ax_grpc_ctx(watcher->grpc);
+    ax_grpc_end(watcher->grpc, ax_fail(ctx, AX_UNAVAILABLE, "the server is stopping"));
+}
+
+/* The client has gone, unless the server is just ending the call itself. */
+static void
+health_gone(struct ax_grpc_call *grpc)
+{
+    struct ax_call *call = ax_rpc_call(grpc);
+    const struct watcher *watcher = call->data;
+    if (ax_health_watch_remove(call->services->health_watch, &watcher->self->base))
+        ax_grpc_end(grpc, AX_OK);
+}
+
+static ax_status
+watch(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
+{
+    struct ax_call *call = ax_rpc_call(grpc);
+    struct watcher *watcher = AX_NEW(ctx->arena, struct watcher);
+    ax_str name;
+    AX_TRY(read_name(grpc, ctx, &name));
+    if (!watcher || !ax_str_copy(ctx->arena, name, &watcher->base.name))
+        return ax_fail(ctx, AX_LIMIT, "no memory to watch");
+    watcher->self = watcher;
+    watcher->grpc = grpc;
+    watcher->base.tell = health_tell;
+    watcher->base.end = health_end;
+    watcher->base.state = ax_health_of(call->services, call->lane, name);
+    call->data = watcher;
+    ax_grpc_on_cancel(grpc, health_gone);
+    AX_TRY(ax_health_watch_add(call->services->health_watch, ctx, &watcher->base));
+    ax_grpc_defer(grpc);
+    return AX_OK;
 }
 
 static ax_status
@@ -73,7 +97,7 @@ list(struct ax_grpc_call *grpc, struct ax_ctx *)
         size_t entry = ax_protobuf_begin(out, 1);
         ax_protobuf_put_bytes(out, 1, name);
         size_t response = ax_protobuf_begin(out, 2);
-        ax_protobuf_put_varint(out, 1, (uint64_t)state_of(call, name));
+        ax_protobuf_put_varint(out, 1, (uint64_t)ax_health_of(call->services, call->lane, name));
         ax_protobuf_end(out, response);
         ax_protobuf_end(out, entry);
     }
@@ -82,7 +106,7 @@ list(struct ax_grpc_call *grpc, struct ax_ctx *)
 
 static const struct ax_grpc_method methods[] = {
     {"Check", AX_GRPC_UNARY, 0, check, "Whether a service answers", &ax_rpc_public},
-    {"Watch", AX_GRPC_SERVER_STREAM, 0, watch, "Not supported", &ax_rpc_public},
+    {"Watch", AX_GRPC_SERVER_STREAM, 0, watch, "Tells each change of that", &ax_rpc_public},
     {"List", AX_GRPC_UNARY, 0, list, "All services and whether they answer", &ax_rpc_public},
 };
 

@@ -70,13 +70,22 @@ static ax_status no_read(struct ax_call *, struct ax_ctx *ctx, const struct ax_l
 static ax_status infer_write(struct ax_call *, struct ax_ctx *, const struct ax_loaded_model *,
                              const void *, const struct ax_tensor *, size_t);
 
-static const struct ax_inference_dialect dialect = {no_read, infer_write, ax_inference_unknown};
+static const struct ax_inference_dialect dialects[] = {
+    [AX_COMPAT_KSERVE] = {no_read, infer_write, ax_inference_unknown},
+    [AX_COMPAT_TRITON] = {no_read, infer_write, ax_inference_unknown_triton},
+};
+
+static const struct ax_inference_dialect *
+dialect_of(const struct ax_call *call)
+{
+    return &dialects[call->services->compat];
+}
 
 static ax_status
 find(struct ax_call *call, struct ax_ctx *ctx, ax_str name, ax_str version,
      struct ax_loaded_model **out_model)
 {
-    struct ax_inference_target target = {.model = name, .dialect = &dialect};
+    struct ax_inference_target target = {.model = name, .dialect = dialect_of(call)};
     AX_TRY(read_version(ctx, version, &target.version));
     return ax_inference_find(ctx, call->lane, &target, out_model);
 }
@@ -115,7 +124,13 @@ static ax_status
 model_ready(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
-    ax_status status = find_named(ax_rpc_call(grpc), ctx, &model);
+    struct ax_call *call = ax_rpc_call(grpc);
+    struct ax_inference_target target = {.dialect = &dialects[AX_COMPAT_KSERVE]};
+    ax_str texts[2];
+    AX_TRY(read_texts(ctx, call, 2, texts));
+    AX_TRY(read_version(ctx, texts[1], &target.version));
+    target.model = texts[0];
+    ax_status status = ax_inference_find(ctx, call->lane, &target, &model);
     if (status != AX_OK && status != AX_NOT_FOUND)
         return status;
     put_number(ax_grpc_reply(grpc), 1, status == AX_OK);
@@ -411,7 +426,8 @@ read_body(struct ax_call *call, struct ax_ctx *ctx, struct body **out_body)
     if (!body)
         return ax_fail(ctx, AX_LIMIT, "no memory for a request");
     AX_TRY(ax_inference_message_read(ctx, ax_grpc_message(call->grpc), &body->message));
-    body->target = (struct ax_inference_target){.model = body->message.model, .dialect = &dialect};
+    body->target =
+        (struct ax_inference_target){.model = body->message.model, .dialect = dialect_of(call)};
     AX_TRY(read_version(ctx, body->message.version, &body->target.version));
     *out_body = body;
     return AX_OK;

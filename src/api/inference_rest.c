@@ -26,6 +26,13 @@ live(struct ax_call *call, struct ax_ctx *)
     return AX_OK;
 }
 
+/* KServe says 503, Triton 400: tritonclient takes either, probes and proxies do not. */
+static ax_status
+not_ready(const struct ax_call *call)
+{
+    return call->services->compat == AX_COMPAT_TRITON ? AX_INVALID : AX_UNAVAILABLE;
+}
+
 static ax_status
 ready(struct ax_call *call, struct ax_ctx *ctx)
 {
@@ -34,7 +41,7 @@ ready(struct ax_call *call, struct ax_ctx *ctx)
     struct ax_json_writer said = ax_json_writer_of(&parts);
     ax_json_begin_object(&said);
     if (!host->ready(host->arg, &said))
-        return ax_fail(ctx, AX_UNAVAILABLE, "the server is not ready; /readyz says why");
+        return ax_fail(ctx, not_ready(call), "the server is not ready; /readyz says why");
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
     ax_json_member_bool(json, "ready", true);
@@ -71,6 +78,13 @@ ax_inference_unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any
                    AX_FMT(model));
 }
 
+ax_status
+ax_inference_unknown_triton(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version)
+{
+    ax_status status = ax_inference_unknown(ctx, model, version, any_version);
+    return any_version ? status : AX_INVALID;
+}
+
 static ax_status
 read_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
           const void **out_body, const struct ax_tensor_json_request **out_request)
@@ -91,13 +105,17 @@ write_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_mode
     return ax_inference_body_write(ctx, body, model, outputs, output_count, call->exchange);
 }
 
-static const struct ax_inference_dialect dialect = {read_body, write_body, ax_inference_unknown};
+static const struct ax_inference_dialect dialects[] = {
+    [AX_COMPAT_KSERVE] = {read_body, write_body, ax_inference_unknown},
+    [AX_COMPAT_TRITON] = {read_body, write_body, ax_inference_unknown_triton},
+};
 
 /* What the path names: the model in its first word, the version in its second. */
 static ax_status
 target_of(struct ax_call *call, struct ax_ctx *ctx, struct ax_inference_target *out_target)
 {
-    *out_target = (struct ax_inference_target){.model = call->parameters[0], .dialect = &dialect};
+    *out_target = (struct ax_inference_target){.model = call->parameters[0],
+                                               .dialect = &dialects[call->services->compat]};
     return call->parameters[1].len ? ax_call_number(call, ctx, 1, &out_target->version) : AX_OK;
 }
 
@@ -131,7 +149,10 @@ static ax_status
 model_ready(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model;
-    AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
+    ax_status status = ax_inference_find_model(call, ctx, call->lane, &model);
+    if (status != AX_OK && call->services->compat == AX_COMPAT_TRITON)
+        return ax_fail(ctx, AX_INVALID, "Model version not ready");
+    AX_TRY(status);
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
     ax_json_member_text(json, "name", model->model);

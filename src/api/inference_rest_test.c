@@ -43,6 +43,38 @@ TEST(the_inference_protocol_shows_server_and_models)
     api_case_run_bare(metadata);
 }
 
+/* The same questions where Triton's answers were chosen; versions are told alike. */
+static void
+triton_compatible(struct ax_ctx *ctx, struct api_case *at)
+{
+    static const char request[] = "{\"inputs\":[" COOK "]}";
+    static const struct api_case_row rows[] = {
+        {NOBODY, "GET /v2/models/cart", "", 400,
+         "{\"error\":\"Request for unknown model: 'cart' is not found\"}"},
+        {NOBODY, "GET /v2/models/cart/config", "", 400, "unknown model: 'cart' is not found"},
+        {NOBODY, "POST /v2/models/cart/infer", request, 400, "unknown model: 'cart' is not found"},
+        {NOBODY, "GET /v2/models/cart/ready", "", 400, "{\"error\":\"Model version not ready\"}"},
+        {NOBODY, "GET /v2/models/dart/versions/9/ready", "", 400, "Model version not ready"},
+        {NOBODY, "GET /v2/models/dart/versions/9", "", 404, "version 9 is not found"},
+        {NOBODY, "GET /v2/models/dart/ready", "", 200, "{\"name\":\"dart\",\"ready\":true}"},
+        {NOBODY, "GET /v2/health/ready", "", 200, "{\"ready\":true}"},
+        {NOBODY, "POST /v1/models/cart:predict", "{\"instances\":[[1]]}", 404, "cart"},
+    };
+    at->config.compat = AX_COMPAT_TRITON;
+    api_case_shut(at);
+    api_case_open(at);
+    API_CASE_TABLE(ctx, at, rows);
+    at->away = true;
+    struct api_case_answer answer =
+        api_case_ask(ctx, at, NOBODY, "GET /v2/health/ready", AX_STR(""));
+    CHECK_EQ(answer.status, 400);
+}
+
+TEST(the_inference_protocol_answers_as_triton_where_that_is_set)
+{
+    api_case_run_bare(triton_compatible);
+}
+
 static void
 inferred(struct ax_ctx *ctx, struct api_case *at)
 {

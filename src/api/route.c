@@ -1,7 +1,9 @@
 #include "api/route.h"
 
+#include "api/health_watch.h"
 #include "api/path_tree.h"
 #include "api/rpc.h"
+#include "api/rpc_details.h"
 #include "auth/token.h"
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -10,7 +12,7 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-enum { ARENA_BYTES_MAX = 4 << 20, WORKER_BYTES_MAX = 1 << 30 };
+enum { ARENA_BYTES_MAX = 4 << 20, WORKER_BYTES_MAX = 1 << 30, DETAILS_BYTES_MAX = 4'096 };
 
 struct ax_api {
     struct ax_api_config config;
@@ -46,6 +48,7 @@ const struct ax_route_table *const ax_route_tables[] = {
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 
 static ax_status admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx);
+static void failing(void *arg, struct ax_grpc_call *grpc, ax_status status, enum ax_grpc_code code);
 
 /* ---- opening ---- */
 
@@ -117,6 +120,7 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
         return ax_fail(ctx, AX_LIMIT, "no memory for the api");
     api->config = *config;
     api->arena = ax_arena_new(ARENA_BYTES_MAX);
+    AX_TRY(ax_health_watch_open(ctx, &api->config, &api->config.health_watch));
     api->paths = api->arena ? ax_path_tree_new(api->arena) : NULL;
     if (!api->paths)
         return ax_fail(ctx, AX_LIMIT, "no memory for routes");
@@ -127,7 +131,8 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
     api->grpc = (struct ax_grpc){.arg = api,
                                  .services = ax_rpc_services,
                                  .service_count = ax_rpc_service_count,
-                                 .admit = admit};
+                                 .admit = admit,
+                                 .failing = failing};
     *out_api = ax_take(api);
     return AX_OK;
 }
@@ -137,9 +142,22 @@ ax_api_close(struct ax_api *api)
 {
     if (!api)
         return;
+    ax_health_watch_close(api->config.health_watch);
     if (api->arena)
         ax_arena_free(api->arena);
     ax_free(api);
+}
+
+ax_status
+ax_api_look(struct ax_api *api, struct ax_ctx *ctx)
+{
+    return ax_health_watch_look(api->config.health_watch, ctx);
+}
+
+void
+ax_api_drain(struct ax_api *api)
+{
+    ax_health_watch_drain(api->config.health_watch);
 }
 
 /* ---- refusing ---- */
@@ -526,6 +544,23 @@ admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     if (!(dialects_of(call) >> AX_DIALECT_INFERENCE & 1))
         return ax_fail(ctx, AX_UNSUPPORTED, "this listener does not speak gRPC");
     return authenticate(api, call, ctx, rpc->permission);
+}
+
+/* What a failed call says for programs, beside its words. */
+static void
+failing(void *, struct ax_grpc_call *grpc, ax_status status, enum ax_grpc_code code)
+{
+    const struct ax_call *call = *ax_grpc_slot(grpc);
+    const struct ax_ctx *ctx = ax_grpc_ctx(grpc);
+    const struct ax_rpc_failure failure = {.status = status,
+                                           .code = (int)code,
+                                           .words = ax_str_of(ctx->error),
+                                           .reason = call ? call->code : AX_STR(""),
+                                           .trace_id = ctx->trace_id};
+    ax_writer_auto struct ax_writer details = ax_writer_of(DETAILS_BYTES_MAX);
+    ax_rpc_details(&failure, &details);
+    if (details.status == AX_OK)
+        ax_grpc_set_details(grpc, ax_writer_str(&details));
 }
 
 static void

@@ -1,10 +1,22 @@
 /* Tensors and infer answers as JSON text. */
+#include <float.h>
 #include <math.h>
 
 #include "base/assert.h"
 #include "base/number.h"
 #include "codec/json.h"
 #include "codec/tensor_binary.h"
+
+/*
+ * The shortest text that reads back as the same float. Of the largest float that text is a larger
+ * double, which readers that check FP32's range refuse: that one is written as the double it is.
+ */
+static size_t
+format_f32(float value, char *text)
+{
+    return value == FLT_MAX || value == -FLT_MAX ? ax_format_f64((double)value, text)
+                                                 : ax_format_f32(value, text);
+}
 
 /* Floats as Triton and its clients write them: NaN and infinities bare. */
 static size_t
@@ -29,7 +41,7 @@ format_element(const struct ax_tensor *tensor, size_t index, char *text)
     case AX_TENSOR_INT64:
         return ax_format_i64(((const int64_t *)data)[index], text);
     case AX_TENSOR_FP32:
-        return ax_format_f32(((const float *)data)[index], text);
+        return format_f32(((const float *)data)[index], text);
     case AX_TENSOR_FP64:
         return ax_format_f64(((const double *)data)[index], text);
     case AX_TENSOR_FP16:

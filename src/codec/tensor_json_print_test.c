@@ -1,3 +1,4 @@
+#include <float.h>
 #include <math.h>
 
 #include "codec/json.h"
@@ -9,6 +10,7 @@ static const double doubles[] = {0.1, 1e300};
 static const uint8_t truths[] = {1, 0};
 static const int8_t small[] = {-128, 127};
 static const uint8_t natural8[] = {0, 255};
+static const float largest[] = {FLT_MAX, -FLT_MAX, 0x1.fffffcp127F};
 static const int16_t short16[] = {INT16_MIN};
 static const uint16_t natural16[] = {UINT16_MAX};
 static const int32_t whole32[] = {INT32_MIN};
@@ -28,6 +30,9 @@ tensors(struct ax_ctx *ctx)
          "{\"name\":\"f\",\"datatype\":\"FP32\",\"shape\":[3,3],\"data\":[0.1,1,-2.5,16777216,1e-"
          "10,"
          "NaN,Infinity,-Infinity,-0]}"},
+        {{{"f", 1}, AX_TENSOR_FP32, 1, {3}, 3, largest},
+         "{\"name\":\"f\",\"datatype\":\"FP32\",\"shape\":[3],\"data\":[3.4028234663852886e+38,"
+         "-3.4028234663852886e+38,3.4028233e+38]}"},
         {{{"d", 1}, AX_TENSOR_FP64, 1, {2}, 2, doubles},
          "{\"name\":\"d\",\"datatype\":\"FP64\",\"shape\":[2],\"data\":[0.1,1e+300]}"},
         {{{"b", 1}, AX_TENSOR_BOOL, 1, {2}, 2, truths},

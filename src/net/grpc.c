@@ -249,6 +249,8 @@ end_badly(struct ax_grpc_call *call, ax_status status)
     call->sent |= body->len > 0 && call->method->kind != AX_GRPC_UNARY;
     if (call->sent)
         head_begin(call);
+    if (call->grpc->failing && call->details.len == 0)
+        call->grpc->failing(call->grpc->arg, call, status, code);
     call_finish(call, code, ax_str_of(ax_grpc_ctx(call)->error));
 }
 

@@ -227,6 +227,43 @@ TEST(grpc_a_call_may_end_later_and_send_meanwhile)
     http2_bench_close(&grpc_bench.http2);
 }
 
+static void
+ping(int64_t after_ms)
+{
+    grpc_bench.http2.now_ns += after_ms * HTTP2_MS;
+    nghttp2_submit_ping(grpc_bench.http2.client.session, NGHTTP2_FLAG_NONE, NULL);
+    http2_bench_pump(&grpc_bench.http2);
+}
+
+/* The bench's gap is a minute: two may come sooner, the third is one too many. */
+TEST(grpc_pings_without_anything_between_them_end_the_connection)
+{
+    const struct http2_client *client = &grpc_bench.http2.client;
+    CHECK(grpc_bench_open());
+    for (int i = 0; i < 10; i++)
+        ping(1); /* no call yet: HTTP/2's own rules */
+    call("/a.Test/Watch", FIELDS, AX_STR(HELLO), false);
+    CHECK(grpc_bench.kept);
+    for (int i = 0; i < 4; i++)
+        ping(60'000);
+    for (int i = 0; i < 10; i++) { /* with data between them */
+        ax_writer_text(ax_grpc_reply(grpc_bench.kept), "now");
+        ax_grpc_send(grpc_bench.kept);
+        http2_bench_pump(&grpc_bench.http2);
+        ping(1);
+        ping(1);
+    }
+    CHECK_EQ(client->goaway_count, 0);
+    ping(1);
+    CHECK_EQ(client->goaway_count, 0);
+    ping(1);
+    CHECK_EQ(client->goaway_count, 1);
+    CHECK_EQ(client->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+    CHECK_EQ(memcmp(client->goaway_words, "too_many_pings", 14), 0);
+    ax_grpc_end(grpc_bench.kept, AX_OK);
+    http2_bench_close(&grpc_bench.http2);
+}
+
 TEST(grpc_replies_are_compressed_for_clients_who_take_it)
 {
     static char text[900];

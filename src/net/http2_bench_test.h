@@ -38,6 +38,7 @@ struct http2_client {
     struct http2_reply replies[HTTP2_REPLIES_MAX]; /* of stream 1, 3, 5 ... */
     int goaway_count;
     uint32_t goaway_code;
+    char goaway_words[32];
     int32_t goaway_last_id;
     int ping_count;
 };
@@ -102,6 +103,8 @@ http2_client_on_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         client->goaway_count++;
         client->goaway_code = frame->goaway.error_code;
+        if (frame->goaway.opaque_data_len < sizeof client->goaway_words)
+            memcpy(client->goaway_words, frame->goaway.opaque_data, frame->goaway.opaque_data_len);
         client->goaway_last_id = frame->goaway.last_stream_id;
     }
     client->ping_count += frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & 1);
@@ -317,6 +320,7 @@ http2_bench_open(struct http2_bench *bench, const struct ax_exchange_service *se
                                                      .linger_ms = 400,
                                                      .idle_ms = 10'000,
                                                      .ping_ms = 500,
+                                                     .ping_gap_ms = 60'000,
                                                      .streams_max = 20,
                                                      .window_bytes = 65'535,
                                                      .pending_bytes_max = 1 << 20,

@@ -12,10 +12,11 @@
 struct ax_http2_session_config {
     int64_t header_ms; /* for the preface, and for the pieces of one head */
     int64_t body_ms;
-    int64_t write_ms;  /* for an answer that the client's window holds back to go on */
-    int64_t linger_ms; /* for the rest of a body that an early answer has made needless */
-    int64_t idle_ms;   /* without a stream; and without a byte before a ping */
-    int64_t ping_ms;   /* for the answer to it */
+    int64_t write_ms;    /* for an answer that the client's window holds back to go on */
+    int64_t linger_ms;   /* for the rest of a body that an early answer has made needless */
+    int64_t idle_ms;     /* without a stream; and without a byte before a ping */
+    int64_t ping_ms;     /* for the answer to it */
+    int64_t ping_gap_ms; /* least time between a gRPC client's pings that nothing came between */
     size_t streams_max;
     size_t window_bytes;      /* that a stream may send ahead; a connection 16 times that */
     size_t pending_bytes_max; /* unsent answers; above, requests wait */

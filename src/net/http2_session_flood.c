@@ -3,7 +3,7 @@
  * http2_session.
  *
  * Sources: CVE-2023-44487 (rapid reset), CVE-2025-8671 (made to reset), CVE-2019-9512 (pings),
- * 9515 (settings), 9518 (empty frames).
+ * 9515 (settings), 9518 (empty frames); grpc/grpc doc/keepalive.md (too_many_pings).
  */
 #include "net/http2_session_parts.h"
 
@@ -12,10 +12,12 @@ enum {
     RESETS_PER_SECOND = 50,
     CONTROLS_AT_ONCE = 1'000,
     CONTROLS_PER_SECOND = 100,
+    PING_STRIKES_MAX = 2,
     CONTROLS_PER_DATA = 2, /* gRPC's clients measure bandwidth by pings while data flow */
 };
 
 #define NS_PER_SECOND INT64_C(1'000'000'000)
+#define NS_PER_MS     INT64_C(1'000'000)
 
 /* Takes a token; false when there is none. */
 static bool
@@ -47,6 +49,38 @@ flood_control(struct ax_http2_session *session)
         ax_http2_session_fail(session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* Ends the connection in the words that gRPC's clients know: they will ping less often then. */
+static void
+too_many_pings(struct ax_http2_session *session)
+{
+    static const uint8_t words[] = "too_many_pings";
+    if (session->over)
+        return;
+    session->over = session->unheard = true;
+    if (nghttp2_submit_goaway(session->nghttp2, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(session->nghttp2),
+                              NGHTTP2_ENHANCE_YOUR_CALM, words, sizeof words - 1) != 0)
+        session->broken = true;
+}
+
+static void
+flood_ping(struct ax_http2_session *session)
+{
+    int64_t gap_ns = session->config->ping_gap_ms * NS_PER_MS, before_ns = session->ping_ns;
+    session->ping_ns = session->now_ns;
+    if (!session->grpc || before_ns == 0 || session->now_ns - before_ns >= gap_ns)
+        return;
+    if (++session->ping_strikes > PING_STRIKES_MAX)
+        too_many_pings(session);
+}
+
+void
+ax_http2_session_flood_forgive(struct ax_http2_session *session)
+{
+    session->ping_ns = 0;
+    session->ping_strikes = 0;
+}
+
 void
 ax_http2_session_flood_check(struct ax_http2_session *session, const nghttp2_frame *frame)
 {
@@ -56,6 +90,10 @@ ax_http2_session_flood_check(struct ax_http2_session *session, const nghttp2_fra
         ax_http2_session_flood_reset(session);
         break;
     case NGHTTP2_PING:
+        flood_control(session);
+        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+            flood_ping(session);
+        break;
     case NGHTTP2_SETTINGS:
     case NGHTTP2_PRIORITY:
         flood_control(session);

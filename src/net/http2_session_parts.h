@@ -70,16 +70,19 @@ struct ax_http2_session {
     int32_t last_id;          /* the highest stream begun */
     int32_t gap_from, gap_to; /* ids that were passed over the last time: never to be used */
     struct ax_http2_bucket resets, controls;
-    int depth;      /* of calls into the session: exchanges are given back at 0 */
-    bool receiving; /* the transport will look for output by itself */
-    bool begun;     /* the client's preface and settings are here */
-    bool pinged;    /* since heard_ns */
-    bool moved;     /* streams may go on: answers have left */
-    bool draining;  /* one side has said that it will end, in order */
-    bool over;      /* nothing more is read */
-    bool broken;    /* memory was short in the middle: it ends without a word */
-    bool unheard;   /* it ends by the client's fault: the reason should arrive */
-    bool ended;     /* the client will send no more */
+    int64_t ping_ns;  /* the client's last ping since we sent it something; 0: none */
+    int ping_strikes; /* pings that came too soon after another */
+    bool grpc;        /* a call of gRPC has come: its rules for pings hold */
+    int depth;        /* of calls into the session: exchanges are given back at 0 */
+    bool receiving;   /* the transport will look for output by itself */
+    bool begun;       /* the client's preface and settings are here */
+    bool pinged;      /* since heard_ns */
+    bool moved;       /* streams may go on: answers have left */
+    bool draining;    /* one side has said that it will end, in order */
+    bool over;        /* nothing more is read */
+    bool broken;      /* memory was short in the middle: it ends without a word */
+    bool unheard;     /* it ends by the client's fault: the reason should arrive */
+    bool ended;       /* the client will send no more */
 };
 
 /* ---- http2_session.c ---- */
@@ -136,3 +139,6 @@ nghttp2_mem ax_http2_session_memory_of(struct ax_http2_memory *memory);
 /* A frame was received, or sent, that costs more than it says. Ends the connection if too many. */
 void ax_http2_session_flood_check(struct ax_http2_session *session, const nghttp2_frame *frame);
 void ax_http2_session_flood_reset(struct ax_http2_session *session);
+
+/* Something of an answer has been sent: a ping may follow. */
+void ax_http2_session_flood_forgive(struct ax_http2_session *session);

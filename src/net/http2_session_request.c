@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "net/grpc.h"
 #include "net/http2_session_parts.h"
 
 enum {
@@ -255,6 +256,7 @@ head_done(struct ax_http2_stream *stream, bool ends)
     if (stream->refusal == 0)
         stream->refusal = target_status(stream);
     set_body(request, ends);
+    stream->session->grpc |= ax_grpc_is(request);
     if (stream->refusal != 0) {
         stream->remote_ended = ends;
         request_refuse(stream, stream->refusal, ax_str_of(stream->refusal_reason));
@@ -409,6 +411,7 @@ http2_on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *
     struct ax_http2_stream *stream = stream_of(nghttp2, frame->hd.stream_id);
     if (!stream || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
+    ax_http2_session_flood_forgive(session);
     if (stream->exchange->times.written_ns == 0)
         stream->exchange->times.written_ns = ax_http2_session_output_ns(session);
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) || stream->remote_ended)

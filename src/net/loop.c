@@ -370,6 +370,7 @@ loops_new(struct ax_ctx *ctx, const struct ax_loop_config *config, size_t listen
         .linger_ms = config->linger_ms,
         .idle_ms = config->idle_ms,
         .ping_ms = config->ping_ms,
+        .ping_gap_ms = config->ping_gap_ms,
         .streams_max = (size_t)config->streams_max,
         .window_bytes = (size_t)config->window_bytes,
         .pending_bytes_max = (size_t)config->pending_bytes_max,

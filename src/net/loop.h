@@ -39,6 +39,7 @@ struct ax_loop_config {
     int64_t window_bytes;       /* that a stream may send ahead of being read */
     int64_t bodies_bytes_max;   /* of all streams of a connection */
     int64_t ping_ms;            /* for a silent client with streams open to answer one */
+    int64_t ping_gap_ms;        /* between a gRPC client's pings while we send it nothing */
     int64_t compress_bytes_min; /* answers from this size on are compressed; 0: none */
     int64_t compress_bytes_max; /* and up to this one */
     struct ax_tls_config tls;   /* of the listeners that have it */

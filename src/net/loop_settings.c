@@ -46,6 +46,10 @@ static const struct ax_setting rows[] = {
      AX_SETTING_BYTES, FIELD(bodies_bytes_max), 64 << 20, 65'536, 1 << 30},
     {"ping_ms", "for an HTTP/2 client to answer a ping after idle_ms of silence with streams open",
      AX_SETTING_DURATION_MS, FIELD(ping_ms), 20'000, 1, 3'600'000},
+    {"ping_gap_ms",
+     "least time between a gRPC client's pings while nothing is sent to it; the third that comes "
+     "sooner ends the connection",
+     AX_SETTING_DURATION_MS, FIELD(ping_gap_ms), 300'000, 0, 86'400'000},
     {"compress_bytes_min",
      "answers of text from this size on are compressed for clients who ask; "
      "0: never",

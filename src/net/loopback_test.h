@@ -54,6 +54,7 @@ loopback_config(void)
         .window_bytes = 65'535,
         .bodies_bytes_max = 1 << 20,
         .ping_ms = 1'000,
+        .ping_gap_ms = 300'000,
     };
 }
 

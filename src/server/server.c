@@ -10,7 +10,7 @@
 #include "sys/log.h"
 #include "sys/process.h"
 
-enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
+enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 8 };
 enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
@@ -196,6 +196,14 @@ job_clock(void *arg, struct ax_ctx *ctx)
                    (double)behind_ns / 1e9);
 }
 
+/* Whoever watches the server's health is told of changes. */
+static ax_status
+job_watch(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return ax_api_look(server->api, ctx);
+}
+
 static ax_status
 start_jobs(struct ax_ctx *ctx, struct server *server)
 {
@@ -203,18 +211,21 @@ start_jobs(struct ax_ctx *ctx, struct server *server)
         {"outbox", 100, job_outbox, server},           {"index", 200, job_index, server},
         {"index_sync", 1'000, job_index_sync, server}, {"store", 1'000, job_store, server},
         {"changes", 2'000, job_changes, server},       {"sweep", 30'000, job_sweep, server},
-        {"clock", 1'000, job_clock, server},
+        {"clock", 1'000, job_clock, server},           {"watch", 200, job_watch, server},
     };
     memcpy(server->job_table, jobs, sizeof jobs);
     return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
 }
 
-/* Without a ledger there is only the database to look after. */
+/* Without a ledger there is only the database to look after, if there is one. */
 static ax_status
-start_tracking_jobs(struct ax_ctx *ctx, struct server *server)
+start_development_jobs(struct ax_ctx *ctx, struct server *server)
 {
-    server->job_table[0] = (struct ax_job){"store", 1'000, job_store, server};
-    return ax_jobs_start(ctx, server->job_table, 1, &server->jobs);
+    size_t count = 0;
+    server->job_table[count++] = (struct ax_job){"watch", 200, job_watch, server};
+    if (server->tracking)
+        server->job_table[count++] = (struct ax_job){"store", 1'000, job_store, server};
+    return ax_jobs_start(ctx, server->job_table, count, &server->jobs);
 }
 
 /* ---- development mode ---- */
@@ -296,10 +307,22 @@ open_governed(struct ax_ctx *ctx, struct server *server)
 }
 
 static ax_status
+read_compat(struct ax_ctx *ctx, ax_str word, enum ax_compat *out_compat)
+{
+    *out_compat = ax_str_eq(word, AX_STR("triton")) ? AX_COMPAT_TRITON : AX_COMPAT_KSERVE;
+    return *out_compat == AX_COMPAT_TRITON || ax_str_eq(word, AX_STR("kserve"))
+               ? AX_OK
+               : ax_fail(ctx, AX_INVALID, "server.compat must be kserve or triton, not \"%.*s\"",
+                         AX_FMT(word));
+}
+
+static ax_status
 open_api(struct ax_ctx *ctx, struct server *server)
 {
     struct ax_services *services = &server->services;
     const struct ax_general_config *general = &services->settings.general;
+    enum ax_compat compat;
+    AX_TRY(read_compat(ctx, general->compat, &compat));
     AX_TRY(ax_workers_open(ctx, (int)general->worker_count, (int)general->worker_queue_max,
                            &server->workers));
     server->connections =
@@ -311,6 +334,7 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .listener_count = server->listen_count,
         .default_model = services->settings.scoring.default_model,
         .server_name = general->server_name,
+        .compat = compat,
         .build_id = services->build_id,
         .server = services->server,
         .metrics = services->metrics,
@@ -433,8 +457,8 @@ open_server(struct ax_ctx *ctx, struct server *server)
     if (server->governed) {
         AX_TRY(note(ctx, server, AX_EVENT_START));
         AX_TRY(start_jobs(ctx, server));
-    } else if (server->tracking) {
-        AX_TRY(start_tracking_jobs(ctx, server));
+    } else {
+        AX_TRY(start_development_jobs(ctx, server));
     }
     return open_network(ctx, server);
 }
@@ -445,6 +469,7 @@ close_server(struct ax_ctx *ctx, struct server *server)
     struct ax_loops *loops = server->loops;
     if (loops) {
         int64_t patience_ns = server->services.settings.general.drain_ms * 1'000'000;
+        ax_api_drain(server->api);
         if (!ax_loops_drain(loops, ax_clock_monotonic_ns() + patience_ns))
             ax_log(AX_LOG_WARN, ctx, "requests_cut", NULL);
         publish_loops(server, NULL); /* a request that was cut may still look */

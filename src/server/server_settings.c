@@ -13,6 +13,10 @@ static const struct ax_setting rows[] = {
      FIELD(keys), 0, 0, 0, ""},
     {"server_name", "name in the inference protocol's metadata", AX_SETTING_TEXT,
      FIELD(server_name), 0, 0, 0, "axiom"},
+    {"compat",
+     "whose answer stands where inference servers disagree: kserve (404 for an unknown model, 503 "
+     "when not ready) or triton (400 for both)",
+     AX_SETTING_TEXT, FIELD(compat), 0, 0, 0, "kserve"},
     {"log_level", "debug, info, warn or error", AX_SETTING_TEXT, FIELD(log_level), 0, 0, 0, "info"},
     {"worker_count", "threads for whatever may block", AX_SETTING_COUNT, FIELD(worker_count), 4, 1,
      256},

@@ -24,6 +24,7 @@ struct ax_general_config {
     ax_str origin;      /* name of the ledger in its checkpoints */
     ax_str keys;        /* folder of the keys; "": beside the data directory */
     ax_str server_name; /* as the inference protocol's metadata has it */
+    ax_str compat;      /* "kserve" or "triton": whose answer stands where they disagree */
     ax_str log_level;
     int64_t worker_count;
     int64_t worker_queue_max;
