@@ -92,6 +92,9 @@ struct ax_grpc { /* filled in by the api; kept */
      */
     ax_status (*admit)(void *arg, struct ax_grpc_call *call, struct ax_ctx *ctx);
 
+    /* A call's deadline had passed before its handler was called. NULL: nobody counts. */
+    void (*expired)(void *arg);
+
     /* The call is over: for metrics and the access log. NULL: nobody asks. */
     void (*ended)(void *arg, struct ax_grpc_call *call, enum ax_grpc_code code);
 };
