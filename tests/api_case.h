@@ -7,6 +7,8 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/browser.h"
+#include "api/limits.h"
 #include "deployed_case.h"
 #include "event/outbox.h"
 #include "kv/lmdb.h"
@@ -40,6 +42,8 @@ struct api_case {
     ax_str tokens[API_CASE_PEOPLE];
     bool away;       /* what the host says about its readiness */
     char loads[256]; /* what the host was asked to load and unload: "+dart -dart " */
+    const struct ax_limits_config *limits; /* NULL: none */
+    void (*observed)(struct api_case *at); /* on a worker, by GET /metrics; NULL: nothing */
 };
 
 /* ---- the host ---- */
@@ -76,6 +80,8 @@ static inline void
 api_case_observe(void *arg)
 {
     struct api_case *at = arg;
+    if (at->observed)
+        at->observed(at);
     ax_metric_set(ax_metrics_series(at->metrics, AX_METRIC_GAUGE, "axiom_tests_away",
                                     "Whether the host is away.", NULL),
                   at->away ? 1 : 0);
@@ -139,6 +145,9 @@ api_case_open(struct api_case *at)
     struct ax_loop_config config;
     ax_str listen = AX_STR("127.0.0.1:0");
     CHECK_EQ(ax_workers_open(&at->ctx, 2, 64, &at->workers), AX_OK);
+    if (at->limits)
+        CHECK_EQ(ax_limits_open(&at->ctx, at->limits, at->metrics, at->workers, &at->config.limits),
+                 AX_OK);
     at->config.server_name = AX_STR("axiom");
     at->config.build_id = AX_STR("axiom test");
     at->config.server = at->server;
@@ -168,6 +177,8 @@ api_case_shut(struct api_case *at)
     ax_loops_close(at->loops);
     ax_workers_close(at->workers);
     ax_api_close(at->api);
+    ax_limits_close(at->config.limits);
+    at->config.limits = NULL;
 }
 
 static inline void

@@ -19,6 +19,8 @@
 
 struct ax_api;
 struct ax_health_watch;
+struct ax_limits;
+struct ax_browser;
 
 /* What the server itself can do for a caller. */
 struct ax_api_host {
@@ -56,6 +58,8 @@ struct ax_api_config {
     struct ax_model_server *server;
     struct ax_metrics *metrics;
     struct ax_workers *workers;
+    struct ax_limits *limits;   /* limits.h; NULL: no rates */
+    struct ax_browser *browser; /* browser.h; NULL: pages of other origins read nothing */
     struct ax_api_host host;
     struct ax_directory *directory;
     struct ax_store *store;

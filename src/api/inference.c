@@ -1,6 +1,7 @@
 #include "api/inference.h"
 
 #include "api/inference_decide.h"
+#include "api/limits.h"
 #include "base/assert.h"
 #include "sys/clock.h"
 
@@ -81,6 +82,7 @@ score(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
     AX_ASSERT(model);
     AX_TRY(check_kill_switch(call, ctx, model));
     AX_TRY(target->dialect->read(call, ctx, model, &body, &request));
+    AX_TRY(ax_limits_request(call, ctx, &request->parameters));
     AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), request, &inference));
     if (lane == call->lane && heavy(&inference))
         return ax_call_to_worker(call, ctx, serve_on_worker);
@@ -126,6 +128,7 @@ ax_inference_serve(struct ax_call *call, struct ax_ctx *ctx,
                    const struct ax_inference_target *target)
 {
     bool decides;
+    AX_TRY(ax_limits_model(call, ctx, target->model));
     AX_TRY(ax_inference_decides(call, ctx, target, &decides));
     if (decides)
         return ax_inference_decide(call, ctx, target);

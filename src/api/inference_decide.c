@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "api/limits.h"
 #include "net/grpc.h"
 #include "sys/clock.h"
 #include "sys/mutex.h"
@@ -285,6 +286,7 @@ prepare(struct ax_ctx *ctx, struct deciding *deciding)
     deciding->deployment = ax_plan_deployment(plan, deciding->target->model);
     deciding->model = deciding->deployment->champion.model;
     AX_TRY(deciding->target->dialect->read(call, ctx, deciding->model, &deciding->body, &request));
+    AX_TRY(ax_limits_request(call, ctx, &request->parameters));
     AX_TRY(ax_inference_prepare(ctx, deciding->model, plan, request, &deciding->inference));
     if (deciding->inference.graph_inputs)
         return ax_fail(ctx, AX_INVALID,

@@ -8,6 +8,7 @@
 #include "api/inference_classify.h"
 #include "api/inference_grpc_wire.h"
 #include "api/inference_rest.h"
+#include "api/limits.h"
 #include "api/rpc.h"
 #include "base/number.h"
 #include "codec/protobuf.h"
@@ -506,6 +507,8 @@ struct ax_streamed {
     struct ax_arena *room;
     struct ax_arena *outer; /* the exchange's */
     size_t begun;           /* of the message out: where this message's answer begins */
+    int64_t deadline_ns;    /* the stream's own */
+    bool counted;           /* the call itself was the first message's request */
 };
 
 static void
@@ -544,12 +547,24 @@ stream_begin(struct ax_call *call, struct ax_ctx *ctx)
     if (!streamed || !ax_arena_defer(ctx->arena, streamed_free, streamed))
         return ax_fail(ctx, AX_LIMIT, "no memory for a stream");
     streamed->outer = ctx->arena;
+    streamed->deadline_ns = ctx->deadline_ns;
     streamed->room = ax_arena_new(STREAM_BYTES_MAX);
     if (!streamed->room)
         return ax_fail(ctx, AX_LIMIT, "no memory for a stream");
     call->streamed = streamed;
     call->end = end_streamed;
     return AX_OK;
+}
+
+/* Each message is a request of its own: it may be one too many. */
+static ax_status
+infer_streamed(struct ax_call *call, struct ax_ctx *ctx)
+{
+    bool counted = call->streamed->counted;
+    call->streamed->counted = true;
+    if (counted)
+        AX_TRY(ax_limits_admit(call, ctx, call->services->governed));
+    return infer(call, ctx);
 }
 
 static ax_status
@@ -563,7 +578,8 @@ model_stream_infer(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     ax_arena_reset(call->streamed->room);
     call->streamed->begun = ax_grpc_reply(grpc)->len;
     ctx->arena = call->streamed->room;
-    return ax_rpc_run(grpc, ctx, infer);
+    ctx->deadline_ns = call->streamed->deadline_ns;
+    return ax_rpc_run(grpc, ctx, infer_streamed);
 }
 
 /* ---- the table ---- */

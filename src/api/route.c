@@ -1,6 +1,8 @@
 #include "api/route.h"
 
+#include "api/browser.h"
 #include "api/health_watch.h"
+#include "api/limits.h"
 #include "api/path_tree.h"
 #include "api/rpc.h"
 #include "api/rpc_details.h"
@@ -49,6 +51,7 @@ const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 
 static ax_status admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx);
 static void failing(void *arg, struct ax_grpc_call *grpc, ax_status status, enum ax_grpc_code code);
+static void expired(void *arg);
 
 /* ---- opening ---- */
 
@@ -132,7 +135,8 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
                                  .services = ax_rpc_services,
                                  .service_count = ax_rpc_service_count,
                                  .admit = admit,
-                                 .failing = failing};
+                                 .failing = failing,
+                                 .expired = expired};
     *out_api = ax_take(api);
     return AX_OK;
 }
@@ -216,6 +220,14 @@ table_of(const struct ax_call *call)
 }
 
 static void
+retry_after(struct ax_call *call)
+{
+    char text[AX_NUMBER_BYTES_MAX];
+    size_t len = ax_format_i64(call->retry_after_s ? call->retry_after_s : 1, text);
+    ax_exchange_header(call->exchange, AX_STR("retry-after"), (ax_str){text, len});
+}
+
+static void
 refuse(struct ax_call *call, int http_status, ax_str words)
 {
     const struct ax_route_table *table = call->table ? call->table : table_of(call);
@@ -225,7 +237,8 @@ refuse(struct ax_call *call, int http_status, ax_str words)
         ax_exchange_header(call->exchange, AX_STR("www-authenticate"),
                            AX_STR("Bearer realm=\"axiom\""));
     if (http_status == 503 || http_status == 429)
-        ax_exchange_header(call->exchange, AX_STR("retry-after"), AX_STR("1"));
+        retry_after(call);
+    ax_browser_headers(call);
     table->refuse(call, http_status, words, call->code);
 }
 
@@ -357,11 +370,15 @@ run_on_worker(void *arg)
         ax_call_end(call, AX_OK); /* nobody is there to read it */
         return;
     }
-    if (ax_clock_left_ns(ctx->deadline_ns) == 0) {
-        ax_call_end(call, ax_fail(ctx, AX_TIMEOUT, "the request waited longer than its deadline"));
-        return;
-    }
     ax_call_end(call, run_with_room(call, ctx));
+}
+
+/* In place of run_on_worker. */
+static void
+drop_call(void *arg, enum ax_work_drop why)
+{
+    struct ax_call *call = arg;
+    ax_call_end(call, ax_limits_dropped(call, ax_exchange_ctx(call->exchange), why));
 }
 
 /* A deferred step that goes on elsewhere. */
@@ -377,6 +394,13 @@ run_later(void *arg)
     ax_call_end(later->call, later->fn(later->call, ax_exchange_ctx(later->call->exchange)));
 }
 
+static void
+drop_later(void *arg, enum ax_work_drop why)
+{
+    struct later *later = arg;
+    drop_call(later->call, why);
+}
+
 ax_status
 ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
                   ax_status (*fn)(struct ax_call *call, struct ax_ctx *ctx))
@@ -387,10 +411,20 @@ ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
     *later = (struct later){call, fn};
     bool *deferred = call->deferred;
     *deferred = true;
-    if (ax_workers_submit(call->services->workers, run_later, later))
+    ax_status status = ax_limits_submit(call, ctx, run_later, drop_later, later);
+    if (status != AX_OK)
+        *deferred = false;
+    return status;
+}
+
+/* What the client's own deadline is: it can only be nearer than the server's. */
+static ax_status
+take_deadline(struct ax_call *call, struct ax_ctx *ctx)
+{
+    if (call->deadline_ns >= ctx->deadline_ns)
         return AX_OK;
-    *deferred = false;
-    return ax_fail(ctx, AX_UNAVAILABLE, "too many requests wait for a worker");
+    ctx->deadline_ns = call->deadline_ns;
+    return ax_limits_check_deadline(call, ctx);
 }
 
 static void
@@ -400,18 +434,20 @@ handle(void *arg, struct ax_exchange *exchange)
         ax_grpc_handle(exchange);
         return;
     }
-    struct ax_api *api = arg;
     struct ax_call *call = *ax_exchange_slot(exchange);
+    struct ax_ctx *ctx = ax_exchange_ctx(exchange);
+    (void)arg;
     AX_ASSERT(call != NULL && call->route != NULL);
-    if (call->route->thread == AX_ROUTE_LOOP) {
+    ax_status status = take_deadline(call, ctx);
+    if (status == AX_OK && call->route->thread == AX_ROUTE_LOOP) {
         run_on_loop(call);
         return;
     }
     call->lane = NULL;
-    if (!ax_workers_submit(api->config.workers, run_on_worker, call)) {
-        struct ax_ctx *ctx = ax_exchange_ctx(exchange);
-        ax_call_end(call, ax_fail(ctx, AX_UNAVAILABLE, "too many requests wait for a worker"));
-    }
+    if (status == AX_OK)
+        status = ax_limits_submit(call, ctx, run_on_worker, drop_call, call);
+    if (status != AX_OK)
+        ax_call_end(call, status);
 }
 
 /* ---- the head: which route, who asks, may they ---- */
@@ -526,8 +562,22 @@ new_call(struct ax_api *api, struct ax_exchange *exchange)
                                  .services = &api->config,
                                  .exchange = exchange,
                                  .request = ax_exchange_request(exchange),
-                                 .lane = data->lane};
+                                 .lane = data->lane,
+                                 .deadline_ns = INT64_MAX};
     return call;
+}
+
+/* Who it is, whether they may, and whether it is not too much of them; probes are never that. */
+static ax_status
+let_in(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx, enum ax_permission permission)
+{
+    bool probe = call->grpc ? ax_grpc_service(call->grpc) == &ax_health_grpc_service
+                            : call->table == &ax_health_table;
+    ax_status known = authenticate(api, call, ctx, permission);
+    bool nobody =
+        !api->config.governed || permission == AX_PERMISSION_PUBLIC || known == AX_UNAUTHENTICATED;
+    ax_status fits = probe ? AX_OK : ax_limits_admit(call, ctx, !nobody);
+    return fits != AX_OK ? fits : known;
 }
 
 /* The head of a gRPC call: what its method asks of the caller. */
@@ -543,7 +593,14 @@ admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     *ax_grpc_slot(grpc) = call;
     if (!(dialects_of(call) >> AX_DIALECT_INFERENCE & 1))
         return ax_fail(ctx, AX_UNSUPPORTED, "this listener does not speak gRPC");
-    return authenticate(api, call, ctx, rpc->permission);
+    return let_in(api, call, ctx, rpc->permission);
+}
+
+static void
+expired(void *arg)
+{
+    const struct ax_api *api = arg;
+    ax_limits_count_expired(api->config.limits);
 }
 
 /* What a failed call says for programs, beside its words. */
@@ -578,11 +635,20 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         return;
     }
     *ax_exchange_slot(exchange) = call;
-    int status = find_route(api, call);
+    ax_browser_headers(call);
+    int status = ax_browser_answers(call);
+    if (status == 204) {
+        ax_exchange_finish(exchange);
+        return;
+    }
+    if (status == 0)
+        status = find_route(api, call);
     if (status == 404)
         refuse(call, 404, AX_STR("Not Found"));
     else if (status == 400)
         refuse(call, 400, AX_STR("the path has a bad percent escape"));
+    else if (status == 403)
+        refuse(call, 403, AX_STR("pages of this origin may not do that"));
     if (status != 0) {
         ax_exchange_finish(exchange);
         return;
@@ -595,7 +661,9 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         ax_exchange_finish(exchange);
         return;
     }
-    ax_status known = authenticate(api, call, ctx, call->route->permission);
+    ax_status known = let_in(api, call, ctx, call->route->permission);
+    if (known == AX_OK)
+        known = ax_limits_read_timeout(call, ctx);
     if (known != AX_OK) {
         ax_call_end(call, known);
         return;

@@ -1,5 +1,6 @@
 /* /api/v1/deployments/{deployment}/decisions and /api/v1/decisions: made, read, proved, added to.
  */
+#include "api/limits.h"
 #include "api/route.h"
 #include "sys/clock.h"
 
@@ -138,6 +139,7 @@ decide(struct ax_call *call, struct ax_ctx *ctx)
     const struct ax_decide_answer answer = {.ready = on_ready, .done = on_done, .arg = call};
     ax_str duplicate_of;
     AX_TRY(read_request(call, ctx, &request));
+    AX_TRY(ax_limits_model(call, ctx, request.deployment));
     ax_call_defer(call);
     ax_status status = ax_model_server_decide(call->lane, ctx, &request, &answer, &duplicate_of);
     if (status != AX_OK) {

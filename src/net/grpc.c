@@ -293,10 +293,13 @@ call_run(struct ax_grpc_call *call)
     ax_status status = AX_OK;
     /* cppcheck-suppress autoVariables ; it is read by this handler's own call alone */
     call->deferred = &deferred;
-    if (ctx->deadline_ns <= ax_exchange_times(call->exchange)->handler_ns)
-        status = ax_fail(ctx, AX_TIMEOUT, "the deadline passed before the call was begun");
-    else
+    if (ctx->deadline_ns > ax_exchange_times(call->exchange)->handler_ns) {
         status = call->method->handle(call, ctx);
+    } else {
+        if (call->grpc->expired)
+            call->grpc->expired(call->grpc->arg);
+        status = ax_fail(ctx, AX_TIMEOUT, "the deadline passed before the call was begun");
+    }
     if (!deferred)
         ax_grpc_end(call, status);
 }

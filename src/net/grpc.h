@@ -95,6 +95,9 @@ struct ax_grpc { /* filled in by the api; kept */
     /* A call fails: whoever has it may ax_grpc_set_details. Any thread. NULL: no details. */
     void (*failing)(void *arg, struct ax_grpc_call *call, ax_status status, enum ax_grpc_code code);
 
+    /* A call's deadline had passed before its handler was called. NULL: nobody counts. */
+    void (*expired)(void *arg);
+
     /* The call is over: for metrics and the access log. NULL: nobody asks. */
     void (*ended)(void *arg, struct ax_grpc_call *call, enum ax_grpc_code code);
 };

@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "sys/clock.h"
+#include "sys/fair_queue.h"
 #include "sys/mutex.h"
 #include "sys/os_error.h"
 
@@ -73,45 +75,90 @@ ax_thread_join(struct ax_thread *thread)
 }
 
 struct job {
-    void (*fn)(void *arg);
-    void *arg;
+    struct ax_fair_job fair; /* first: a job is found again by it */
+    struct ax_work work;
+    int64_t put_ns;
+    struct job *next; /* of those that are free */
 };
 
 struct ax_workers {
     struct ax_mutex mutex;
     struct ax_cond work_or_closing;
-    struct job *jobs; /* guarded by mutex, as all below; a ring of job_max */
-    int job_max;
-    int job_first;
-    int job_count;
+    struct ax_fair_queue *queue; /* guarded by mutex, as all below */
+    struct job *jobs;            /* room for all that wait or run */
+    struct job *unused;
+    struct ax_queue_delay_config delay;
+    struct ax_workers_totals totals;
     bool closing;
     int thread_count; /* set before the threads run or by close alone */
     struct ax_thread **threads;
 };
 
-/* false when the pool closes and nothing is left to do. */
-static bool
-take_job(struct ax_workers *workers, struct job *out_job)
+static struct job *
+job_of(struct ax_fair_job *fair)
 {
-    ax_mutex_lock(&workers->mutex);
-    while (workers->job_count == 0 && !workers->closing)
+    return (struct job *)(void *)fair;
+}
+
+/* Whether it is too late for it, and why. */
+static bool
+drops(struct ax_workers *workers, struct job *job, enum ax_work_drop *out_why)
+{
+    int64_t now_ns = ax_clock_monotonic_ns();
+    struct ax_queue_delay *delay = ax_fair_queue_delay(&job->fair);
+    bool late = ax_queue_delay_sheds(delay, &workers->delay, now_ns - job->put_ns, now_ns);
+    bool expired = job->work.deadline_ns <= now_ns;
+    *out_why = expired ? AX_WORK_EXPIRED : AX_WORK_LATE;
+    if (!job->work.drop || !(late || expired))
+        return false;
+    workers->totals.expired += expired;
+    workers->totals.late += !expired;
+    return true;
+}
+
+/* NULL when the pool closes and nothing is left to do. */
+static struct job *
+take_job(struct ax_workers *workers) AX_REQUIRES(&workers->mutex)
+{
+    struct ax_fair_job *fair;
+    while (!(fair = ax_fair_queue_take(workers->queue))) {
+        if (workers->closing && ax_fair_queue_waiting(workers->queue) == 0)
+            return NULL;
         ax_cond_wait(&workers->work_or_closing, &workers->mutex);
-    bool found = workers->job_count > 0;
-    if (found) {
-        *out_job = workers->jobs[workers->job_first];
-        workers->job_first = (workers->job_first + 1) % workers->job_max;
-        workers->job_count--;
     }
-    ax_mutex_unlock(&workers->mutex);
-    return found;
+    return job_of(fair);
+}
+
+/* Others of its flow may have waited for it to end. */
+static void
+job_done(struct ax_workers *workers, struct job *job) AX_REQUIRES(&workers->mutex)
+{
+    ax_fair_queue_done(workers->queue, &job->fair);
+    job->next = workers->unused;
+    workers->unused = job;
+    if (ax_fair_queue_waiting(workers->queue) > 0 || workers->closing)
+        ax_cond_signal(&workers->work_or_closing);
 }
 
 static void
 worker_run(void *arg)
 {
     struct ax_workers *workers = arg;
-    for (struct job job; take_job(workers, &job);)
-        job.fn(job.arg);
+    ax_mutex_lock(&workers->mutex);
+    for (struct job *job; (job = take_job(workers));) {
+        enum ax_work_drop why;
+        bool dropped = drops(workers, job, &why);
+        struct ax_work work = job->work;
+        workers->totals.run += !dropped;
+        ax_mutex_unlock(&workers->mutex);
+        if (dropped)
+            work.drop(work.arg, why);
+        else
+            work.run(work.arg);
+        ax_mutex_lock(&workers->mutex);
+        job_done(workers, job);
+    }
+    ax_mutex_unlock(&workers->mutex);
 }
 
 static ax_status
@@ -126,6 +173,24 @@ start_threads(struct ax_workers *workers, struct ax_ctx *ctx, int thread_count)
     return AX_OK;
 }
 
+static ax_status
+open_queue(struct ax_workers *workers, struct ax_ctx *ctx, int thread_count, int queue_max)
+{
+    const struct ax_fair_queue_config config = {.waiting_max = (size_t)queue_max,
+                                                .running_max = (size_t)thread_count,
+                                                .share_percent = 100};
+    size_t job_count = config.waiting_max + config.running_max;
+    workers->jobs = ax_alloc(sizeof *workers->jobs, job_count);
+    workers->threads = ax_alloc(sizeof(struct ax_thread *), (size_t)thread_count);
+    if (!workers->jobs || !workers->threads)
+        return ax_fail(ctx, AX_LIMIT, "no memory for the workers' queue");
+    for (size_t i = 0; i < job_count; i++) {
+        workers->jobs[i].next = workers->unused;
+        workers->unused = &workers->jobs[i];
+    }
+    return ax_fair_queue_open(ctx, &config, &workers->queue);
+}
+
 ax_status
 ax_workers_open(struct ax_ctx *ctx, int thread_count, int queue_max,
                 struct ax_workers **out_workers)
@@ -137,12 +202,9 @@ ax_workers_open(struct ax_ctx *ctx, int thread_count, int queue_max,
         return ax_fail(ctx, AX_LIMIT, "no memory for the workers");
     ax_mutex_init(&workers->mutex);
     ax_cond_init(&workers->work_or_closing);
-    workers->job_max = queue_max;
-    workers->jobs = ax_alloc(sizeof *workers->jobs, (size_t)queue_max);
-    workers->threads = ax_alloc(sizeof(struct ax_thread *), (size_t)thread_count);
-    ax_status status = workers->jobs && workers->threads
-                           ? start_threads(workers, ctx, thread_count)
-                           : ax_fail(ctx, AX_LIMIT, "no memory for the workers' queue");
+    ax_status status = open_queue(workers, ctx, thread_count, queue_max);
+    if (status == AX_OK)
+        status = start_threads(workers, ctx, thread_count);
     if (status != AX_OK) {
         ax_workers_close(workers);
         return status;
@@ -151,29 +213,74 @@ ax_workers_open(struct ax_ctx *ctx, int thread_count, int queue_max,
     return AX_OK;
 }
 
+static enum ax_work_answer
+put_job(struct ax_workers *workers, const struct ax_work *work) AX_REQUIRES(&workers->mutex)
+{
+    static const enum ax_work_answer answers[] = {[AX_FAIR_TAKEN] = AX_WORK_TAKEN,
+                                                  [AX_FAIR_FULL] = AX_WORK_FULL,
+                                                  [AX_FAIR_OVER_SHARE] = AX_WORK_OVER_SHARE};
+    struct job *job = workers->unused;
+    if (workers->closing || !job)
+        return AX_WORK_FULL;
+    struct job *rest = job->next;
+    *job = (struct job){.fair = {.group = work->group,
+                                 .flow = work->flow,
+                                 .cost = work->cost,
+                                 .priority = work->priority},
+                        .work = *work,
+                        .put_ns = ax_clock_monotonic_ns(),
+                        .next = rest};
+    enum ax_work_answer answer = answers[ax_fair_queue_put(workers->queue, &job->fair)];
+    if (answer == AX_WORK_TAKEN)
+        workers->unused = rest;
+    return answer;
+}
+
+enum ax_work_answer
+ax_workers_put(struct ax_workers *workers, const struct ax_work *work)
+{
+    ax_mutex_lock(&workers->mutex);
+    enum ax_work_answer answer = put_job(workers, work);
+    workers->totals.full += answer == AX_WORK_FULL;
+    workers->totals.over_share += answer == AX_WORK_OVER_SHARE;
+    ax_mutex_unlock(&workers->mutex);
+    if (answer == AX_WORK_TAKEN)
+        ax_cond_signal(&workers->work_or_closing);
+    return answer;
+}
+
 bool
 ax_workers_submit(struct ax_workers *workers, void (*fn)(void *arg), void *arg)
 {
+    const struct ax_work work = {.run = fn, .arg = arg, .deadline_ns = INT64_MAX};
+    return ax_workers_put(workers, &work) == AX_WORK_TAKEN;
+}
+
+void
+ax_workers_limit(struct ax_workers *workers, const struct ax_workers_limits *limits)
+{
     ax_mutex_lock(&workers->mutex);
-    bool fits = !workers->closing && workers->job_count < workers->job_max;
-    if (fits) {
-        int last = (workers->job_first + workers->job_count) % workers->job_max;
-        workers->jobs[last] = (struct job){.fn = fn, .arg = arg};
-        workers->job_count++;
-    }
+    ax_fair_queue_set_share(workers->queue, limits->share_percent);
+    workers->delay = (struct ax_queue_delay_config){limits->delay_ns, limits->delay_window_ns};
     ax_mutex_unlock(&workers->mutex);
-    if (fits)
-        ax_cond_signal(&workers->work_or_closing);
-    return fits;
+    ax_cond_broadcast(&workers->work_or_closing); /* some may run now that could not */
+}
+
+struct ax_workers_totals
+ax_workers_totals(struct ax_workers *workers)
+{
+    ax_mutex_lock(&workers->mutex);
+    struct ax_workers_totals totals = workers->totals;
+    totals.queued = ax_fair_queue_waiting(workers->queue);
+    totals.running = ax_fair_queue_running(workers->queue);
+    ax_mutex_unlock(&workers->mutex);
+    return totals;
 }
 
 int
 ax_workers_queued(struct ax_workers *workers)
 {
-    ax_mutex_lock(&workers->mutex);
-    int count = workers->job_count;
-    ax_mutex_unlock(&workers->mutex);
-    return count;
+    return (int)ax_workers_totals(workers).queued;
 }
 
 void
@@ -187,6 +294,8 @@ ax_workers_close(struct ax_workers *workers)
         ax_thread_join(workers->threads[i]);
     ax_cond_done(&workers->work_or_closing);
     ax_mutex_done(&workers->mutex);
+    if (workers->queue)
+        ax_fair_queue_close(workers->queue);
     ax_free(workers->threads);
     ax_free(workers->jobs);
     ax_free(workers);
