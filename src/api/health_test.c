@@ -63,3 +63,46 @@ TEST(requests_are_counted_by_class_and_timed)
 {
     api_case_run_bare(counted);
 }
+
+/* What Prometheus asks for is what it gets; whoever asks for nothing, or for less, gets text. */
+static void
+negotiated(struct ax_ctx *ctx, struct api_case *at)
+{
+    static const char text[] = "text/plain; version=0.0.4; charset=utf-8";
+    static const char open[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    static const char protobuf[] = "application/vnd.google.protobuf; "
+                                   "proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    static const struct {
+        const char *accept, *type;
+    } cases[] = {
+        {"*/*", text},
+        {"text/html", text},
+        {"application/openmetrics-text", open},
+        {"application/openmetrics-text; version=0.0.1", text},
+        {"application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.9", text},
+        {"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+         open},
+        {"application/openmetrics-text;q=0", text},
+        {"application/openmetrics-text;q=x, text/plain", text},
+        {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+         "encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,"
+         "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,"
+         "*/*;q=0.1",
+         protobuf},
+        {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+         "encoding=text",
+         text},
+        {";;q==,", text},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        at->header = (struct ax_http_header){AX_STR("Accept"), ax_str_of(cases[i].accept)};
+        struct api_case_answer answer = api_case_ask(ctx, at, NOBODY, "GET /metrics", AX_STR(""));
+        CHECK_STR(ax_client_header_find(&answer.whole, AX_STR("content-type")), cases[i].type);
+        CHECK_EQ(ax_str_ends(answer.body, AX_STR("# EOF\n")), cases[i].type == open);
+    }
+}
+
+TEST(metrics_come_in_the_format_that_is_asked_for)
+{
+    api_case_run_bare(negotiated);
+}

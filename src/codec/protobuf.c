@@ -183,6 +183,12 @@ ax_protobuf_put_head(struct ax_writer *out, uint32_t field, size_t len)
 }
 
 void
+ax_protobuf_put_length(struct ax_writer *out, size_t len)
+{
+    put_varint(out, len);
+}
+
+void
 ax_protobuf_put_bytes(struct ax_writer *out, uint32_t field, ax_str bytes)
 {
     ax_protobuf_put_head(out, field, bytes.len);

@@ -75,6 +75,9 @@ void ax_protobuf_put_f64(struct ax_writer *out, uint32_t field, double value);
 /* The tag and length of a field whose bytes the caller writes next. */
 void ax_protobuf_put_head(struct ax_writer *out, uint32_t field, size_t len);
 
+/* A length alone: of a message in a stream of them, which has no tag. */
+void ax_protobuf_put_length(struct ax_writer *out, size_t len);
+
 /* A message inside a message: what is written between begin and end. Calls nest. */
 size_t ax_protobuf_begin(struct ax_writer *out, uint32_t field);
 void ax_protobuf_end(struct ax_writer *out, size_t begun);

@@ -54,6 +54,14 @@ TEST(protobuf_reads_every_wire_type)
     }
 }
 
+TEST(protobuf_writes_lengths_for_streams_of_messages)
+{
+    ax_writer_auto struct ax_writer out = ax_writer_of(16);
+    ax_protobuf_put_length(&out, 3);
+    ax_protobuf_put_length(&out, 300);
+    CHECK_STR(ax_writer_str(&out), "\x03\xac\x02");
+}
+
 TEST(protobuf_writes_what_it_reads)
 {
     ax_writer_auto struct ax_writer out = ax_writer_of(1 << 20);
