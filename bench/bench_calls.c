@@ -31,9 +31,18 @@ struct ax_bench_linear {
     double bias;
 };
 
+struct ax_bench_scorecard {
+    const double *edges;  /* upper ends of each column's bins but the last */
+    const double *values; /* of each column's bins */
+    int64_t count, bins;
+    double bias;
+};
+
 EXPORTED int64_t ax_bench_calls(struct ax_bench_call *call, int64_t times);
 EXPORTED intptr_t ax_bench_logistic(const struct ax_bench_linear *model, const double *row,
                                     double *out);
+EXPORTED intptr_t ax_bench_scorecard(const struct ax_bench_scorecard *model, const double *row,
+                                     double *out);
 
 /* Nanoseconds of the processor that so many calls take: what others did on it does not count. */
 int64_t
@@ -56,6 +65,21 @@ ax_bench_logistic(const struct ax_bench_linear *model, const double *row, double
     double sum = model->bias;
     for (int64_t i = 0; i < model->count; i++)
         sum += model->weights[i] * row[i];
+    *out = 1 / (1 + exp(-sum));
+    return 0;
+}
+
+/* The same of a scorecard: the first bin whose upper end is not below the value. */
+intptr_t
+ax_bench_scorecard(const struct ax_bench_scorecard *model, const double *row, double *out)
+{
+    double sum = model->bias;
+    for (int64_t i = 0; i < model->count; i++) {
+        int64_t bin = 0;
+        while (bin + 1 < model->bins && row[i] > model->edges[i * (model->bins - 1) + bin])
+            bin++;
+        sum += model->values[i * model->bins + bin];
+    }
     *out = 1 / (1 + exp(-sum));
     return 0;
 }

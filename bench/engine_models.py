@@ -5,7 +5,8 @@ usage: engine_models.py FOLDER MODEL...
 
 MODEL is a shape: g31x100 (100 trees of 31 leaves), d6x100 (of depth 6), g64x500 or g255x1000. Each is there as LightGBM text
 (.lgb.txt), XGBoost UBJSON (.xgb.ubj), CatBoost's oblivious trees (.cbm, and as JSON for Axiom), and LightGBM's trees again as
-ONNX (.onnx). linear.json and linear.onnx are a logistic regression. What a missing library would have made is left out.
+ONNX (.onnx). linear.json and linear.onnx are a logistic regression, scorecard.json one over eight bins a column, pipeline.onnx a scaler before one, mlp.onnx a scaler before a
+network of 23-64-32-1 as scikit-learn's converter writes it. What a missing library would have made is left out.
 """
 import csv
 import json
@@ -123,7 +124,10 @@ class Folder:
         if not path.exists():
             terms = [dict(name=f"c{number}", type="numeric", coefficient=weight, mean=0, missing={"value": 0}) for number, weight in enumerate(weights)]
             path.write_text(json.dumps(dict(format="axiom.linear", version=1, link="logistic", intercept=bias, terms=terms)))
+        self.make("scorecard.json", lambda path: scorecard(self.rows, weights, path))
         self.make("linear.onnx", lambda path: linear_to_onnx(weights, bias, path))
+        self.make("pipeline.onnx", lambda path: pipeline_to_onnx(weights, bias, self.rows, path))
+        self.make("mlp.onnx", lambda path: mlp_to_onnx(self.rows, path))
 
 
 def regression(rows, answers):
@@ -143,12 +147,13 @@ def rounded_down(threshold):
     return float(narrow if float(narrow) <= threshold else numpy.nextafter(narrow, numpy.float32(-numpy.inf)))
 
 
-def save_onnx(node, columns, path):
+def save_onnx(nodes, columns, path, constants=None):
     import onnx
-    from onnx import TensorProto, helper
-    graph = helper.make_graph([node], "model", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", columns])],
+    from onnx import TensorProto, helper, numpy_helper
+    tensors = [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()]
+    graph = helper.make_graph(nodes, "model", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", columns])],
                               [helper.make_tensor_value_info("label", TensorProto.INT64, ["rows"]),
-                               helper.make_tensor_value_info("p", TensorProto.FLOAT, ["rows", 2])])
+                               helper.make_tensor_value_info("p", TensorProto.FLOAT, ["rows", 2])], tensors)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8), str(path))
 
 
@@ -173,17 +178,66 @@ def trees_to_onnx(source, path):
     for tree, one in enumerate(model["tree_info"]):
         add(tree, one["tree_structure"], len(nodes))
     trees, numbers, features, modes, values, yes, no = (list(column) for column in zip(*nodes))
-    save_onnx(helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", classlabels_int64s=[0, 1], post_transform="LOGISTIC",
+    save_onnx([helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", classlabels_int64s=[0, 1], post_transform="LOGISTIC",
                                nodes_treeids=trees, nodes_nodeids=numbers, nodes_featureids=features, nodes_modes=modes, nodes_values=values,
                                nodes_truenodeids=yes, nodes_falsenodeids=no, nodes_missing_value_tracks_true=[0] * len(nodes),
                                class_treeids=[leaf[0] for leaf in leaves], class_nodeids=[leaf[1] for leaf in leaves], class_ids=[1] * len(leaves),
-                               class_weights=[leaf[2] for leaf in leaves]), model["max_feature_idx"] + 1, path)
+                               class_weights=[leaf[2] for leaf in leaves])], model["max_feature_idx"] + 1, path)
+
+
+def logistic_node(weights, bias, source):
+    from onnx import helper
+    return helper.make_node("LinearClassifier", [source], ["label", "p"], domain="ai.onnx.ml", coefficients=[-one for one in weights] + list(weights),
+                            intercepts=[-bias, bias], classlabels_ints=[0, 1], multi_class=0, post_transform="LOGISTIC")
+
+
+def scaler_node(rows, target):
+    from onnx import helper
+    mean, scale = numpy.nanmean(rows, axis=0), numpy.nanstd(rows, axis=0)
+    scale[scale == 0] = 1
+    return helper.make_node("Scaler", ["x"], [target], domain="ai.onnx.ml", offset=mean.tolist(), scale=(1 / scale).tolist()), mean, scale
 
 
 def linear_to_onnx(weights, bias, path):
+    save_onnx([logistic_node(weights, bias, "x")], len(weights), path)
+
+
+def pipeline_to_onnx(weights, bias, rows, path):
+    scaler, mean, scale = scaler_node(rows, "scaled")
+    bias += float((numpy.array(weights) * mean).sum())
+    save_onnx([scaler, logistic_node((numpy.array(weights) * scale).tolist(), bias, "scaled")], len(weights), path)
+
+
+def scorecard(rows, weights, path):
+    """Bins of about equally many rows; what they are worth is made up."""
+    characteristics = []
+    for number, weight in enumerate(weights):
+        edges = numpy.unique(numpy.nanquantile(rows[:, number], numpy.arange(1, 8) / 8))
+        edges = numpy.concatenate([edges, edges[-1] + numpy.arange(1, 8 - len(edges))])
+        bins = [dict(to=float(edge), woe=(place - 3.5) / 7) for place, edge in enumerate(edges)] + [dict(woe=0.5)]
+        characteristics.append(dict(name=f"c{number}", type="numeric", coefficient=-1.0 if weight > 0 else 1.0, mean=0, bins=bins, missing={"woe": 0}))
+    path.write_text(json.dumps(dict(format="axiom.scorecard", version=1, intercept=-1.25, characteristics=characteristics)))
+
+
+def mlp_to_onnx(rows, path):
+    """Weights are drawn, not trained: what they are changes no time."""
     from onnx import helper
-    save_onnx(helper.make_node("LinearClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", coefficients=[-one for one in weights] + list(weights),
-                               intercepts=[-bias, bias], classlabels_ints=[0, 1], multi_class=0, post_transform="LOGISTIC"), len(weights), path)
+    dice, widths = numpy.random.default_rng(SEED), (rows.shape[1], 64, 32, 1)
+    nodes, constants, last = [scaler_node(rows, "scaled")[0]], {}, "scaled"
+
+    def node(op, inputs, output, **attributes):
+        nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        return output
+    for layer, (wide, narrow) in enumerate(zip(widths, widths[1:])):
+        constants[f"w{layer}"] = dice.normal(0, (2 / wide) ** 0.5, (wide, narrow)).astype("f4")
+        constants[f"b{layer}"] = dice.normal(0, 0.1, (1, narrow)).astype("f4")
+        last = node("Add", [node("MatMul", [last, f"w{layer}"], f"m{layer}"), f"b{layer}"], f"a{layer}")
+        last = node("Sigmoid" if narrow == 1 else "Relu", [last], f"h{layer}")
+    constants.update(one=numpy.array(1, "f4"), classes=numpy.array([0, 1], "i8"), flat=numpy.array([-1], "i8"))
+    node("Concat", [node("Sub", ["one", last], "other"), last], "p", axis=1)
+    best = node("ArgMax", ["p"], "best", axis=1)
+    node("Reshape", [node("ArrayFeatureExtractor", ["classes", best], "picked", domain="ai.onnx.ml"), "flat"], "label")
+    save_onnx(nodes, rows.shape[1], path, constants)
 
 
 def main():

@@ -178,7 +178,7 @@ class Axiom(Peer):
 
     def typed(self, name):
         """Rows in the type that the model's own library takes."""
-        return self.rows.astype(numpy.float64 if ".lgb." in name or "linear" in name else numpy.float32)
+        return self.rows.astype(numpy.float64 if ".lgb." in name or name in ("linear.json", "scorecard.json") else numpy.float32)
 
     def score(self, name, work):
         rows, model = self.typed(name), self.model(name)
@@ -523,6 +523,9 @@ class ByHand(Peer):
         return "C"
 
     def score(self, name, work):
+        return self.scorecard(name, work) if name == "scorecard.json" else self.linear(name, work)
+
+    def linear(self, name, work):
         class Linear(ctypes.Structure):
             _fields_ = [("weights", POINTER), ("count", ctypes.c_int64), ("bias", ctypes.c_double)]
         terms = json.loads(self.path(name).read_text())
@@ -531,6 +534,22 @@ class ByHand(Peer):
         answers = (1 / (1 + numpy.exp(-(self.rows[:CHECKED] @ weights + terms["intercept"])))).tolist()
         run = in_c(LOOP.ax_bench_logistic, [linear, ..., out], pieces(self.rows, work))
         run.weights = weights
+        return run, answers
+
+    def scorecard(self, name, work):
+        class Scorecard(ctypes.Structure):
+            _fields_ = [("edges", POINTER), ("values", POINTER), ("count", ctypes.c_int64), ("bins", ctypes.c_int64), ("bias", ctypes.c_double)]
+        card = json.loads(self.path(name).read_text())
+        columns = card["characteristics"]
+        edges = numpy.array([[one["to"] for one in column["bins"][:-1]] for column in columns])
+        values = numpy.array([[column["coefficient"] * one["woe"] for one in column["bins"]] for column in columns])
+        model, out = Scorecard(edges.ctypes.data, values.ctypes.data, len(columns), values.shape[1], card["intercept"]), numpy.zeros(1)
+        answers = []
+        for row in self.rows[:CHECKED]:
+            LOOP.ax_bench_scorecard(ctypes.byref(model), POINTER(numpy.ascontiguousarray(row).ctypes.data), POINTER(out.ctypes.data))
+            answers.append(float(out[0]))
+        run = in_c(LOOP.ax_bench_scorecard, [model, ..., out], pieces(self.rows, work))
+        run.kept_tables = edges, values
         return run, answers
 
 

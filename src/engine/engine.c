@@ -397,7 +397,8 @@ ax_engine_score(const struct ax_engine *engine, struct ax_ctx *ctx,
     AX_ASSERT(!(outputs & AX_ENGINE_POINTS) || answer->points);
     AX_ASSERT(!(outputs & AX_ENGINE_INTERACTIONS) || answer->interactions);
     AX_ASSERT(!call->background || call->background->engine == engine);
-    AX_TRY(check_outputs(engine, ctx, call));
+    if (call->background || outputs & ~engine->signature.outputs)
+        AX_TRY(check_outputs(engine, ctx, call));
     return engine->ops->score(engine, ctx, call, scratch, answer);
 }
 

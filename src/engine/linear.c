@@ -452,7 +452,7 @@ ax_linear_read(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_json 
     ax_status status = read_model(&reading, root);
     if (status != AX_OK)
         return ax_explain(ctx, status, "Axiom model");
-    ax_linear_engine_finish(reading.engine, reading.features, reading.points == 1);
+    AX_TRY(ax_linear_engine_finish(reading.engine, ctx, reading.features, reading.points == 1));
     *out_engine = &reading.engine->engine;
     return AX_OK;
 }

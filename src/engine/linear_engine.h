@@ -4,6 +4,11 @@
  * A term looks a feature's value up (a bin, a category, or the value itself) and multiplies it by
  * its coefficient; products are rounded, then added in the order of the terms, all in float64. So
  * contributions are exact: coefficient times the distance to a mean.
+ *
+ * Where every term is the value itself, a dense row is summed without a look at its values: one
+ * that is missing or infinite leaves no finite sum, and such a row is scored again term by term.
+ * Four rows of a batch are summed side by side, each in its own order, so that the additions of
+ * one need not wait for each other.
  */
 #pragma once
 
@@ -38,6 +43,7 @@ struct ax_linear_engine {
     struct ax_engine engine;
     const struct ax_linear_term *terms;
     size_t term_count;
+    const double *weights; /* coefficients side by side; NULL: some term looks its value up */
     double intercept;
     double points_base;
     enum ax_linear_link link;
@@ -45,7 +51,7 @@ struct ax_linear_engine {
 
 /*
  * Completes an engine whose terms are read and whose signature has format, version, kind,
- * objective and names: ops, rules, counts. points: whether the file has them.
+ * objective and names: ops, rules, counts. points: whether the file has them. Fails: LIMIT.
  */
-void ax_linear_engine_finish(struct ax_linear_engine *engine, struct ax_engine_feature *features,
-                             bool points);
+ax_status ax_linear_engine_finish(struct ax_linear_engine *engine, struct ax_ctx *ctx,
+                                  struct ax_engine_feature *features, bool points);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/writer.h"
 #include "harness.h"
 #include "model_case.h"
 
@@ -133,4 +134,87 @@ check_linear(struct ax_ctx *ctx)
 TEST(linear_engine_weighs_values_and_categories)
 {
     ax_test_with_ctx(check_linear);
+}
+
+enum { PLAIN_ROWS = 11, PLAIN_TERMS = 5 };
+
+/* A model of plain values: its first feature is refused when missing, the others are 0.5 then. */
+static ax_str
+plain_model(struct ax_ctx *ctx)
+{
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 16);
+    ax_str bytes = {};
+    ax_writer_text(&out, "{\"format\":\"axiom.linear\",\"version\":1,\"link\":\"logistic\","
+                         "\"intercept\":-0.1,\"terms\":[");
+    for (int i = 0; i < PLAIN_TERMS; i++)
+        ax_writer_print(&out,
+                        "%s{\"name\":\"x%d\",\"type\":\"numeric\",\"coefficient\":%.17g,"
+                        "\"mean\":0,\"missing\":%s}",
+                        i ? "," : "", i, 0.3 / (i + 1) - 0.1, i ? "{\"value\":0.5}" : "\"refuse\"");
+    ax_writer_text(&out, "]}");
+    CHECK_EQ(ax_writer_take(&out, ctx->arena, &bytes), AX_OK);
+    return bytes;
+}
+
+/* Summed side by side, one by one, or term by term: the same bits, whatever the row holds. */
+static void
+check_plain(struct ax_ctx *ctx)
+{
+    double rows[PLAIN_ROWS][PLAIN_TERMS + 2];
+    ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
+    CHECK_EQ(ax_engine_open(ctx, plain_model(ctx), NULL, &engine), AX_OK);
+    for (size_t i = 0; i < PLAIN_ROWS; i++)
+        for (size_t j = 0; j < PLAIN_TERMS + 2; j++)
+            rows[i][j] = (double)(i * 31 + j * 17 % 13) / 7 - 3;
+    rows[2][3] = (double)NAN;
+    rows[9][1] = rows[9][4] = (double)NAN;
+    rows[5][2] = 1e308; /* its product is finite; added twice it would not be */
+    struct ax_engine_call call = {.rows = {.at = rows,
+                                           .count = PLAIN_ROWS,
+                                           .row_stride_bytes = sizeof rows[0],
+                                           .type = AX_ENGINE_F64},
+                                  .outputs = AX_ENGINE_MARGIN | AX_ENGINE_RESPONSE};
+    struct ax_engine_answer all = model_case_score(ctx, engine, &call, NULL);
+    call.outputs |= AX_ENGINE_CONTRIBUTIONS; /* term by term */
+    struct ax_engine_answer terms = model_case_score(ctx, engine, &call, NULL);
+    for (size_t i = 0; i < PLAIN_ROWS; i++) {
+        double margin = -0.1;
+        for (size_t j = 0; j < PLAIN_TERMS; j++)
+            margin += (0.3 / (double)(j + 1) - 0.1) * (isnan(rows[i][j]) ? 0.5 : rows[i][j]);
+        struct ax_engine_call one = {.rows = {.at = rows[i], .count = 1, .type = AX_ENGINE_F64},
+                                     .outputs = AX_ENGINE_MARGIN | AX_ENGINE_RESPONSE};
+        struct ax_engine_answer alone = model_case_score(ctx, engine, &one, NULL);
+        CHECK(all.margin[i] == margin && terms.margin[i] == margin && alone.margin[0] == margin);
+        CHECK(all.response[i] == alone.response[0] && terms.response[i] == alone.response[0]);
+    }
+}
+
+TEST(linear_engine_sums_plain_values_alike_in_every_call)
+{
+    ax_test_with_ctx(check_plain);
+}
+
+static void
+check_plain_refusal(struct ax_ctx *ctx)
+{
+    double rows[PLAIN_ROWS][PLAIN_TERMS] = {};
+    ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
+    CHECK_EQ(ax_engine_open(ctx, plain_model(ctx), NULL, &engine), AX_OK);
+    struct ax_engine_call call = {.rows = {.at = rows, .count = PLAIN_ROWS, .type = AX_ENGINE_F64},
+                                  .outputs = AX_ENGINE_MARGIN};
+    ax_status status;
+    rows[6][0] = (double)NAN;
+    model_case_score(ctx, engine, &call, &status);
+    CHECK_EQ(status, AX_INVALID);
+    CHECK_STR(ax_str_of(ctx->error), "row 6: `x0` is missing, which the model refuses");
+    rows[6][0] = 0;
+    rows[10][4] = -(double)INFINITY;
+    model_case_score(ctx, engine, &call, &status);
+    CHECK_EQ(status, AX_INVALID);
+    CHECK_STR(ax_str_of(ctx->error), "row 10: `x4` is -inf; expected a finite number");
+}
+
+TEST(linear_engine_refuses_what_plain_sums_do_not_see)
+{
+    ax_test_with_ctx(check_plain_refusal);
 }

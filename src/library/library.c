@@ -25,6 +25,8 @@ struct axiom_scorer {
     unsigned outputs;
     struct ax_engine_background *background; /* NULL without references */
     struct ax_arena *arena;                  /* of a call's words; empty between calls */
+    struct ax_ctx ctx;                       /* of its rows: to clear one for each would cost more
+                                                than a linear model's arithmetic */
     void *scratch;
 };
 
@@ -232,6 +234,7 @@ open_scorer(struct ax_ctx *ctx, const axiom_model *model, unsigned outputs,
     scorer->model = model;
     scorer->outputs = outputs;
     scorer->arena = ax_arena_new(CALL_BYTES_MAX);
+    scorer->ctx = ax_ctx_of(scorer->arena);
     ax_status status = scorer->arena ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for a scorer");
     if (status == AX_OK && references) {
         const struct ax_engine_rows rows = rows_of(references);
@@ -300,14 +303,15 @@ axiom_score(axiom_scorer *scorer, const axiom_rows *rows, const axiom_answer *an
 static axiom_status
 score_row(axiom_scorer *scorer, const void *row, enum ax_engine_type type, double *out_response)
 {
-    struct ax_ctx ctx = ax_ctx_of(scorer->arena);
     const struct ax_engine_call call = {.rows = {.at = row, .count = 1, .type = type},
                                         .outputs = AX_ENGINE_RESPONSE};
     const struct ax_engine_answer answer = {.response = out_response};
     ax_status status =
-        ax_engine_score(scorer->model->engine, &ctx, &call, scorer->scratch, &answer);
-    if (status != AX_OK)
-        ax_arena_reset(scorer->arena);
+        ax_engine_score(scorer->model->engine, &scorer->ctx, &call, scorer->scratch, &answer);
+    if (status == AX_OK)
+        return AXIOM_OK;
+    scorer->ctx.error[0] = '\0';
+    ax_arena_reset(scorer->arena);
     return status_of(status);
 }
 
