@@ -4,13 +4,15 @@
 #include "base/number.h"
 #include "codec/text.h"
 #include "mlops/experiment_search.h"
+#include "mlops/run_cache.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 
-enum { NAME_CHARS_MAX = 500, LOCATION_CHARS_MAX = 2048, ID_BYTES = 16 };
+enum { NAME_CHARS_MAX = 500, LOCATION_CHARS_MAX = 2048, ID_BYTES = 16, SHOWN_BYTES_MAX = 32 << 20 };
 
 struct ax_experiments {
     struct ax_experiments_config config;
+    struct ax_run_cache *shown;
 };
 
 static ax_status
@@ -52,6 +54,9 @@ ax_experiments_open(struct ax_ctx *ctx, const struct ax_experiments_config *conf
     if (!experiments)
         return no_memory(ctx);
     experiments->config = *config;
+    experiments->shown = ax_run_cache_new(SHOWN_BYTES_MAX);
+    if (!experiments->shown)
+        return no_memory(ctx);
     AX_TRY(make_default(experiments, ctx));
     *out_experiments = ax_take(experiments);
     return AX_OK;
@@ -60,6 +65,8 @@ ax_experiments_open(struct ax_ctx *ctx, const struct ax_experiments_config *conf
 void
 ax_experiments_close(struct ax_experiments *experiments)
 {
+    if (experiments)
+        ax_run_cache_free(experiments->shown);
     ax_free(experiments);
 }
 
@@ -67,6 +74,12 @@ struct ax_store *
 ax_experiments_store(const struct ax_experiments *experiments)
 {
     return experiments->config.store;
+}
+
+struct ax_run_cache *
+ax_experiments_shown(const struct ax_experiments *experiments)
+{
+    return experiments->shown;
 }
 
 /* ---- texts ---- */
@@ -403,8 +416,8 @@ move(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, bool act
         AX_STORE_PARAMS(ax_store_text(id), stage, ax_store_i64(now_ns)), NULL));
     AX_TRY(ax_store_run(
         tx, ctx,
-        AX_STR("update runs set lifecycle_stage = $2, deleted_ns = $3 where "
-               "experiment_id = $1 and lifecycle_stage <> $2"),
+        AX_STR("update runs set lifecycle_stage = $2, deleted_ns = $3, revision = revision + 1 "
+               "where experiment_id = $1 and lifecycle_stage <> $2"),
         AX_STORE_PARAMS(ax_store_text(id), stage, active ? ax_store_null() : ax_store_i64(now_ns)),
         NULL));
     return ax_store_commit(ax_take(tx), ctx);

@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 struct ax_experiments;
+struct ax_run_cache;
 
 struct ax_experiments_config { /* all kept */
     struct ax_store *store;
@@ -39,6 +40,9 @@ void ax_experiments_close(struct ax_experiments *experiments);
 AX_DEFINE_AUTO(struct ax_experiments, ax_experiments_close);
 
 struct ax_store *ax_experiments_store(const struct ax_experiments *experiments);
+
+/* Runs as they were last shown. */
+struct ax_run_cache *ax_experiments_shown(const struct ax_experiments *experiments);
 
 /* ---- keys and values: tags and params ---- */
 

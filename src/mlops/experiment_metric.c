@@ -11,8 +11,9 @@
 enum {
     POINTS_AT_ONCE = 40, /* rows of one insert */
     POINT_COLUMNS = 5,
-    SERIES_ONE_BY_ONE = 16,  /* more keys than this: all series of the run are read at once */
-    INTERVAL_RUN_MAX = 2500, /* points of one run in a sampled history */
+    SERIES_ONE_BY_ONE = 16,     /* more keys than this: all series of the run are read at once */
+    SERIES_MAX = (1 << 20) - 1, /* of a run: the low bits of a series's id */
+    INTERVAL_RUN_MAX = 2500,    /* points of one run in a sampled history */
 };
 
 static ax_status
@@ -86,13 +87,19 @@ struct series {
     struct ax_metric summary;
 };
 
+/* Rows of one statement that is run for each. */
+struct batch {
+    AX_ARRAY(ax_store_params)
+};
+
 /* Points on their way into the table, some at a time. */
 struct putting {
     struct ax_store_tx *tx;
     struct ax_ctx *ctx;
-    ax_str run_id;
-    struct ax_map *known; /* key -> struct series, when they were read at once */
-    ax_str statement;     /* an insert of POINTS_AT_ONCE rows */
+    struct ax_metric_run run;
+    struct ax_map *known;       /* key -> struct series, when they were read at once */
+    struct batch made, changed; /* series */
+    ax_str statement;           /* an insert of POINTS_AT_ONCE rows */
     ax_store_value values[POINTS_AT_ONCE * POINT_COLUMNS];
     size_t count; /* of points in values */
 };
@@ -156,8 +163,10 @@ read_all_series(struct putting *putting)
     struct ax_ctx *ctx = putting->ctx;
     struct ax_store_rows *rows;
     putting->known = ax_map_new(ctx->arena);
-    AX_TRY(ax_store_query(putting->tx, ctx, AX_STR(SERIES_COLUMNS "where run_id = $1"),
-                          AX_STORE_PARAMS(ax_store_text(putting->run_id)), &rows));
+    if (putting->known && putting->run.series_count == 0)
+        return AX_OK;
+    AX_TRY(ax_store_query(putting->tx, ctx, AX_STR(SERIES_COLUMNS "where run_key = $1"),
+                          AX_STORE_PARAMS(ax_store_i64(putting->run.key)), &rows));
     bool room = putting->known != NULL;
     while (room && ax_store_next(rows)) {
         struct series *series = AX_NEW(ctx->arena, struct series);
@@ -181,37 +190,60 @@ find_series(struct putting *putting, ax_str key, struct series *out)
         return AX_OK;
     }
     AX_TRY(ax_store_query(
-        putting->tx, putting->ctx, AX_STR(SERIES_COLUMNS "where run_id = $1 and key = $2"),
-        AX_STORE_PARAMS(ax_store_text(putting->run_id), ax_store_text(key)), &rows));
+        putting->tx, putting->ctx, AX_STR(SERIES_COLUMNS "where run_key = $1 and key = $2"),
+        AX_STORE_PARAMS(ax_store_i64(putting->run.key), ax_store_text(key)), &rows));
     if (ax_store_next(rows))
         *out = read_series(rows);
     return ax_store_finish(rows);
 }
 
+enum { SERIES_VALUES = 7 };
+
 /* The series with this summary: made, or changed when it is there. */
 static ax_status
 put_series(struct putting *putting, ax_str key, const struct ax_metric *summary, int64_t *id)
 {
-    const ax_store_value step = ax_store_i64(summary->step),
-                         time = ax_store_i64(summary->timestamp_ms),
-                         value = ax_store_f64(kept_value(summary->value)),
-                         is_nan = ax_store_i64(isnan(summary->value));
-    if (*id)
-        return ax_store_run(putting->tx, putting->ctx,
-                            AX_STR("update metric_series set step = $2, timestamp_ms = $3, "
-                                   "value = $4, is_nan = $5 where id = $1"),
-                            AX_STORE_PARAMS(ax_store_i64(*id), step, time, value, is_nan), NULL);
-    bool sqlite = ax_store_dialect(ax_store_of(putting->tx)) == AX_STORE_SQLITE;
-    return ax_store_get_i64(
-        putting->tx, putting->ctx,
-        sqlite ? AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, "
-                        "is_nan, id) values ($1, $2, $3, $4, $5, $6, (select coalesce(max(id), 0) "
-                        "+ 1 from metric_series)) returning id")
-               : AX_STR("insert into metric_series (run_id, key, step, timestamp_ms, value, "
-                        "is_nan) values ($1, $2, $3, $4, $5, $6) returning id"),
-        AX_STORE_PARAMS(ax_store_text(putting->run_id), ax_store_text(key), step, time, value,
-                        is_nan),
-        id);
+    struct ax_ctx *ctx = putting->ctx;
+    bool made = *id == 0;
+    ax_store_value *values = AX_NEW_ARRAY(ctx->arena, ax_store_value, SERIES_VALUES);
+    ax_store_params *row = AX_ARRAY_PUSH(ctx->arena, made ? &putting->made : &putting->changed);
+    if (!values || !row)
+        return no_memory(ctx);
+    if (made && putting->run.series_count == SERIES_MAX)
+        return ax_fail(ctx, AX_INVALID, "A run can have at most %d metrics", SERIES_MAX);
+    if (made)
+        *id = putting->run.key * (SERIES_MAX + 1) + ++putting->run.series_count;
+    values[0] = ax_store_i64(putting->run.key);
+    values[1] = ax_store_text(key);
+    values[2] = ax_store_i64(summary->step);
+    values[3] = ax_store_i64(summary->timestamp_ms);
+    values[4] = ax_store_f64(kept_value(summary->value));
+    values[5] = ax_store_i64(isnan(summary->value));
+    values[6] = ax_store_i64(*id);
+    *row = (ax_store_params){values, made ? SERIES_VALUES : SERIES_VALUES - 1};
+    return AX_OK;
+}
+
+static ax_status
+write_series(struct putting *putting)
+{
+    struct ax_store_tx *tx = putting->tx;
+    struct ax_ctx *ctx = putting->ctx;
+    if (putting->made.count > 0)
+        AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set series_count = $2 where key = $1"),
+                            AX_STORE_PARAMS(ax_store_i64(putting->run.key),
+                                            ax_store_i64(putting->run.series_count)),
+                            NULL));
+    AX_TRY(ax_store_run_each(
+        tx, ctx,
+        AX_STR("insert into metric_series (run_key, key, step, timestamp_ms, value, is_nan, id) "
+               "values ($1, $2, $3, $4, $5, $6, $7)"),
+        putting->made.items, putting->made.count, NULL));
+    return ax_store_run_each(
+        tx, ctx,
+        AX_STR("update metric_series set step = $3, timestamp_ms = $4, value = $5, is_nan = $6 "
+               "where run_key = $1 and key = $2"),
+        putting->changed.items, putting->changed.count, NULL);
 }
 
 /* A point among others, by key. */
@@ -259,7 +291,7 @@ put_model_metric(struct putting *putting, const struct ax_metric *metric)
                "dataset_digest) do update set value = excluded.value, is_nan = excluded.is_nan"),
         AX_STORE_PARAMS(ax_store_text(metric->model_id), ax_store_text(metric->key),
                         ax_store_i64(metric->timestamp_ms), ax_store_i64(metric->step),
-                        ax_store_text(putting->run_id), ax_store_text(metric->dataset_name),
+                        ax_store_text(putting->run.id), ax_store_text(metric->dataset_name),
                         ax_store_text(metric->dataset_digest),
                         ax_store_f64(kept_value(metric->value)),
                         ax_store_i64(isnan(metric->value))),
@@ -275,7 +307,7 @@ by_key(const void *a, const void *b)
 }
 
 ax_status
-ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
+ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_metric_run *run,
                const struct ax_metrics_logged *metrics)
 {
     struct putting *putting = AX_NEW(ctx->arena, struct putting);
@@ -283,7 +315,7 @@ ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
     size_t key_count = 0;
     if (!putting || !sorted)
         return no_memory(ctx);
-    *putting = (struct putting){.tx = tx, .ctx = ctx, .run_id = run_id};
+    *putting = (struct putting){.tx = tx, .ctx = ctx, .run = *run};
     for (size_t i = 0; i < metrics->count; i++)
         sorted[i].at = &metrics->items[i];
     qsort(sorted, metrics->count, sizeof *sorted, by_key);
@@ -298,6 +330,7 @@ ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
         AX_TRY(put_group(putting, sorted + i, end - i));
     }
     AX_TRY(flush(putting));
+    AX_TRY(write_series(putting));
     for (size_t i = 0; i < metrics->count; i++)
         if (metrics->items[i].model_id.len > 0)
             AX_TRY(put_model_metric(putting, &metrics->items[i]));
@@ -307,8 +340,8 @@ ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
 /* ---- reading ---- */
 
 #define HISTORY                                                                                    \
-    "select p.step, p.timestamp_ms, p.value, p.is_nan from metric_series s join metric_points p "  \
-    "on p.series_id = s.id where s.run_id = $1 and s.key = $2 "
+    "select p.step, p.timestamp_ms, p.value, p.is_nan from runs r join metric_series s on "        \
+    "s.run_key = r.key join metric_points p on p.series_id = s.id where r.id = $1 and s.key = $2 "
 
 /* "metrics":[..], which is not there when it would be empty. */
 struct listing {
@@ -439,8 +472,9 @@ read_steps(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id, ax_str key
     ax_status status = AX_OK;
     size_t before = out[0].count;
     AX_TRY(ax_store_query(tx, ctx,
-                          AX_STR("select distinct p.step from metric_series s join metric_points "
-                                 "p on p.series_id = s.id where s.run_id = $1 and s.key = $2 "
+                          AX_STR("select distinct p.step from runs r join metric_series s on "
+                                 "s.run_key = r.key join metric_points p on p.series_id = s.id "
+                                 "where r.id = $1 and s.key = $2 "
                                  "order by p.step"),
                           AX_STORE_PARAMS(ax_store_text(run_id), ax_store_text(key)), &rows));
     while (status == AX_OK && ax_store_next(rows))

@@ -27,9 +27,16 @@ struct ax_metrics_logged {
 /* Key and time. Fails: INVALID. */
 ax_status ax_metric_check(struct ax_ctx *ctx, const struct ax_metric *metric);
 
-/* Adds checked points to an active run, in the caller's transaction. */
-ax_status ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id,
-                         const struct ax_metrics_logged *metrics);
+/* An active run while it is written to. */
+struct ax_metric_run {
+    ax_str id;
+    int64_t key;
+    int64_t series_count; /* series it has ever had */
+};
+
+/* Adds checked points to the run, in the caller's transaction. */
+ax_status ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx,
+                         const struct ax_metric_run *run, const struct ax_metrics_logged *metrics);
 
 /* "key","value","timestamp","step": members of an object; not a number is "NaN". */
 void ax_metric_show(ax_str key, const struct ax_metric *point, struct ax_json_writer *out);

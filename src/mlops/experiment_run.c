@@ -43,29 +43,34 @@ find(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct ax_run_row *o
 }
 
 static ax_status
-find_active(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id)
+no_active_run(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id)
 {
-    struct ax_store_rows *rows;
-    AX_TRY(ax_store_query(tx, ctx, AX_STR("select lifecycle_stage from runs where id = $1"),
-                          AX_STORE_PARAMS(ax_store_text(id)), &rows));
-    bool found = ax_store_next(rows);
-    ax_str stage = found ? ax_store_read_text(rows, 0) : AX_STR("");
-    AX_TRY(ax_store_finish(rows));
-    if (!found)
-        return no_run(ctx, id);
-    if (!ax_str_eq(stage, AX_STR("active")))
-        return ax_fail(ctx, AX_INVALID,
-                       "The run %.*s must be in the 'active' state. Current state is %.*s.",
-                       AX_FMT(id), AX_FMT(stage));
-    return AX_OK;
+    struct ax_run_row run = {};
+    AX_TRY(find(tx, ctx, id, &run));
+    return ax_fail(ctx, AX_INVALID,
+                   "The run %.*s must be in the 'active' state. Current state is %.*s.", AX_FMT(id),
+                   AX_FMT(run.stage));
 }
 
-/* A write transaction in which the run is known to be active. */
+/* A write transaction on an active run, which gets a new revision with it. */
 static ax_status
-begin(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, struct ax_store_tx **tx)
+begin(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, struct ax_store_tx **tx,
+      struct ax_metric_run *out_run)
 {
+    struct ax_store_rows *rows;
     AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_WRITE, tx));
-    return find_active(*tx, ctx, id);
+    AX_TRY(ax_store_query(*tx, ctx,
+                          AX_STR("update runs set revision = revision + 1 where id = $1 and "
+                                 "lifecycle_stage = 'active' returning key, series_count"),
+                          AX_STORE_PARAMS(ax_store_text(id)), &rows));
+    bool found = ax_store_next(rows);
+    *out_run = (struct ax_metric_run){.id = id};
+    if (found) {
+        out_run->key = ax_store_read_i64(rows, 0);
+        out_run->series_count = ax_store_read_i64(rows, 1);
+    }
+    AX_TRY(ax_store_finish(rows));
+    return found ? AX_OK : no_active_run(*tx, ctx, id);
 }
 
 ax_status
@@ -90,7 +95,7 @@ struct pairs_put {
 };
 
 static ax_status
-put_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+put_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, int64_t run,
           const struct ax_experiment_pairs *pairs, struct pairs_put *put)
 {
     ax_store_params *rows = AX_NEW_ARRAY(ctx->arena, ax_store_params, pairs->count + 1);
@@ -99,7 +104,7 @@ put_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
         return no_memory(ctx);
     for (size_t i = 0; i < pairs->count; i++) {
         ax_store_value *at = &values[3 * i];
-        at[0] = ax_store_text(id);
+        at[0] = ax_store_i64(run);
         at[1] = ax_store_text(pairs->items[i].key);
         at[2] = ax_store_text(ax_experiment_cut(pairs->items[i].value, put->chars_max));
         rows[i] = (ax_store_params){at, 3};
@@ -108,37 +113,38 @@ put_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
 }
 
 static ax_status
-put_tags(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+put_tags(struct ax_store_tx *tx, struct ax_ctx *ctx, int64_t run,
          const struct ax_experiment_pairs *tags)
 {
     struct pairs_put put = {
-        .sql = AX_STR("insert into run_tags (run_id, key, value) values ($1, $2, $3) "
-                      "on conflict (run_id, key) do update set value = excluded.value"),
+        .sql = AX_STR("insert into run_tags (run_key, key, value) values ($1, $2, $3) "
+                      "on conflict (run_key, key) do update set value = excluded.value"),
         .chars_max = AX_RUN_TAG_CHARS_MAX};
     for (size_t i = 0; i < tags->count; i++) {
         ax_str value = ax_experiment_cut(tags->items[i].value, AX_RUN_TAG_CHARS_MAX);
         AX_TRY(ax_experiment_check_key(ctx, tags->items[i].key, "key"));
         if (ax_str_eq(tags->items[i].key, AX_STR(RUN_NAME)))
-            AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set name = $2 where id = $1"),
-                                AX_STORE_PARAMS(ax_store_text(id), ax_store_text(value)), NULL));
+            AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set name = $2 where key = $1"),
+                                AX_STORE_PARAMS(ax_store_i64(run), ax_store_text(value)), NULL));
     }
-    return put_pairs(tx, ctx, id, tags, &put);
+    return put_pairs(tx, ctx, run, tags, &put);
 }
 
 static ax_status
-put_tag(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct ax_experiment_pair tag)
+put_tag(struct ax_store_tx *tx, struct ax_ctx *ctx, int64_t run, struct ax_experiment_pair tag)
 {
-    return put_tags(tx, ctx, id, &(struct ax_experiment_pairs){.items = &tag, .count = 1});
+    return put_tags(tx, ctx, run, &(struct ax_experiment_pairs){.items = &tag, .count = 1});
 }
 
 ax_status
 ax_run_delete_tag(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, ax_str key)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct ax_metric_run run;
     int64_t changed;
-    AX_TRY(begin(experiments, ctx, id, &tx));
-    AX_TRY(ax_store_run(tx, ctx, AX_STR("delete from run_tags where run_id = $1 and key = $2"),
-                        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(key)), &changed));
+    AX_TRY(begin(experiments, ctx, id, &tx, &run));
+    AX_TRY(ax_store_run(tx, ctx, AX_STR("delete from run_tags where run_key = $1 and key = $2"),
+                        AX_STORE_PARAMS(ax_store_i64(run.key), ax_store_text(key)), &changed));
     if (changed == 0)
         return ax_fail(ctx, AX_NOT_FOUND, "No tag with name: %.*s in run with id %.*s",
                        AX_FMT(ax_experiment_cut(key, 250)), AX_FMT(id));
@@ -147,12 +153,12 @@ ax_run_delete_tag(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str
 
 /* What a parameter holds that was logged before. */
 static ax_status
-read_param(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, ax_str key, ax_str *out_value)
+read_param(struct ax_store_tx *tx, struct ax_ctx *ctx, int64_t run, ax_str key, ax_str *out_value)
 {
     struct ax_store_rows *rows;
     AX_TRY(ax_store_query(tx, ctx,
-                          AX_STR("select value from run_params where run_id = $1 and key = $2"),
-                          AX_STORE_PARAMS(ax_store_text(id), ax_store_text(key)), &rows));
+                          AX_STR("select value from run_params where run_key = $1 and key = $2"),
+                          AX_STORE_PARAMS(ax_store_i64(run), ax_store_text(key)), &rows));
     *out_value = ax_store_next(rows) ? ax_store_read_text(rows, 0) : AX_STR("");
     return ax_store_finish(rows);
 }
@@ -176,24 +182,24 @@ changed_param(struct ax_ctx *ctx, ax_str id, const struct ax_experiment_pair *pa
 }
 
 static ax_status
-put_params(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+put_params(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_metric_run *run,
            const struct ax_experiment_pairs *params, bool alone)
 {
     struct pairs_put put = {
-        .sql = AX_STR("insert into run_params (run_id, key, value) values ($1, $2, $3) "
-                      "on conflict (run_id, key) do nothing"),
+        .sql = AX_STR("insert into run_params (run_key, key, value) values ($1, $2, $3) "
+                      "on conflict (run_key, key) do nothing"),
         .chars_max = AX_RUN_PARAM_CHARS_MAX};
     for (size_t i = 0; i < params->count; i++)
         AX_TRY(ax_experiment_check_key(ctx, params->items[i].key, "Param key"));
-    AX_TRY(put_pairs(tx, ctx, id, params, &put));
+    AX_TRY(put_pairs(tx, ctx, run->key, params, &put));
     if (put.changed == (int64_t)params->count)
         return AX_OK;
     for (size_t i = 0; i < params->count; i++) { /* some were there: with the same value? */
         const struct ax_experiment_pair *param = &params->items[i];
         struct ax_experiment_pair kept = {.key = param->key};
-        AX_TRY(read_param(tx, ctx, id, param->key, &kept.value));
+        AX_TRY(read_param(tx, ctx, run->key, param->key, &kept.value));
         if (!ax_str_eq(kept.value, ax_experiment_cut(param->value, AX_RUN_PARAM_CHARS_MAX)))
-            return changed_param(ctx, id, param, kept, alone);
+            return changed_param(ctx, run->id, param, kept, alone);
     }
     return AX_OK;
 }
@@ -251,12 +257,13 @@ ax_run_log(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     bool alone = batch->params.count == 1 && !batch->metrics.items && !batch->tags.items;
+    struct ax_metric_run run;
     AX_TRY(check_batch(ctx, batch));
-    AX_TRY(begin(experiments, ctx, id, &tx));
-    AX_TRY(put_params(tx, ctx, id, &batch->params, alone));
+    AX_TRY(begin(experiments, ctx, id, &tx, &run));
+    AX_TRY(put_params(tx, ctx, &run, &batch->params, alone));
     if (batch->metrics.count > 0)
-        AX_TRY(ax_metrics_put(tx, ctx, id, &batch->metrics));
-    AX_TRY(put_tags(tx, ctx, id, &batch->tags));
+        AX_TRY(ax_metrics_put(tx, ctx, &run, &batch->metrics));
+    AX_TRY(put_tags(tx, ctx, run.key, &batch->tags));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -306,17 +313,17 @@ insert(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_run_new *made
     struct ax_experiment_place place;
     AX_TRY(ax_experiment_find_active(tx, ctx, run->experiment_id, &place));
     AX_TRY(ax_experiment_artifact_uri(ctx, place.artifact_location, run->id, &run->artifact_uri));
-    AX_TRY(ax_store_run(
+    AX_TRY(ax_store_get_i64(
         tx, ctx,
         AX_STR("insert into runs (id, experiment_id, name, user_id, status, lifecycle_stage, "
                "source_type, source_name, artifact_uri, start_ns) values ($1, $2, $3, $4, "
-               "'RUNNING', 'active', '', '', $5, $6)"),
+               "'RUNNING', 'active', '', '', $5, $6) returning key"),
         AX_STORE_PARAMS(ax_store_text(run->id), ax_store_text(run->experiment_id),
                         ax_store_text(run->name), ax_store_text(run->user_id),
                         ax_store_text(run->artifact_uri), ax_store_i64(run->start_ns)),
-        NULL));
-    AX_TRY(put_tags(tx, ctx, run->id, &made->tags));
-    return put_tag(tx, ctx, run->id, (struct ax_experiment_pair){AX_STR(RUN_NAME), run->name});
+        &run->key));
+    AX_TRY(put_tags(tx, ctx, run->key, &made->tags));
+    return put_tag(tx, ctx, run->key, (struct ax_experiment_pair){AX_STR(RUN_NAME), run->name});
 }
 
 ax_status
@@ -336,7 +343,7 @@ ax_run_create(struct ax_experiments *experiments, struct ax_ctx *ctx, const stru
     AX_TRY(ax_experiment_new_id(ctx, "", &run.id));
     AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(insert(tx, ctx, made, &run));
-    AX_TRY(ax_runs_show(tx, ctx, &run, 1, out));
+    AX_TRY(ax_runs_show(tx, ctx, NULL, &(struct ax_run_keys){&run.key, 1}, out));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -348,7 +355,8 @@ ax_run_update(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_run_row run = {};
-    AX_TRY(begin(experiments, ctx, id, &tx));
+    struct ax_metric_run written;
+    AX_TRY(begin(experiments, ctx, id, &tx, &written));
     AX_TRY(find(tx, ctx, id, &run));
     if (change->status.len > 0)
         run.status = change->status;
@@ -356,11 +364,11 @@ ax_run_update(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
         AX_TRY(ax_experiment_ns(ctx, change->end_ms, &run.end_ns));
     if (change->name.len > 0) {
         run.name = ax_experiment_cut(change->name, AX_RUN_TAG_CHARS_MAX);
-        AX_TRY(put_tag(tx, ctx, id, (struct ax_experiment_pair){AX_STR(RUN_NAME), run.name}));
+        AX_TRY(put_tag(tx, ctx, run.key, (struct ax_experiment_pair){AX_STR(RUN_NAME), run.name}));
     }
     AX_TRY(ax_store_run(
-        tx, ctx, AX_STR("update runs set status = $2, end_ns = $3 where id = $1"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(run.status),
+        tx, ctx, AX_STR("update runs set status = $2, end_ns = $3 where key = $1"),
+        AX_STORE_PARAMS(ax_store_i64(run.key), ax_store_text(run.status),
                         run.end_ns == INT64_MIN ? ax_store_null() : ax_store_i64(run.end_ns)),
         NULL));
     ax_run_show_info(&run, out);
@@ -374,7 +382,10 @@ move(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, bool act
     int64_t changed;
     AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_store_run(
-        tx, ctx, AX_STR("update runs set lifecycle_stage = $2, deleted_ns = $3 where id = $1"),
+        tx, ctx,
+        AX_STR(
+            "update runs set lifecycle_stage = $2, deleted_ns = $3, revision = revision + 1 where "
+            "id = $1"),
         AX_STORE_PARAMS(ax_store_text(id),
                         ax_store_text(active ? AX_STR("active") : AX_STR("deleted")),
                         active ? ax_store_null() : ax_store_i64(ax_clock_real_ns())),
@@ -399,16 +410,17 @@ ax_run_restore(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id
 /* ---- inputs and outputs ---- */
 
 static ax_status
-put_models(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, const char *direction,
+put_models(struct ax_store_tx *tx, struct ax_ctx *ctx, int64_t run, const char *direction,
            const struct ax_run_models *models)
 {
     for (size_t i = 0; i < models->count; i++)
         AX_TRY(ax_store_run(
             tx, ctx,
-            AX_STR("insert into run_models (run_id, direction, model_id, step) values ($1, $2, $3, "
-                   "$4) on conflict (run_id, direction, model_id) do update set step = "
-                   "excluded.step"),
-            AX_STORE_PARAMS(ax_store_text(id), ax_store_text(ax_str_of(direction)),
+            AX_STR(
+                "insert into run_models (run_key, direction, model_id, step) values ($1, $2, $3, "
+                "$4) on conflict (run_key, direction, model_id) do update set step = "
+                "excluded.step"),
+            AX_STORE_PARAMS(ax_store_i64(run), ax_store_text(ax_str_of(direction)),
                             ax_store_text(models->items[i].id),
                             ax_store_i64(models->items[i].step)),
             NULL));
@@ -451,7 +463,7 @@ check_dataset(struct ax_ctx *ctx, const struct ax_run_dataset *dataset)
 }
 
 static ax_status
-put_dataset(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+put_dataset(struct ax_store_tx *tx, struct ax_ctx *ctx, int64_t run,
             const struct ax_run_dataset *dataset)
 {
     ax_writer_auto struct ax_writer tags = ax_writer_of(1 << 20);
@@ -473,10 +485,11 @@ put_dataset(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
         return no_memory(ctx);
     return ax_store_run(
         tx, ctx,
-        AX_STR("insert into run_inputs (run_id, dataset_name, dataset_digest, source_type, source, "
-               "dataset_schema, dataset_profile, context, tags) values ($1, $2, $3, $4, $5, $6, "
-               "$7, $8, $9) on conflict (run_id, dataset_name, dataset_digest) do nothing"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(dataset->name),
+        AX_STR(
+            "insert into run_inputs (run_key, dataset_name, dataset_digest, source_type, source, "
+            "dataset_schema, dataset_profile, context, tags) values ($1, $2, $3, $4, $5, $6, "
+            "$7, $8, $9) on conflict (run_key, dataset_name, dataset_digest) do nothing"),
+        AX_STORE_PARAMS(ax_store_i64(run), ax_store_text(dataset->name),
                         ax_store_text(dataset->digest), ax_store_text(dataset->source_type),
                         ax_store_text(dataset->source), ax_store_text_or_null(dataset->schema),
                         ax_store_text_or_null(dataset->profile), ax_store_text(context),
@@ -489,10 +502,11 @@ ax_run_log_inputs(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str
                   const struct ax_run_inputs *inputs)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    AX_TRY(begin(experiments, ctx, id, &tx));
+    struct ax_metric_run run;
+    AX_TRY(begin(experiments, ctx, id, &tx, &run));
     for (size_t i = 0; i < inputs->dataset_count; i++)
-        AX_TRY(put_dataset(tx, ctx, id, &inputs->datasets[i]));
-    AX_TRY(put_models(tx, ctx, id, "input", &inputs->models));
+        AX_TRY(put_dataset(tx, ctx, run.key, &inputs->datasets[i]));
+    AX_TRY(put_models(tx, ctx, run.key, "input", &inputs->models));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -501,8 +515,9 @@ ax_run_log_outputs(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_st
                    const struct ax_run_models *models)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    AX_TRY(begin(experiments, ctx, id, &tx));
-    AX_TRY(put_models(tx, ctx, id, "output", models));
+    struct ax_metric_run run;
+    AX_TRY(begin(experiments, ctx, id, &tx, &run));
+    AX_TRY(put_models(tx, ctx, run.key, "output", models));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -515,10 +530,11 @@ ax_run_log_model(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str 
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     ax_writer_auto struct ax_writer text = ax_writer_of(HISTORY_BYTES_MAX);
     struct ax_store_rows *rows;
-    AX_TRY(begin(experiments, ctx, id, &tx));
+    struct ax_metric_run run;
+    AX_TRY(begin(experiments, ctx, id, &tx, &run));
     AX_TRY(ax_store_query(
-        tx, ctx, AX_STR("select value from run_tags where run_id = $1 and key = $2"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(AX_STR(MODEL_HISTORY))), &rows));
+        tx, ctx, AX_STR("select value from run_tags where run_key = $1 and key = $2"),
+        AX_STORE_PARAMS(ax_store_i64(run.key), ax_store_text(AX_STR(MODEL_HISTORY))), &rows));
     ax_str before = ax_store_next(rows) ? ax_store_read_text(rows, 0) : AX_STR("");
     AX_TRY(ax_store_finish(rows));
     bool list = ax_str_starts(before, AX_STR("[{")) && ax_str_ends(before, AX_STR("}]"));
@@ -531,9 +547,9 @@ ax_run_log_model(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str 
         return ax_fail(ctx, AX_INVALID, "the history of logged models exceeds %d bytes",
                        HISTORY_BYTES_MAX);
     AX_TRY(ax_store_run(tx, ctx,
-                        AX_STR("insert into run_tags (run_id, key, value) values ($1, $2, $3) "
-                               "on conflict (run_id, key) do update set value = excluded.value"),
-                        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(AX_STR(MODEL_HISTORY)),
+                        AX_STR("insert into run_tags (run_key, key, value) values ($1, $2, $3) "
+                               "on conflict (run_key, key) do update set value = excluded.value"),
+                        AX_STORE_PARAMS(ax_store_i64(run.key), ax_store_text(AX_STR(MODEL_HISTORY)),
                                         ax_store_text(ax_writer_str(&text))),
                         NULL));
     return ax_store_commit(ax_take(tx), ctx);
@@ -549,5 +565,6 @@ ax_run_show(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
     struct ax_run_row run = {};
     AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
     AX_TRY(find(tx, ctx, id, &run));
-    return ax_runs_show(tx, ctx, &run, 1, out);
+    return ax_runs_show(tx, ctx, ax_experiments_shown(experiments),
+                        &(struct ax_run_keys){&run.key, 1}, out);
 }

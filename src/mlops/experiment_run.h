@@ -95,10 +95,12 @@ ax_status ax_runs_datasets(struct ax_experiments *experiments, struct ax_ctx *ct
 /* ---- showing several runs: experiment_run_show.c ---- */
 
 #define AX_RUN_COLUMNS                                                                             \
-    "r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ns, r.end_ns, r.artifact_uri, "   \
-    "r.lifecycle_stage"
+    "r.key, r.revision, r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ns, "          \
+    "r.end_ns, r.artifact_uri, r.lifecycle_stage"
 
-struct ax_run_row { /* texts in ctx->arena */
+struct ax_run_row {   /* texts in ctx->arena */
+    int64_t key;      /* what all that belongs to the run is kept by */
+    int64_t revision; /* raised by every write to the run */
     ax_str id, experiment_id, name, user_id, status, artifact_uri, stage;
     int64_t start_ns, end_ns; /* end_ns: INT64_MIN when it has not ended */
 };
@@ -108,7 +110,15 @@ struct ax_run_row ax_run_read(struct ax_store_rows *rows);
 /* The info of a run as an object. */
 void ax_run_show_info(const struct ax_run_row *run, struct ax_json_writer *out);
 
-/* At most AX_RUNS_AT_ONCE runs as objects, with all that belongs to them. */
+struct ax_run_keys {
+    const int64_t *items;
+    size_t count;
+};
+
+/*
+ * Runs as objects with all that belongs to them, in the order of the keys. One that is gone
+ * meanwhile is none: a reader sees one state.
+ */
 enum { AX_RUNS_AT_ONCE = 64 };
-ax_status ax_runs_show(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_run_row *runs,
-                       size_t count, struct ax_json_writer *out);
+ax_status ax_runs_show(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_run_cache *cache,
+                       const struct ax_run_keys *runs, struct ax_json_writer *out);

@@ -1,9 +1,11 @@
-/* Runs with all that belongs to them, some at a time, and searching for them. */
-#include "base/number.h"
-#include "mlops/experiment_run.h"
-#include "mlops/experiment_search.h"
+/* Runs with all that belongs to them, some at a time. */
+#include <stdlib.h>
 
-enum { ROOM_BYTES_MAX = 512 << 20, DATASETS_MAX = 1000 };
+#include "mlops/experiment_run.h"
+#include "mlops/run_cache.h"
+#include "mlops/search_sql.h"
+
+enum { TEXT_BYTES_MAX = 512 << 20 };
 
 static ax_status
 no_memory(struct ax_ctx *ctx)
@@ -14,15 +16,17 @@ no_memory(struct ax_ctx *ctx)
 struct ax_run_row
 ax_run_read(struct ax_store_rows *rows)
 {
-    return (struct ax_run_row){.id = ax_store_read_text(rows, 0),
-                               .experiment_id = ax_store_read_text(rows, 1),
-                               .name = ax_store_read_text(rows, 2),
-                               .user_id = ax_store_read_text(rows, 3),
-                               .status = ax_store_read_text(rows, 4),
-                               .start_ns = ax_store_read_i64(rows, 5),
-                               .end_ns = ax_store_read_i64_or(rows, 6, INT64_MIN),
-                               .artifact_uri = ax_store_read_text(rows, 7),
-                               .stage = ax_store_read_text(rows, 8)};
+    return (struct ax_run_row){.key = ax_store_read_i64(rows, 0),
+                               .revision = ax_store_read_i64(rows, 1),
+                               .id = ax_store_read_text(rows, 2),
+                               .experiment_id = ax_store_read_text(rows, 3),
+                               .name = ax_store_read_text(rows, 4),
+                               .user_id = ax_store_read_text(rows, 5),
+                               .status = ax_store_read_text(rows, 6),
+                               .start_ns = ax_store_read_i64(rows, 7),
+                               .end_ns = ax_store_read_i64_or(rows, 8, INT64_MIN),
+                               .artifact_uri = ax_store_read_text(rows, 9),
+                               .stage = ax_store_read_text(rows, 10)};
 }
 
 void
@@ -45,395 +49,305 @@ ax_run_show_info(const struct ax_run_row *run, struct ax_json_writer *out)
 
 /* ---- what belongs to runs ---- */
 
-enum part { METRICS, PARAMS, TAGS, DATASETS, MODEL_INPUTS, MODEL_OUTPUTS, PARTS };
-
-/* One thing of a run; which fields count depends on the part. */
-struct item {
-    struct item *next;
-    ax_str texts[7]; /* as the columns come */
-    struct ax_metric point;
-};
-
-struct shown { /* one run while its parts are gathered */
-    struct item *first[PARTS];
-    struct item **last[PARTS];
-};
-
-struct gathering {
-    struct ax_store_tx *tx;
-    struct ax_ctx *ctx;
-    const struct ax_run_row *runs;
-    size_t count;
-    struct shown shown[AX_RUNS_AT_ONCE];
-    size_t at; /* the run of the row before: rows come run after run */
-};
-
-static struct item *
-add_item(struct gathering *gathering, ax_str run_id, enum part part)
-{
-    size_t at = gathering->at;
-    if (at >= gathering->count || !ax_str_eq(gathering->runs[at].id, run_id))
-        for (at = 0; at < gathering->count && !ax_str_eq(gathering->runs[at].id, run_id);)
-            at++;
-    struct item *item = at < gathering->count ? AX_NEW(gathering->ctx->arena, struct item) : NULL;
-    if (!item)
-        return NULL;
-    gathering->at = at;
-    struct shown *shown = &gathering->shown[at];
-    if (!shown->last[part])
-        shown->last[part] = &shown->first[part];
-    *shown->last[part] = item;
-    shown->last[part] = &item->next;
-    return item;
-}
-
-/* The rows of the runs: sql stands before the list of ids, order behind it. */
-static ax_status
-query(struct gathering *gathering, const char *sql, const char *order, struct ax_store_rows **rows)
-{
-    ax_search_sql_auto struct ax_search_sql text =
-        ax_search_sql_of(gathering->ctx, ax_store_dialect(ax_store_of(gathering->tx)));
-    size_t count = gathering->count == 1 ? 1 : AX_RUNS_AT_ONCE; /* two texts, prepared once */
-    ax_search_sql_add(&text, sql);
-    for (size_t i = 0; i < count; i++) {
-        size_t run = i < gathering->count ? i : 0;
-        ax_search_sql_add(&text, i ? ", " : "");
-        ax_search_sql_bind(&text, ax_store_text(gathering->runs[run].id));
-    }
-    ax_search_sql_add(&text, order);
-    return ax_search_sql_query(&text, gathering->tx, rows);
-}
-
-static ax_status
-gather_texts(struct gathering *gathering, enum part part, const char *sql, int columns)
-{
-    struct ax_store_rows *rows;
-    bool room = true;
-    AX_TRY(query(gathering, sql,
-                 part == DATASETS ? ") order by run_id, dataset_name, "
-                                    "dataset_digest"
-                                  : ") order by run_id, key",
-                 &rows));
-    while (room && ax_store_next(rows)) {
-        struct item *item = add_item(gathering, ax_store_read_text(rows, 0), part);
-        room = item != NULL;
-        for (int i = 0; room && i < columns; i++)
-            item->texts[i] = ax_store_read_text_or_null(rows, i + 1);
-    }
-    AX_TRY(ax_store_finish(rows));
-    return room ? AX_OK : no_memory(gathering->ctx);
-}
-
-static ax_status
-gather_metrics(struct gathering *gathering)
-{
-    struct ax_store_rows *rows;
-    bool room = true;
-    AX_TRY(query(gathering,
-                 "select run_id, key, step, timestamp_ms, value, is_nan from metric_series "
-                 "where run_id in (",
-                 ") order by run_id, key", &rows));
-    while (room && ax_store_next(rows)) {
-        struct item *item = add_item(gathering, ax_store_read_text(rows, 0), METRICS);
-        room = item != NULL;
-        if (room) {
-            item->texts[0] = ax_store_read_text(rows, 1);
-            item->point = ax_metric_read(rows, 2);
-        }
-    }
-    AX_TRY(ax_store_finish(rows));
-    return room ? AX_OK : no_memory(gathering->ctx);
-}
-
-static ax_status
-gather_models(struct gathering *gathering)
-{
-    struct ax_store_rows *rows;
-    bool room = true;
-    AX_TRY(query(gathering,
-                 "select run_id, direction, model_id, step from run_models where run_id "
-                 "in (",
-                 ") order by run_id, direction, step, model_id", &rows));
-    while (room && ax_store_next(rows)) {
-        bool input = ax_str_eq(ax_store_read_text(rows, 1), AX_STR("input"));
-        struct item *item =
-            add_item(gathering, ax_store_read_text(rows, 0), input ? MODEL_INPUTS : MODEL_OUTPUTS);
-        room = item != NULL;
-        if (room) {
-            item->texts[0] = ax_store_read_text(rows, 2);
-            item->point.step = ax_store_read_i64(rows, 3);
-        }
-    }
-    AX_TRY(ax_store_finish(rows));
-    return room ? AX_OK : no_memory(gathering->ctx);
-}
-
-/* ---- as JSON ---- */
-
 static void
-show_pair(const struct item *item, struct ax_json_writer *out)
+show_pair(struct ax_store_rows *rows, struct ax_json_writer *out)
 {
-    ax_json_member_text(out, "key", item->texts[0]);
-    ax_json_member_text(out, "value", item->texts[1]);
+    ax_json_member_text(out, "key", ax_store_peek_text(rows, 1));
+    ax_json_member_text(out, "value", ax_store_peek_text(rows, 2));
 }
 
 static void
-show_metric(const struct item *item, struct ax_json_writer *out)
+show_metric(struct ax_store_rows *rows, struct ax_json_writer *out)
 {
-    ax_metric_show(item->texts[0], &item->point, out);
+    struct ax_metric point = ax_metric_read(rows, 2);
+    ax_metric_show(ax_store_peek_text(rows, 1), &point, out);
 }
 
 static void
-show_dataset(const struct item *item, struct ax_json_writer *out)
+show_dataset(struct ax_store_rows *rows, struct ax_json_writer *out)
 {
     static const char *const names[] = {"name",   "digest", "source_type",
                                         "source", "schema", "profile"};
-    if (item->texts[6].len > 2) {
+    ax_str tags = ax_store_peek_text(rows, 7);
+    if (tags.len > 2) {
         ax_json_key(out, "tags");
-        ax_json_put_raw(out, item->texts[6]);
+        ax_json_put_raw(out, tags);
     }
     ax_json_key(out, "dataset");
     ax_json_begin_object(out);
-    for (size_t i = 0; i < AX_COUNT_OF(names); i++)
-        if (item->texts[i].at)
-            ax_json_member_text(out, names[i], item->texts[i]);
+    for (int i = 0; i < (int)AX_COUNT_OF(names); i++) {
+        ax_str text = ax_store_peek_text_or_null(rows, i + 1);
+        if (text.at)
+            ax_json_member_text(out, names[i], text);
+    }
     ax_json_end_object(out);
 }
 
 static void
-show_model_input(const struct item *item, struct ax_json_writer *out)
+show_model_input(struct ax_store_rows *rows, struct ax_json_writer *out)
 {
-    ax_json_member_text(out, "model_id", item->texts[0]);
+    ax_json_member_text(out, "model_id", ax_store_peek_text(rows, 1));
 }
 
 static void
-show_model_output(const struct item *item, struct ax_json_writer *out)
+show_model_output(struct ax_store_rows *rows, struct ax_json_writer *out)
 {
-    ax_json_member_text(out, "model_id", item->texts[0]);
-    ax_json_member_i64(out, "step", item->point.step);
+    ax_json_member_text(out, "model_id", ax_store_peek_text(rows, 1));
+    ax_json_member_i64(out, "step", ax_store_read_i64(rows, 2));
+}
+
+enum part { METRICS, PARAMS, TAGS, DATASETS, MODEL_INPUTS, MODEL_OUTPUTS, PARTS };
+
+/* The first column is the run's key; the list of keys stands between sql and order. */
+static const struct {
+    const char *name, *sql, *order;
+    void (*show)(struct ax_store_rows *rows, struct ax_json_writer *out);
+} parts[PARTS] = {
+    [METRICS] = {"metrics",
+                 "select run_key, key, step, timestamp_ms, value, is_nan from metric_series "
+                 "where run_key in (",
+                 ") order by run_key, key", show_metric},
+    [PARAMS] = {"params", "select run_key, key, value from run_params where run_key in (",
+                ") order by run_key, key", show_pair},
+    [TAGS] = {"tags", "select run_key, key, value from run_tags where run_key in (",
+              ") order by run_key, key", show_pair},
+    [DATASETS] = {"dataset_inputs",
+                  "select run_key, dataset_name, dataset_digest, source_type, source, "
+                  "dataset_schema, dataset_profile, tags from run_inputs where run_key in (",
+                  ") order by run_key, dataset_name, dataset_digest", show_dataset},
+    [MODEL_INPUTS] = {"model_inputs",
+                      "select run_key, model_id from run_models where direction = 'input' and "
+                      "run_key in (",
+                      ") order by run_key, step, model_id", show_model_input},
+    [MODEL_OUTPUTS] = {"model_outputs",
+                       "select run_key, model_id, step from run_models where direction = 'output' "
+                       "and run_key in (",
+                       ") order by run_key, step, model_id", show_model_output},
+};
+
+/* ---- several runs ---- */
+
+/* A run on its way to the page: its text is a piece of what was written so far. */
+struct shown {
+    int64_t key;
+    struct ax_run_row run; /* unset when the text was kept */
+    size_t from, len;      /* len 0: to be written */
+};
+
+/* The rows of one part, which come in the order of the runs' keys. */
+struct cursor {
+    struct ax_store_rows *rows; /* NULL: not open */
+    bool on_row;
+    int64_t key;
+};
+
+struct showing {
+    struct ax_store_tx *tx;
+    struct ax_ctx *ctx;
+    struct ax_run_cache *cache; /* NULL: what is shown may never be committed */
+    size_t count;
+    struct shown runs[AX_RUNS_AT_ONCE]; /* by key */
+    struct cursor cursors[PARTS];
+    struct ax_writer text;
+};
+
+/* The rows of the runs that are still to be written. Two texts, so that both stay prepared. */
+static ax_status
+query(struct showing *showing, const char *sql, const char *order, struct ax_store_rows **rows)
+{
+    ax_search_sql_auto struct ax_search_sql text =
+        ax_search_sql_of(showing->ctx, ax_store_dialect(ax_store_of(showing->tx)));
+    size_t places = showing->count == 1 ? 1 : AX_RUNS_AT_ONCE, bound = 0;
+    int64_t last = 0;
+    ax_search_sql_add(&text, sql);
+    for (size_t i = 0; bound < places; i++) {
+        if (i < showing->count && showing->runs[i].len > 0)
+            continue;
+        last = i < showing->count ? showing->runs[i].key : last;
+        ax_search_sql_add(&text, bound++ > 0 ? ", " : "");
+        ax_search_sql_bind(&text, ax_store_i64(last));
+    }
+    ax_search_sql_add(&text, order);
+    return ax_search_sql_query(&text, showing->tx, rows);
 }
 
 static void
-show_part(const struct shown *shown, enum part part, struct ax_json_writer *out)
+advance(struct cursor *cursor)
 {
-    static const struct {
-        const char *name;
-        void (*show)(const struct item *item, struct ax_json_writer *out);
-    } parts[PARTS] = {
-        [METRICS] = {"metrics", show_metric},
-        [PARAMS] = {"params", show_pair},
-        [TAGS] = {"tags", show_pair},
-        [DATASETS] = {"dataset_inputs", show_dataset},
-        [MODEL_INPUTS] = {"model_inputs", show_model_input},
-        [MODEL_OUTPUTS] = {"model_outputs", show_model_output},
-    };
-    if (!shown->first[part])
+    cursor->on_row = ax_store_next(cursor->rows);
+    cursor->key = cursor->on_row ? ax_store_read_i64(cursor->rows, 0) : 0;
+}
+
+static void
+show_part(struct showing *showing, enum part part, int64_t key, struct ax_json_writer *out)
+{
+    struct cursor *cursor = &showing->cursors[part];
+    if (!cursor->on_row || cursor->key != key)
         return;
     ax_json_key(out, parts[part].name);
     ax_json_begin_array(out);
-    for (const struct item *item = shown->first[part]; item; item = item->next) {
+    for (; cursor->on_row && cursor->key == key; advance(cursor)) {
         ax_json_begin_object(out);
-        parts[part].show(item, out);
+        parts[part].show(cursor->rows, out);
         ax_json_end_object(out);
     }
     ax_json_end_array(out);
 }
 
 static void
-show_run(const struct ax_run_row *run, const struct shown *shown, struct ax_json_writer *out)
+write_run(struct showing *showing, struct shown *shown)
 {
-    ax_json_begin_object(out);
-    ax_json_key(out, "info");
-    ax_run_show_info(run, out);
-    ax_json_key(out, "data");
-    ax_json_begin_object(out);
+    struct ax_json_writer out = ax_json_writer_of(&showing->text);
+    shown->from = ax_writer_str(&showing->text).len;
+    ax_json_begin_object(&out);
+    ax_json_key(&out, "info");
+    ax_run_show_info(&shown->run, &out);
+    ax_json_key(&out, "data");
+    ax_json_begin_object(&out);
     for (enum part part = METRICS; part <= TAGS; part++)
-        show_part(shown, part, out);
-    ax_json_end_object(out);
-    ax_json_key(out, "inputs");
-    ax_json_begin_object(out);
-    show_part(shown, DATASETS, out);
-    show_part(shown, MODEL_INPUTS, out);
-    ax_json_end_object(out);
-    ax_json_key(out, "outputs");
-    ax_json_begin_object(out);
-    show_part(shown, MODEL_OUTPUTS, out);
-    ax_json_end_object(out);
-    ax_json_end_object(out);
+        show_part(showing, part, shown->key, &out);
+    ax_json_end_object(&out);
+    ax_json_key(&out, "inputs");
+    ax_json_begin_object(&out);
+    show_part(showing, DATASETS, shown->key, &out);
+    show_part(showing, MODEL_INPUTS, shown->key, &out);
+    ax_json_end_object(&out);
+    ax_json_key(&out, "outputs");
+    ax_json_begin_object(&out);
+    show_part(showing, MODEL_OUTPUTS, shown->key, &out);
+    ax_json_end_object(&out);
+    ax_json_end_object(&out);
+    shown->len = ax_writer_str(&showing->text).len - shown->from;
 }
 
-ax_status
-ax_runs_show(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_run_row *runs,
-             size_t count, struct ax_json_writer *out)
-{
-    struct gathering *gathering = AX_NEW(ctx->arena, struct gathering);
-    if (!gathering)
-        return no_memory(ctx);
-    *gathering = (struct gathering){.tx = tx, .ctx = ctx, .runs = runs, .count = count};
-    if (count == 0)
-        return AX_OK;
-    AX_TRY(gather_metrics(gathering));
-    AX_TRY(gather_texts(gathering, PARAMS,
-                        "select run_id, key, value from run_params where run_id in (", 2));
-    AX_TRY(gather_texts(gathering, TAGS,
-                        "select run_id, key, value from run_tags where run_id in (", 2));
-    AX_TRY(gather_texts(gathering, DATASETS,
-                        "select run_id, dataset_name, dataset_digest, source_type, source, "
-                        "dataset_schema, dataset_profile, tags from run_inputs where run_id in (",
-                        7));
-    AX_TRY(gather_models(gathering));
-    for (size_t i = 0; i < count; i++)
-        show_run(&runs[i], &gathering->shown[i], out);
-    return AX_OK;
-}
-
-/* ---- searching ---- */
-
+/* The runs by key: the text that is kept, or what there is to write. */
 static ax_status
-check_experiment_ids(struct ax_ctx *ctx, const ax_str *ids, size_t count)
+read_runs(struct showing *showing)
 {
-    int64_t number;
-    for (size_t i = 0; i < count; i++)
-        if (!ax_parse_i64(ids[i], &number))
-            return ax_fail(ctx, AX_INVALID,
-                           "Invalid experiment ID '%.*s'. Experiment ID must be a valid integer.",
-                           AX_FMT(ax_experiment_cut(ids[i], 100)));
-    return AX_OK;
-}
-
-static ax_status
-put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
-{
-    struct ax_ctx *ctx = sql->ctx;
-    struct ax_experiment_search_parts parts;
-    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_RUNS, search, &parts));
-    ax_search_sql_add(sql, "select r.id from runs r"); /* the rest is read of those shown */
-    ax_search_sql_joins(sql, AX_SEARCH_RUNS, &parts.orders);
-    ax_search_sql_add(sql, " where r.experiment_id in (");
-    ax_search_sql_bind_texts(sql, search->experiment_ids, search->experiment_count);
-    ax_search_sql_add(sql, ")");
-    ax_search_sql_add(sql, ax_experiment_view_sql(search->view));
-    ax_search_sql_where(sql, AX_SEARCH_RUNS, &parts.clauses);
-    ax_search_sql_add(sql, " order by ");
-    ax_search_sql_order(sql, &parts.orders);
-    if (!ax_search_orders_by(&parts.orders, "start_time"))
-        ax_search_sql_add(sql, "r.start_ns desc, ");
-    ax_search_sql_add(sql, "r.id");
-    ax_search_sql_page(sql, search->results_max + 1, parts.offset);
-    return AX_OK;
-}
-
-/* The rows of these ids, in their order. One that is gone meanwhile is none: a reader sees one
- * state. */
-static ax_status
-read_runs(struct ax_store_tx *tx, struct ax_ctx *ctx, const ax_str *ids, size_t count,
-          struct ax_run_row *out_runs)
-{
-    ax_search_sql_auto struct ax_search_sql sql =
-        ax_search_sql_of(ctx, ax_store_dialect(ax_store_of(tx)));
     struct ax_store_rows *rows;
-    ax_search_sql_add(&sql, "select " AX_RUN_COLUMNS " from runs r where r.id in (");
-    for (size_t i = 0; i < AX_RUNS_AT_ONCE; i++) { /* one text, prepared once */
-        ax_search_sql_add(&sql, i ? ", " : "");
-        ax_search_sql_bind(&sql, ax_store_text(ids[i < count ? i : 0]));
+    size_t at = 0;
+    AX_TRY(query(showing, "select " AX_RUN_COLUMNS " from runs r where r.key in (",
+                 ") order by r.key", &rows));
+    for (; at < showing->count && ax_store_next(rows); at++) {
+        struct shown *shown = &showing->runs[at];
+        int64_t revision = ax_store_read_i64(rows, 1);
+        *shown = (struct shown){.key = ax_store_read_i64(rows, 0),
+                                .from = ax_writer_str(&showing->text).len};
+        if (showing->cache &&
+            ax_run_cache_find(showing->cache, shown->key, revision, &showing->text))
+            shown->len = ax_writer_str(&showing->text).len - shown->from;
+        else
+            shown->run = ax_run_read(rows);
     }
-    ax_search_sql_add(&sql, ")");
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    while (ax_store_next(rows)) {
-        struct ax_run_row run = ax_run_read(rows);
-        for (size_t i = 0; i < count; i++)
-            if (ax_str_eq(ids[i], run.id))
-                out_runs[i] = run;
-    }
+    showing->count = at;
     return ax_store_finish(rows);
 }
 
-/* Some runs in memory of their own, given back when they are written. */
 static ax_status
-show_some(struct ax_store_tx *tx, struct ax_ctx *ctx, const ax_str *ids, size_t count,
-          struct ax_json_writer *out)
+open_cursors(struct showing *showing)
 {
-    ax_auto(ax_arena_free) struct ax_arena *room = ax_arena_new(ROOM_BYTES_MAX);
-    struct ax_run_row *runs = room ? AX_NEW_ARRAY(room, struct ax_run_row, AX_RUNS_AT_ONCE) : NULL;
-    if (!runs)
-        return no_memory(ctx);
+    for (enum part part = METRICS; part < PARTS; part++) {
+        struct cursor *cursor = &showing->cursors[part];
+        AX_TRY(query(showing, parts[part].sql, parts[part].order, &cursor->rows));
+        advance(cursor);
+    }
+    return AX_OK;
+}
+
+static ax_status
+close_cursors(struct showing *showing, ax_status status)
+{
+    for (enum part part = METRICS; part < PARTS; part++) {
+        if (!showing->cursors[part].rows)
+            continue;
+        ax_status end = ax_store_finish(showing->cursors[part].rows);
+        status = status == AX_OK ? end : status;
+    }
+    return status;
+}
+
+/* The runs whose text is not kept. */
+static ax_status
+write_missing(struct showing *showing)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < showing->count; i++)
+        missing += showing->runs[i].len == 0;
+    if (missing == 0)
+        return AX_OK;
+    ax_status status = open_cursors(showing);
+    for (size_t i = 0; status == AX_OK && i < showing->count; i++)
+        if (showing->runs[i].len == 0)
+            write_run(showing, &showing->runs[i]);
+    AX_TRY(close_cursors(showing, status));
+    if (showing->text.status != AX_OK)
+        return no_memory(showing->ctx);
+    for (size_t i = 0; showing->cache && i < showing->count; i++) {
+        struct shown *shown = &showing->runs[i];
+        if (shown->run.id.at)
+            ax_run_cache_keep(showing->cache, shown->key, shown->run.revision,
+                              (ax_str){ax_writer_str(&showing->text).at + shown->from, shown->len});
+    }
+    return AX_OK;
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+    int64_t one = ((const struct shown *)a)->key, other = ((const struct shown *)b)->key;
+    return (one > other) - (one < other);
+}
+
+static void
+show_texts(const struct showing *showing, const int64_t *keys, size_t count,
+           struct ax_json_writer *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct shown wanted = {.key = keys[i]};
+        const struct shown *shown = showing->count ? bsearch(&wanted, showing->runs, showing->count,
+                                                             sizeof *showing->runs, by_key)
+                                                   : NULL;
+        if (shown)
+            ax_json_put_raw(out,
+                            (ax_str){ax_writer_str(&showing->text).at + shown->from, shown->len});
+    }
+}
+
+static ax_status
+show_some(struct showing *showing, const int64_t *keys, size_t count, struct ax_json_writer *out)
+{
+    showing->count = count;
+    for (size_t i = 0; i < count; i++)
+        showing->runs[i] = (struct shown){.key = keys[i]};
+    AX_TRY(read_runs(showing));
+    AX_TRY(write_missing(showing));
+    if (showing->text.status != AX_OK)
+        return no_memory(showing->ctx);
+    show_texts(showing, keys, count, out);
+    return AX_OK;
+}
+
+ax_status
+ax_runs_show(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_run_cache *cache,
+             const struct ax_run_keys *runs, struct ax_json_writer *out)
+{
+    ax_status status = AX_OK;
+    ax_auto(ax_arena_free) struct ax_arena *room = ax_arena_new(TEXT_BYTES_MAX);
+    struct showing *showing = room ? AX_NEW(room, struct showing) : NULL;
     struct ax_arena *outer = ctx->arena;
-    ctx->arena = room;
-    ax_status status = count > 0 ? read_runs(tx, ctx, ids, count, runs) : AX_OK;
-    if (status == AX_OK)
-        status = ax_runs_show(tx, ctx, runs, count, out);
-    ctx->arena = outer;
-    return status;
-}
-
-static ax_status
-show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows, int64_t *left,
-          struct ax_json_writer *out)
-{
-    ax_str *ids = AX_NEW_ARRAY(ctx->arena, ax_str, AX_RUNS_AT_ONCE);
-    size_t count = AX_RUNS_AT_ONCE;
-    ax_status status = ids ? AX_OK : no_memory(ctx);
-    while (status == AX_OK && count == AX_RUNS_AT_ONCE) {
-        for (count = 0; count<AX_RUNS_AT_ONCE && * left> 0 && ax_store_next(rows);) {
-            ids[count++] = ax_store_read_text(rows, 0);
-            (*left)--;
-        }
-        status = show_some(tx, ctx, ids, count, out);
+    if (!showing)
+        return no_memory(ctx);
+    for (size_t at = 0; status == AX_OK && at < runs->count; at += AX_RUNS_AT_ONCE) {
+        size_t left = runs->count - at;
+        *showing = (struct showing){.tx = tx,
+                                    .ctx = ctx,
+                                    .cache = tx->access == AX_STORE_READ ? cache : NULL,
+                                    .text = ax_writer_of(TEXT_BYTES_MAX)};
+        ctx->arena = room;
+        status = show_some(showing, runs->items + at,
+                           left < AX_RUNS_AT_ONCE ? left : AX_RUNS_AT_ONCE, out);
+        ctx->arena = outer;
+        ax_writer_free(&showing->text);
     }
     return status;
-}
-
-ax_status
-ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
-               const struct ax_experiment_search *search, struct ax_json_writer *out)
-{
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    struct ax_store *store = ax_experiments_store(experiments);
-    ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
-    struct ax_store_rows *rows;
-    int64_t left = search->results_max;
-    AX_TRY(check_experiment_ids(ctx, search->experiment_ids, search->experiment_count));
-    AX_TRY(put_search(&sql, search));
-    if (search->experiment_count == 0)
-        return AX_OK;
-    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    ax_json_key(out, "runs");
-    ax_json_begin_array(out);
-    ax_status status = show_rows(tx, ctx, rows, &left, out);
-    ax_json_end_array(out);
-    return ax_experiment_search_end(ctx, search, rows, status, left, out);
-}
-
-ax_status
-ax_runs_datasets(struct ax_experiments *experiments, struct ax_ctx *ctx,
-                 const ax_str *experiment_ids, size_t experiment_count, struct ax_json_writer *out)
-{
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    struct ax_store *store = ax_experiments_store(experiments);
-    ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
-    struct ax_store_rows *rows;
-    AX_TRY(check_experiment_ids(ctx, experiment_ids, experiment_count));
-    ax_search_sql_add(&sql, "select distinct r.experiment_id, i.dataset_name, i.dataset_digest, "
-                            "i.context from run_inputs i join runs r on r.id = i.run_id where "
-                            "r.lifecycle_stage = 'active' and r.experiment_id in (");
-    ax_search_sql_bind_texts(&sql, experiment_ids, experiment_count);
-    ax_search_sql_add(&sql, ") order by 1, 2, 3, 4 limit ");
-    ax_search_sql_bind(&sql, ax_store_i64(DATASETS_MAX));
-    AX_TRY(ax_store_begin(store, ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_search_sql_query(&sql, tx, &rows));
-    ax_json_key(out, "dataset_summaries");
-    ax_json_begin_array(out);
-    while (ax_store_next(rows)) {
-        ax_str context = ax_store_read_text(rows, 3);
-        ax_json_begin_object(out);
-        ax_json_member_text(out, "experiment_id", ax_store_read_text(rows, 0));
-        ax_json_member_text(out, "name", ax_store_read_text(rows, 1));
-        ax_json_member_text(out, "digest", ax_store_read_text(rows, 2));
-        if (context.len > 0)
-            ax_json_member_text(out, "context", context);
-        ax_json_end_object(out);
-    }
-    ax_json_end_array(out);
-    return ax_store_finish(rows);
 }

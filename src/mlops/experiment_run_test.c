@@ -40,7 +40,7 @@ making(struct ax_ctx *ctx, struct tracking_case *at)
             ax_test_failed(__FILE__, __LINE__, "case %zu: %s", i, ax_status_name(status));
     }
     CHECK_EQ(tracking_case_count(ctx, at,
-                                 "select count(*) from runs r join run_tags t on t.run_id = r.id "
+                                 "select count(*) from runs r join run_tags t on t.run_key = r.key "
                                  "and t.key = 'mlflow.runName' and t.value = r.name"),
              4);
 }

@@ -64,6 +64,7 @@ struct ax_search_clause {
     ax_str text;
     const ax_str *texts;
     size_t text_count;
+    bool each; /* asked of each row, for many fulfil it; else those that do are listed first */
 };
 
 struct ax_search_clauses {

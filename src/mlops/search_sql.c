@@ -10,10 +10,10 @@ struct place {
 };
 
 static const struct place places[AX_SEARCH_SUBJECTS][5] = {
-    [AX_SEARCH_RUNS] = {[AX_SEARCH_METRIC] = {"metric_series", "t.run_id", "r.id"},
-                        [AX_SEARCH_PARAM] = {"run_params", "t.run_id", "r.id"},
-                        [AX_SEARCH_TAG] = {"run_tags", "t.run_id", "r.id"},
-                        [AX_SEARCH_DATASET] = {"run_inputs", "t.run_id", "r.id"}},
+    [AX_SEARCH_RUNS] = {[AX_SEARCH_METRIC] = {"metric_series", "t.run_key", "r.key"},
+                        [AX_SEARCH_PARAM] = {"run_params", "t.run_key", "r.key"},
+                        [AX_SEARCH_TAG] = {"run_tags", "t.run_key", "r.key"},
+                        [AX_SEARCH_DATASET] = {"run_inputs", "t.run_key", "r.key"}},
     [AX_SEARCH_EXPERIMENTS] = {[AX_SEARCH_TAG] = {"experiment_tags", "t.experiment_id", "r.id"}},
     [AX_SEARCH_REGISTERED_MODELS] = {[AX_SEARCH_TAG] = {"model_tags", "t.model", "r.name"}},
     [AX_SEARCH_MODEL_VERSIONS] = {[AX_SEARCH_TAG] = {"model_version_tags", "t.model, t.version",
@@ -141,30 +141,58 @@ holds_without(const struct ax_search_clause *clause)
            ax_str_eq(clause->key, AX_STR("mlflow.prompt.is_prompt"));
 }
 
-/* "r.id [not] in (select t.run_id from run_tags t where t.key = $1 [and t.value = $2])" */
+static bool
+checks_null(const struct ax_search_clause *clause)
+{
+    return clause->comparator == AX_SEARCH_IS_NULL || clause->comparator == AX_SEARCH_IS_NOT_NULL;
+}
+
+/* "t.key = $1 [and t.value = $2]" */
+static void
+match_other(struct ax_search_sql *sql, const struct ax_search_clause *clause)
+{
+    struct ax_search_clause turned = *clause;
+    if (holds_without(clause))
+        turned.comparator = AX_SEARCH_EQ;
+    if (clause->entity == AX_SEARCH_DATASET) {
+        compare(sql, clause->column, clause);
+        return;
+    }
+    ax_search_sql_add(sql, "t.key = ");
+    ax_search_sql_bind(sql, ax_store_text(clause->key));
+    if (!checks_null(clause)) {
+        ax_search_sql_add(sql, " and ");
+        compare(sql, "t.value", &turned);
+    }
+}
+
+/* "r.key [not] in (select t.run_key from run_tags t where ..)", or "exists (select 1 ..)" */
 static void
 where_other(struct ax_search_sql *sql, const struct place *place,
             const struct ax_search_clause *clause)
 {
-    struct ax_search_clause turned = *clause;
-    bool checks_null =
-        clause->comparator == AX_SEARCH_IS_NULL || clause->comparator == AX_SEARCH_IS_NOT_NULL;
     bool negated = clause->comparator == AX_SEARCH_IS_NULL || holds_without(clause);
-    if (holds_without(clause))
-        turned.comparator = AX_SEARCH_EQ;
-    ax_writer_print(&sql->text, "%s %sin (select %s from %s t where ", place->row,
-                    negated ? "not " : "", place->owner, place->table);
-    if (clause->entity == AX_SEARCH_DATASET) {
-        compare(sql, clause->column, clause);
-    } else {
-        ax_search_sql_add(sql, "t.key = ");
-        ax_search_sql_bind(sql, ax_store_text(clause->key));
-        if (!checks_null) {
-            ax_search_sql_add(sql, " and ");
-            compare(sql, "t.value", &turned);
-        }
-    }
+    const char *negation = negated ? "not " : "";
+    if (clause->each)
+        ax_writer_print(&sql->text, "%sexists (select 1 from %s t where %s = %s and ", negation,
+                        place->table, place->owner, place->row);
+    else
+        ax_writer_print(&sql->text, "%s %sin (select %s from %s t where ", place->row, negation,
+                        place->owner, place->table);
+    match_other(sql, clause);
     ax_search_sql_add(sql, ")");
+}
+
+void
+ax_search_sql_count(struct ax_search_sql *sql, enum ax_search_subject subject,
+                    const struct ax_search_clause *clause, int64_t most)
+{
+    ax_writer_print(&sql->text, "select count(*) from (select 1 from %s t where ",
+                    places[subject][clause->entity].table);
+    match_other(sql, clause);
+    ax_search_sql_add(sql, " limit ");
+    ax_search_sql_bind(sql, ax_store_i64(most));
+    ax_search_sql_add(sql, ") counted");
 }
 
 void
@@ -207,7 +235,7 @@ void
 ax_search_sql_joins(struct ax_search_sql *sql, enum ax_search_subject subject,
                     const struct ax_search_orders *orders)
 {
-    for (size_t i = 0; i < orders->count; i++) {
+    for (size_t i = sql->numbers_first; i < orders->count; i++) {
         const struct ax_search_order *order = &orders->items[i];
         const struct place *place = &places[subject][order->entity];
         if (order->entity == AX_SEARCH_ATTRIBUTE)
@@ -232,6 +260,8 @@ ax_search_sql_order(struct ax_search_sql *sql, const struct ax_search_orders *or
         if (order->entity == AX_SEARCH_ATTRIBUTE)
             ax_writer_print(&sql->text, "case when %s is null then 1 else 0 end, %s %s, ",
                             order->column, order->column, direction);
+        else if (i == 0 && sql->numbers_first)
+            ax_writer_print(&sql->text, "o0.value %s, ", direction);
         else if (order->entity == AX_SEARCH_METRIC)
             ax_writer_print(&sql->text,
                             "case when o%zu.value is null then 2 when o%zu.is_nan = 1 then 1 "

@@ -17,8 +17,10 @@ struct ax_search_sql {
     struct ax_writer text; /* ax_search_sql_done frees it */
     struct {
         AX_ARRAY(ax_store_value)
-    } values;         /* $1 is the first */
-    ax_status status; /* sticky: LIMIT */
+    } values;           /* $1 is the first */
+    ax_status status;   /* sticky: LIMIT */
+    bool numbers_first; /* rows are read in the order of the first item's metric: it is joined
+                           already, as o0, and is a number */
 };
 
 struct ax_search_sql ax_search_sql_of(struct ax_ctx *ctx, enum ax_store_dialect dialect);
@@ -37,6 +39,10 @@ void ax_search_sql_bind_texts(struct ax_search_sql *sql, const ax_str *texts, si
 /* " and <condition>" for every clause. */
 void ax_search_sql_where(struct ax_search_sql *sql, enum ax_search_subject subject,
                          const struct ax_search_clauses *clauses);
+
+/* "select count(*) ...": how many things fulfil a clause that is no attribute's, up to most. */
+void ax_search_sql_count(struct ax_search_sql *sql, enum ax_search_subject subject,
+                         const struct ax_search_clause *clause, int64_t most);
 
 /* " left join ..." for what an order needs beside r. Before "where". */
 void ax_search_sql_joins(struct ax_search_sql *sql, enum ax_search_subject subject,

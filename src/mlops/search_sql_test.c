@@ -11,23 +11,24 @@ struct row {
 
 static const struct row rows[] = {
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "metrics.m > 1 and status = 'RUNNING'",
-     " and r.id in (select t.run_id from metric_series t where t.key = $1 and t.value > $2)"
+     " and r.key in (select t.run_key from metric_series t where t.key = $1 and t.value > $2)"
      " and r.status = $3"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "params.p like 'a%'",
-     " and r.id in (select t.run_id from run_params t where t.key = $1 and t.value glob $2)"},
+     " and r.key in (select t.run_key from run_params t where t.key = $1 and t.value glob $2)"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "params.p ilike 'a%'",
-     " and r.id in (select t.run_id from run_params t where t.key = $1 and t.value like $2)"},
+     " and r.key in (select t.run_key from run_params t where t.key = $1 and t.value like $2)"},
     {AX_SEARCH_RUNS, AX_STORE_POSTGRES, "params.p like 'a%' and tags.t ilike 'b'",
-     " and r.id in (select t.run_id from run_params t where t.key = $1 and t.value like $2 escape "
-     "'') and r.id in (select t.run_id from run_tags t where t.key = $3 and t.value ilike $4 "
+     " and r.key in (select t.run_key from run_params t where t.key = $1 and t.value like $2 "
+     "escape "
+     "'') and r.key in (select t.run_key from run_tags t where t.key = $3 and t.value ilike $4 "
      "escape '')"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "tags.t is null and tags.u is not null",
-     " and r.id not in (select t.run_id from run_tags t where t.key = $1)"
-     " and r.id in (select t.run_id from run_tags t where t.key = $2)"},
+     " and r.key not in (select t.run_key from run_tags t where t.key = $1)"
+     " and r.key in (select t.run_key from run_tags t where t.key = $2)"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "run_id in ('a','b')", " and r.id in ($1, $2)"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "run_id in ('A')", " and r.id in ('')"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "dataset.context = 'x'",
-     " and r.id in (select t.run_id from run_inputs t where t.context = $1)"},
+     " and r.key in (select t.run_key from run_inputs t where t.context = $1)"},
     {AX_SEARCH_REGISTERED_MODELS, AX_STORE_SQLITE, "tags.`mlflow.prompt.is_prompt` != 'true'",
      " and r.name not in (select t.model from model_tags t where t.key = $1 and t.value = $2)"},
     {AX_SEARCH_REGISTERED_MODELS, AX_STORE_SQLITE, "tags.k != 'true'",
@@ -85,11 +86,12 @@ orders(struct ax_ctx *ctx)
     ax_search_sql_order(&sql, &list);
     ax_search_sql_add(&sql, "r.id");
     ax_search_sql_page(&sql, 5, 10);
-    CHECK_STR(ax_writer_str(&sql.text),
-              " left join metric_series o0 on o0.run_id = r.id and o0.key = $1 order by case when "
-              "o0.value is null then 2 when o0.is_nan = 1 then 1 else 0 end, o0.value desc, case "
-              "when (r.end_ns / 1000000) is null then 1 else 0 end, (r.end_ns / 1000000) asc, r.id "
-              "limit $2 offset $3");
+    CHECK_STR(
+        ax_writer_str(&sql.text),
+        " left join metric_series o0 on o0.run_key = r.key and o0.key = $1 order by case when "
+        "o0.value is null then 2 when o0.is_nan = 1 then 1 else 0 end, o0.value desc, case "
+        "when (r.end_ns / 1000000) is null then 1 else 0 end, (r.end_ns / 1000000) asc, r.id "
+        "limit $2 offset $3");
 }
 
 TEST(orders_put_what_is_missing_last)

@@ -204,6 +204,20 @@ copy(struct ax_store_rows *rows, ax_str bytes)
 }
 
 ax_str
+ax_store_peek_text(struct ax_store_rows *rows, int column)
+{
+    ax_store_value value;
+    return read(rows, column, AX_STORE_TEXT, false, &value) ? value.bytes : AX_STR("");
+}
+
+ax_str
+ax_store_peek_text_or_null(struct ax_store_rows *rows, int column)
+{
+    ax_store_value value;
+    return read(rows, column, AX_STORE_TEXT, true, &value) ? value.bytes : (ax_str){};
+}
+
+ax_str
 ax_store_read_text(struct ax_store_rows *rows, int column)
 {
     ax_store_value value;

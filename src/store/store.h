@@ -163,10 +163,12 @@ int64_t ax_store_read_i64(struct ax_store_rows *rows, int column);
 double ax_store_read_f64(struct ax_store_rows *rows, int column);
 ax_str ax_store_read_text(struct ax_store_rows *rows, int column); /* in ctx->arena */
 ax_str ax_store_read_blob(struct ax_store_rows *rows, int column); /* in ctx->arena */
+ax_str ax_store_peek_text(struct ax_store_rows *rows, int column); /* until the next step */
 
 /* The same where NULL is allowed: `otherwise`, or a text whose `at` is NULL. */
 int64_t ax_store_read_i64_or(struct ax_store_rows *rows, int column, int64_t otherwise);
 ax_str ax_store_read_text_or_null(struct ax_store_rows *rows, int column);
+ax_str ax_store_peek_text_or_null(struct ax_store_rows *rows, int column);
 bool ax_store_is_null(struct ax_store_rows *rows, int column);
 
 /* Closes the rows; what went wrong since the query, if anything. */

@@ -151,11 +151,13 @@ values(struct ax_ctx *ctx, const struct adapter *adapter)
     CHECK(ax_store_next(rows));
     CHECK_EQ(ax_store_read_i64(rows, 0), 7);
     CHECK_STR(ax_store_read_text(rows, 1), "sieben \xe2\x82\xac");
+    CHECK_STR(ax_store_peek_text(rows, 1), "sieben \xe2\x82\xac");
     CHECK_EQ(ax_store_read_blob(rows, 2).len, 2);
     CHECK(ax_store_read_f64(rows, 3) == 0.1);
     CHECK(ax_store_is_null(rows, 4));
     CHECK_EQ(ax_store_read_i64_or(rows, 4, -3), -3);
     CHECK(ax_store_read_text_or_null(rows, 4).at == NULL);
+    CHECK(ax_store_peek_text_or_null(rows, 4).at == NULL);
     CHECK(!ax_store_next(rows));
     CHECK_EQ(ax_store_finish(rows), AX_OK);
     ax_store_rollback(tx);
@@ -456,6 +458,93 @@ claims(struct ax_ctx *ctx, const struct adapter *adapter)
 TEST(store_gives_a_claim_to_whoever_comes_first)
 {
     for_each_adapter(claims);
+}
+
+/* ---- the schema ---- */
+
+extern const struct ax_migrate_file ax_migrate_files[];
+extern const size_t ax_migrate_file_count;
+
+/* Runs of before they had keys: a with all there is, b with another series of the same name. */
+static const char runs_before[] =
+    "insert into experiments (id, name, artifact_location, lifecycle_stage, created_ns, updated_ns)"
+    " values ('1', 'e', 'x', 'active', 1, 1);"
+    "insert into runs (id, experiment_id, name, user_id, status, lifecycle_stage, source_type,"
+    " source_name, artifact_uri, start_ns) values"
+    " ('b', '1', 'late', '', 'RUNNING', 'active', '', '', 'x/b', 20),"
+    " ('a', '1', 'early', '', 'RUNNING', 'active', '', '', 'x/a', 10);"
+    "insert into run_params (run_id, key, value) values ('a', 'p', '1');"
+    "insert into run_tags (run_id, key, value) values ('a', 't', 'x'), ('b', 't', 'y');"
+    "insert into run_inputs (run_id, dataset_name, dataset_digest, source_type, source, context,"
+    " tags) values ('a', 'd', 'dd', 's', 'ss', '', '[]');"
+    "insert into run_models (run_id, direction, model_id, step) values ('a', 'output', 'm-1', 3);"
+    "insert into metric_series (run_id, key, id, step, timestamp_ms, value, is_nan) values"
+    " ('b', 'm', 1, 0, 1, 7, 0), ('a', 'm', 2, 1, 2, 0.5, 0), ('a', 'n', 3, 0, 1, 0, 1);"
+    "insert into metric_points (series_id, timestamp_ms, step, value, is_nan) values"
+    " (1, 1, 0, 7, 0), (2, 1, 0, 0.25, 0), (2, 2, 1, 0.5, 0), (3, 1, 0, 0, 1);";
+
+/* Brings the schema to what it was before a change, and puts rows in. */
+static void
+migrate_before(struct ax_ctx *ctx, struct ax_store *store, const char *change, const char *rows)
+{
+    struct ax_migrate_file before[64];
+    size_t count = 0;
+    int version;
+    struct ax_store_tx *tx;
+    REQUIRE(ax_migrate_file_count <= AX_COUNT_OF(before));
+    for (size_t i = 0; i < ax_migrate_file_count; i++)
+        if (ax_str_cmp(ax_migrate_files[i].name, ax_str_of(change)) < 0)
+            before[count++] = ax_migrate_files[i];
+    CHECK_EQ(ax_migrate_with(store, ctx, before, count, &version), AX_OK);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx), AX_OK);
+    CHECK_EQ(ax_store_script(tx, ctx, ax_str_of(rows)), AX_OK);
+    CHECK_EQ(ax_store_commit(tx, ctx), AX_OK);
+}
+
+static void
+run_keys(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    static const struct {
+        const char *sql;
+        int64_t found;
+    } wanted[] = {
+        {"select key from runs where id = 'a'", 1}, /* keys are given in the order of start */
+        {"select key from runs where id = 'b'", 2},
+        {"select series_count from runs where id = 'a'", 2},
+        {"select count(*) from run_params where run_key = 1 and key = 'p' and value = '1'", 1},
+        {"select count(*) from run_tags where run_key = 2 and value = 'y'", 1},
+        {"select count(*) from run_inputs where run_key = 1 and source = 'ss'", 1},
+        {"select step from run_models where run_key = 1 and model_id = 'm-1'", 3},
+        {"select count(*) from metric_series", 3},
+        {"select id from metric_series where run_key = 1 and key = 'n'", (1 << 20) + 2},
+        {"select count(*) from metric_points", 4},
+        {"select count(*) from metric_series s join metric_points p on p.series_id = s.id where "
+         "s.run_key = 1 and s.key = 'm'",
+         2},
+        {"select cast(p.value as bigint) from metric_series s join metric_points p on p.series_id "
+         "= s.id where s.run_key = 2",
+         7},
+    };
+    ax_auto(ax_store_close) struct ax_store *store = NULL;
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    int version;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    migrate_before(ctx, store, "0005", runs_before);
+    CHECK_EQ(ax_migrate(store, ctx, &version), AX_OK);
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_READ, &tx), AX_OK);
+    for (size_t i = 0; i < AX_COUNT_OF(wanted); i++) {
+        int64_t found = -1;
+        CHECK_EQ(ax_store_get_i64(tx, ctx, ax_str_of(wanted[i].sql), AX_STORE_NO_PARAMS, &found),
+                 AX_OK);
+        if (found != wanted[i].found)
+            ax_test_failed(__FILE__, __LINE__, "%s: %s: %lld", adapter->name, wanted[i].sql,
+                           (long long)found);
+    }
+}
+
+TEST(schema_gives_runs_keys_and_keeps_what_they_have)
+{
+    for_each_adapter(run_keys);
 }
 
 /* ---- faults ---- */
