@@ -88,6 +88,12 @@ ax_arena_reset(struct ax_arena *arena)
     arena->blocks = keep;
 }
 
+void
+ax_arena_set_budget(struct ax_arena *arena, size_t budget_bytes)
+{
+    arena->budget_bytes = budget_bytes;
+}
+
 size_t
 ax_arena_held_bytes(const struct ax_arena *arena)
 {
@@ -106,7 +112,8 @@ ax_arena_alloc(struct ax_arena *arena, size_t size, size_t count)
     struct block *block = arena->blocks;
     if (!block || block->size_bytes - block->used_bytes < bytes) {
         size_t want = bytes > BLOCK_BYTES ? bytes : (size_t)BLOCK_BYTES;
-        if (want > arena->budget_bytes - arena->held_bytes)
+        if (arena->held_bytes > arena->budget_bytes ||
+            want > arena->budget_bytes - arena->held_bytes)
             return NULL;
         block = block_new(want);
         if (!block)

@@ -23,6 +23,9 @@ AX_DEFINE_AUTO(struct ax_arena, ax_arena_free);
  */
 void ax_arena_reset(struct ax_arena *arena);
 
+/* Another budget from now on; what it holds already stays, also when that is more. */
+void ax_arena_set_budget(struct ax_arena *arena, size_t budget_bytes);
+
 /* What it holds now, in bytes of heap. */
 size_t ax_arena_held_bytes(const struct ax_arena *arena);
 

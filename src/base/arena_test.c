@@ -48,6 +48,25 @@ budget(struct ax_ctx *ctx)
         CHECK_EQ(ax_arena_alloc(ctx->arena, cases[i].size, cases[i].count) != NULL, cases[i].fits);
 }
 
+static void
+other_budget(struct ax_ctx *ctx)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 16);
+    CHECK(!ax_arena_alloc(arena, 1, 1 << 17));
+    ax_arena_set_budget(arena, 1 << 18);
+    CHECK(ax_arena_alloc(arena, 1, 1 << 17));
+    ax_arena_set_budget(arena, 1 << 16); /* it holds more already */
+    CHECK(!ax_arena_alloc(arena, 1, 1 << 15));
+    ax_arena_reset(arena);
+    CHECK(ax_arena_alloc(arena, 1, 1 << 15));
+    (void)ctx;
+}
+
+TEST(an_arena_takes_another_budget)
+{
+    ax_test_with_ctx(other_budget);
+}
+
 TEST(an_arena_keeps_its_budget)
 {
     ax_test_with_ctx(budget);

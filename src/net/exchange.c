@@ -18,6 +18,7 @@ enum {
     REQUEST_ID_BYTES_MAX = 128,
     TRACEPARENT_BYTES_MIN = 55, /* version, trace id, parent id, flags: W3C Trace Context */
     HIGH_DIGITS = AX_TRACE_ID_BYTES / 2,
+    ARENA_BYTES_PER_BODY_BYTE = 4, /* "1," may become a double */
 };
 
 #define NS_PER_MS INT64_C(1'000'000)
@@ -159,6 +160,7 @@ ax_exchange_give(struct ax_exchange *exchange)
     ax_writer_clear(&exchange->head);
     ax_message_reset(&exchange->message);
     ax_arena_reset(exchange->ctx.arena);
+    ax_arena_set_budget(exchange->ctx.arena, pool->config.arena_bytes_max);
     exchange->ctx = ax_ctx_of(exchange->ctx.arena);
     exchange->times = (struct ax_exchange_times){};
     exchange->request_id = (ax_str){};
@@ -264,6 +266,9 @@ ax_exchange_handle(struct ax_exchange *exchange)
     exchange->lent = true;
     pool->lent_count++;
     exchange->times.handler_ns = ax_clock_monotonic_ns();
+    ax_arena_set_budget(exchange->ctx.arena,
+                        pool->config.arena_bytes_max +
+                            exchange->message.body.len * ARENA_BYTES_PER_BODY_BYTE);
     pool->service.handler(pool->service.arg, exchange);
 }
 

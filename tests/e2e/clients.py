@@ -2,14 +2,11 @@
 import asyncio
 import csv
 import json
-import subprocess
-import sys
 
-from harness import AXIOM, ROOT, SCRATCH, SHARED, Copy, Server, Skip, check, contains, run, run_suite
+from harness import AXIOM, ROOT, SCRATCH, Copy, Server, check, contains, run, run_suite
 
 SMALL = ROOT / "tests" / "model" / "small" / "xgboost.json"  # with a category
 GOLDEN = ROOT / "tests" / "model" / "xgboost-3.2.0" / "binary_logitraw"
-CONFORMANCE = SHARED / "conformance"
 
 
 def scored(rows=20):
@@ -94,36 +91,6 @@ def test_a_governed_model_answers_the_protocol_and_leaves_a_record():
         decided = bank.decided(5)
         check(abs(predict - decided["probability"]) < 1e-7, f"{predict} against {decided['probability']}")
         check(bank.metric("axiom_decisions") >= before, "metrics went back")
-
-
-def conformance(only, *skip):
-    if not CONFORMANCE.exists():
-        raise Skip("the conformance checks are not on this machine")
-    fixtures = CONFORMANCE / "fixtures"
-    server = Server("--model", f"credit={fixtures / 'credit_xgboost.json'}")
-    try:
-        done = subprocess.run([sys.executable, CONFORMANCE / "oip_rest.py", "--url", server.url, "--model-meta", fixtures / "credit_meta.json",
-                               "--only", only, *skip], capture_output=True, text=True, timeout=300)
-        last = done.stdout.strip().splitlines()[-1]
-        check(done.returncode == 0 and " 0 failed" in last and not last.startswith("0 "), f"{done.stdout[-2000:]}{done.stderr[-500:]}")
-    finally:
-        server.stop()
-
-
-def test_conformance_core():
-    conformance("core")
-
-
-def test_conformance_triton_json():
-    conformance("triton_json")
-
-
-def test_conformance_kserve_infer():
-    conformance("kserve_infer")
-
-
-def test_conformance_kserve_health():
-    conformance("kserve_health")
 
 
 def test_go_verifies_a_ledger_axiom_wrote():

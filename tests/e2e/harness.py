@@ -22,7 +22,7 @@ import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SHARED = ROOT.parent / "shared"
+SHARED = pathlib.Path(os.environ.get("AXIOM_SHARED", ROOT.parent / "shared"))
 sys.path.insert(0, str(ROOT / "demo"))
 import bank as demo_bank  # noqa: E402
 from bank import AXIOM, VERIFY, Bank, Person, Server  # noqa: E402, F401

@@ -28,8 +28,8 @@ def fixtures():
     return path, [word for name, file in models.items() for word in ("--model", f"{name}={file}")]
 
 
-def conformance(suite, bare=False, other=()):
-    """Runs one whole suite; other: the checks in which Axiom is another way on purpose."""
+def conformance(suite, bare=False):
+    """Runs one whole suite."""
     meta, models = fixtures()
     server = Server(*models, "--scoring.default_model", "credit")
     url = server.url.removeprefix("http://") if bare else server.url
@@ -38,15 +38,13 @@ def conformance(suite, bare=False, other=()):
                               capture_output=True, text=True, timeout=600)
         lines = done.stdout.splitlines()
         check(any(line.startswith("PASS") for line in lines), done.stdout + done.stderr)
-        failed = {line.split()[1] for line in lines if line.startswith("FAIL")}
-        check(failed == set(other), "\n".join(line for line in lines if not line.startswith("PASS"))[-3000:])
+        check(done.returncode == 0 and lines[-1].endswith(" 0 failed"), "\n".join(line for line in lines if not line.startswith("PASS"))[-3000:])
     finally:
         server.stop()
 
 
 def test_open_inference_protocol_over_rest():
-    """JSON's numbers are the shortest that read back as the same FP32; that check wants them as FP64 has them."""
-    conformance("oip_rest.py", other=["identity_json"])
+    conformance("oip_rest.py")
 
 
 def test_open_inference_protocol_over_grpc():
@@ -68,7 +66,7 @@ def test_torchserve_with_its_management_on_a_listener_of_its_own():
         ports = server.ports()
         check(len(ports) == 3, f"{ports}")
         done = subprocess.run([sys.executable, CONFORMANCE / "torchserve_rest.py", "--url", f"http://127.0.0.1:{ports[1]}", "--management",
-                               f"http://127.0.0.1:{ports[2]}", "--model-meta", meta], capture_output=True, text=True, timeout=300)
+                               f"http://127.0.0.1:{ports[2]}", "--model-meta", meta, "--strict"], capture_output=True, text=True, timeout=300)
         check(done.returncode == 0 and " 0 failed" in done.stdout, done.stdout[-2000:])
     finally:
         server.stop()
