@@ -76,6 +76,17 @@ api_case_settle(void *arg, struct ax_ctx *ctx)
     return ax_outbox_drain(at->mlops.base.store, ctx, at->mlops.ledger, 1'000, &count);
 }
 
+static inline ax_status
+api_case_reload(void *arg, struct ax_ctx *ctx, struct ax_json_writer *out)
+{
+    const struct api_case *at = arg;
+    if (at->away)
+        return ax_fail(ctx, AX_INVALID, "net.idle_ms cannot change while the server runs");
+    ax_json_begin_object(out);
+    ax_json_end_object(out);
+    return AX_OK;
+}
+
 static inline void
 api_case_observe(void *arg)
 {
@@ -157,6 +168,7 @@ api_case_open(struct api_case *at)
                                            .ready = api_case_ready,
                                            .backup = api_case_backup,
                                            .settle = api_case_settle,
+                                           .reload = api_case_reload,
                                            .observe = api_case_observe,
                                            .load = api_case_load,
                                            .unload = api_case_unload,

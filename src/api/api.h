@@ -31,6 +31,8 @@ struct ax_api_host {
     ax_status (*backup)(void *arg, struct ax_ctx *ctx, ax_str folder, struct ax_json_writer *out);
     /* Drains the outbox, so that a fact just made is in the ledger. */
     ax_status (*settle)(void *arg, struct ax_ctx *ctx);
+    /* Reads settings and certificates again; what changed in out. Fails: INVALID, NOT_FOUND. */
+    ax_status (*reload)(void *arg, struct ax_ctx *ctx, struct ax_json_writer *out);
     /* Gauges that are read when somebody asks: ledger, disk, connections. */
     void (*observe)(void *arg);
     /* Development mode: reads a model's file again, or serves it no more. Blocks. */

@@ -1,4 +1,4 @@
-/* /api/v1/ledger: the signed checkpoint, the tiles anybody may read, facts, and backups. */
+/* /api/v1/ledger: the signed checkpoint, the tiles anybody may read, facts, backups, reloads. */
 #include "api/route.h"
 #include "base/number.h"
 #include "event/merkle.h"
@@ -172,6 +172,13 @@ backup(struct ax_call *call, struct ax_ctx *ctx)
     return host->backup(host->arg, ctx, folder, ax_call_json(call));
 }
 
+static ax_status
+reload(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_api_host *host = &call->services->host;
+    return host->reload(host->arg, ctx, ax_call_json(call));
+}
+
 #define PUBLIC(path, fn, summary)                                                                  \
     {                                                                                              \
         AX_HTTP_GET, path, AX_PERMISSION_PUBLIC, AX_ROUTE_WORKER, AX_ROUTE_NO_BODY, 0, fn, summary \
@@ -191,6 +198,8 @@ static const struct ax_route routes[] = {
     AUDIT("/api/v1/ledger/status", status, "Sizes and state of the ledger"),
     {AX_HTTP_POST, "/api/v1/backups", AX_PERMISSION_OPERATE, AX_ROUTE_WORKER, AX_ROUTE_JSON, 0,
      backup, "Copies store, ledger and blobs as one consistent point"},
+    {AX_HTTP_POST, "/api/v1/reload", AX_PERMISSION_OPERATE, AX_ROUTE_WORKER, AX_ROUTE_NO_BODY, 0,
+     reload, "Reads settings and certificates again, without dropping a connection"},
 };
 
 const struct ax_route_table ax_v1_ledger_table = {routes, AX_COUNT_OF(routes), true,

@@ -115,6 +115,27 @@ backups(struct ax_ctx *ctx, struct api_case *at)
     API_CASE_TABLE(ctx, at, rows);
 }
 
+static void
+reloads(struct ax_ctx *ctx, struct api_case *at)
+{
+    static const struct api_case_row rows[] = {
+        {NOBODY, "POST /api/v1/reload", "", 401, "unauthenticated"},
+        {DANA, "POST /api/v1/reload", "", 403, "\"code\":\"denied\""},
+        {ROB, "POST /api/v1/reload", "", 200, "{}"},
+    };
+    static const struct api_case_row refused[] = {
+        {ROB, "POST /api/v1/reload", "", 400, "net.idle_ms cannot change"},
+    };
+    API_CASE_TABLE(ctx, at, rows);
+    at->away = true;
+    API_CASE_TABLE(ctx, at, refused);
+}
+
+TEST(r83_a_reload_is_asked_of_the_host_by_an_operator)
+{
+    api_case_run(reloads);
+}
+
 TEST(r93_a_backup_is_asked_of_the_host_by_an_operator)
 {
     api_case_run(backups);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,7 +19,7 @@
 
 enum { PORT_TRIES = 8, PORT_MAX = 65'535, UNIX_MODE = 0660, HOST_BYTES_MAX = 256 };
 
-static const ax_str unix_prefix = {"unix:", 5};
+static const ax_str unix_prefix = {"unix:", 5}, fd_prefix = {"fd:", 3};
 
 struct place {
     struct sockaddr_storage at;
@@ -167,6 +168,21 @@ tcp_open(struct ax_ctx *ctx, const struct ax_listener_config *config, int *out_s
     return AX_OK;
 }
 
+/* One socket for all: a descriptor of it for each, from `from` on; a negative errno. */
+static int
+share(int fd, int *out_sockets, size_t from, size_t count)
+{
+    for (size_t i = from; i < count; i++) {
+        out_sockets[i] = AX_OS_CALL(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        if (out_sockets[i] >= 0)
+            continue;
+        int number = errno;
+        close_all(out_sockets, i);
+        return -number;
+    }
+    return 0;
+}
+
 /* ---- Unix ---- */
 
 /* Removes the file that a server left when it died; not one behind which somebody listens. */
@@ -207,16 +223,76 @@ unix_open(struct ax_ctx *ctx, const struct ax_listener_config *config, int *out_
         return ax_os_error(ctx, number, "listen on %.*s", AX_FMT(config->address));
     }
     out_sockets[0] = fd;
-    for (size_t i = 1; i < config->socket_count; i++) {
-        out_sockets[i] = AX_OS_CALL(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-        if (out_sockets[i] >= 0)
-            continue;
-        int number = errno;
-        close_all(out_sockets, i);
-        unlink(at.sun_path);
-        return ax_os_error(ctx, number, "listen on %.*s", AX_FMT(config->address));
-    }
+    int failed = share(fd, out_sockets, 1, config->socket_count);
+    if (failed == 0)
+        return AX_OK;
+    unlink(at.sun_path);
+    return ax_os_error(ctx, -failed, "listen on %.*s", AX_FMT(config->address));
+}
+
+/* ---- one that another program opened, systemd above all ---- */
+
+static bool
+listens(int fd)
+{
+    int type = 0, accepts = 0;
+    socklen_t type_len = sizeof type, accepts_len = sizeof accepts;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &accepts_len) == 0 && accepts;
+}
+
+static ax_status
+fd_of(struct ax_ctx *ctx, ax_str address, int *out_fd)
+{
+    uint64_t number;
+    ax_str text = ax_str_from(address, fd_prefix.len);
+    if (!ax_parse_u64(text, &number) || number > INT_MAX || !listens((int)number))
+        return ax_fail(ctx, AX_INVALID, "listen on %.*s: that is no socket that listens",
+                       AX_FMT(address));
+    *out_fd = (int)number;
     return AX_OK;
+}
+
+/* The socket itself stays: who opened it may want it for the next one who serves. */
+static ax_status
+fd_open(struct ax_ctx *ctx, const struct ax_listener_config *config, int *out_sockets,
+        int *out_port)
+{
+    static const int on = 1;
+    struct place place = {.len = sizeof place.at};
+    int fd;
+    AX_TRY(fd_of(ctx, config->address, &fd));
+    int flags = fcntl(fd, F_GETFL);
+    bool failed = flags < 0 || AX_OS_CALL(fcntl(fd, F_SETFL, flags | O_NONBLOCK)) != 0 ||
+                  AX_OS_CALL(getsockname(fd, (struct sockaddr *)&place.at, &place.len)) != 0;
+    int number = failed ? -errno : share(fd, out_sockets, 0, config->socket_count);
+    if (number != 0)
+        return ax_os_error(ctx, -number, "listen on %.*s", AX_FMT(config->address));
+    bool tcp = place.at.ss_family == AF_INET || place.at.ss_family == AF_INET6;
+    if (tcp) /* inherited by what is accepted */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    *out_port = tcp ? ntohs(*port_of(&place)) : 0;
+    return AX_OK;
+}
+
+bool
+ax_listener_is_local(ax_str address)
+{
+    struct sockaddr_storage at = {};
+    socklen_t len = sizeof at;
+    uint64_t fd;
+    char name[INET6_ADDRSTRLEN];
+    if (ax_str_starts(address, unix_prefix))
+        return true;
+    if (!ax_str_starts(address, fd_prefix))
+        return ax_str_starts(address, AX_STR("127.")) || ax_str_starts(address, AX_STR("[::1]:")) ||
+               ax_str_starts(address, AX_STR("localhost:"));
+    if (!ax_parse_u64(ax_str_from(address, fd_prefix.len), &fd) || fd > INT_MAX ||
+        getsockname((int)fd, (struct sockaddr *)&at, &len) != 0)
+        return false;
+    ax_listener_name(&at, name, sizeof name);
+    return at.ss_family == AF_UNIX || ax_str_starts(ax_str_of(name), AX_STR("127.")) ||
+           ax_str_eq(ax_str_of(name), AX_STR("::1"));
 }
 
 /* ---- the door ---- */
@@ -226,6 +302,8 @@ ax_listener_open(struct ax_ctx *ctx, const struct ax_listener_config *config, in
                  int *out_port)
 {
     AX_ASSERT(config->socket_count > 0 && config->backlog > 0);
+    if (ax_str_starts(config->address, fd_prefix))
+        return fd_open(ctx, config, out_sockets, out_port);
     if (!ax_str_starts(config->address, unix_prefix))
         return tcp_open(ctx, config, out_sockets, out_port);
     AX_TRY(unix_open(ctx, config, out_sockets));

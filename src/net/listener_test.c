@@ -111,6 +111,59 @@ TEST(a_unix_socket_replaces_a_dead_one_and_nothing_else)
     ax_test_with_ctx(unix_sockets);
 }
 
+static void
+handed_over(struct ax_ctx *ctx)
+{
+    int first[1], sockets[2], port, same;
+    struct sockaddr_storage from;
+    CHECK_EQ(ax_listener_open(ctx, OPEN(AX_STR("127.0.0.1:0"), 1), first, &port), AX_OK);
+    ax_str address = ax_str_printf(ctx->arena, "fd:%d", first[0]);
+    CHECK_EQ(ax_listener_open(ctx, OPEN(address, 2), sockets, &same), AX_OK);
+    CHECK_EQ(same, port);
+    CHECK(ax_listener_is_local(address));
+    int client = loopback_dial(port), accepted = -EAGAIN;
+    for (int tries = 0; accepted < 0 && tries < 300; tries++) {
+        accepted = ax_listener_accept(sockets[tries % 2], &from);
+        ax_clock_sleep_ms(accepted < 0 ? 10 : 0);
+    }
+    CHECK(accepted >= 0);
+    close(accepted);
+    close(client);
+    ax_listener_close(address, sockets, 2);
+    client = loopback_dial(port); /* whose it was still has it */
+    CHECK(client >= 0);
+    close(client);
+
+    static const char *const none[] = {"fd:", "fd:x", "fd:-1", "fd:99999999999", "fd:1000", "fd:0"};
+    for (size_t i = 0; i < AX_COUNT_OF(none); i++) {
+        CHECK_EQ(ax_listener_open(ctx, OPEN(ax_str_of(none[i]), 1), sockets, &same), AX_INVALID);
+        CHECK(ax_test_said(ctx, "that is no socket that listens"));
+        CHECK(!ax_listener_is_local(ax_str_of(none[i])));
+    }
+    close(first[0]);
+    CHECK_EQ(ax_listener_open(ctx, OPEN(AX_STR("0.0.0.0:0"), 1), first, &port), AX_OK);
+    CHECK(!ax_listener_is_local(ax_str_printf(ctx->arena, "fd:%d", first[0])));
+    close(first[0]);
+}
+
+TEST(a_socket_that_another_opened_is_shared)
+{
+    ax_test_with_ctx(handed_over);
+}
+
+static int swept_socket;
+
+static ax_status
+open_fd(struct ax_ctx *ctx)
+{
+    char text[32];
+    int sockets[2], port;
+    snprintf(text, sizeof text, "fd:%d", swept_socket);
+    AX_TRY(ax_listener_open(ctx, OPEN(ax_str_of(text), 2), sockets, &port));
+    ax_listener_close(ax_str_of(text), sockets, 2);
+    return AX_OK;
+}
+
 static ax_status
 open_tcp(struct ax_ctx *ctx)
 {
@@ -135,6 +188,10 @@ TEST(listeners_survive_every_fault_of_their_opening)
     int before = dup(0), after;
     FAULT_SWEEP(open_tcp);
     FAULT_SWEEP(open_unix);
+    swept_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(listen(swept_socket, 1), 0);
+    FAULT_SWEEP(open_fd);
+    close(swept_socket);
     after = dup(0);
     CHECK_EQ(after, before + 1); /* no descriptor was left open */
 }

@@ -1,16 +1,22 @@
 #include "server/server.h"
 
 #include <signal.h>
+#include <time.h>
 
+#include "api/browser.h"
 #include "api/dialect.h"
+#include "api/limits.h"
+#include "net/listener.h"
 #include "server/backup.h"
 #include "server/jobs.h"
 #include "server/services.h"
+#include "server/systemd.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/process.h"
 
 enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 8 };
+enum { DESCRIPTORS_OWN = 512, RELOAD_BYTES_MAX = 4 << 20 };
 enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
@@ -20,9 +26,14 @@ struct server {
     struct ax_model_repository *repository; /* NULL when governed */
     bool tracking;                          /* development, over a folder */
     struct ax_workers *workers;
+    struct ax_limits *limits;
+    struct ax_browser *browser;
     struct ax_api *api;
+    struct ax_systemd systemd;
     struct ax_mutex mutex;
     struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
+    struct ax_server_settings as_read; /* guarded by mutex: before anybody filled in the rest */
+    size_t beat_count;                 /* guarded by mutex: loops that have answered the watchdog */
     struct ax_jobs *jobs;
     struct ax_job job_table[JOB_COUNT];
     struct ax_metric *connections;
@@ -45,17 +56,85 @@ override_settings(struct ax_ctx *ctx, struct server *server)
 }
 
 static ax_status
-apply_log_level(struct ax_ctx *ctx, ax_str level)
+apply_log_level(struct ax_ctx *ctx, ax_str *level)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < AX_COUNT_OF(names); i++)
-        if (ax_str_eq(level, ax_str_of(names[i]))) {
+        if (ax_str_eq(*level, ax_str_of(names[i]))) {
+            *level = ax_str_of(names[i]); /* which outlives what was read */
             ax_log_level_set((enum ax_log_level)i);
             return AX_OK;
         }
     return ax_fail(ctx, AX_INVALID,
                    "server.log_level must be debug, info, warn or error, not \"%.*s\"",
-                   AX_FMT(level));
+                   AX_FMT(*level));
+}
+
+/* ---- reading settings and certificates again ---- */
+
+static ax_status
+read_again(struct ax_ctx *ctx, const struct server *server, struct ax_server_settings *out_wanted)
+{
+    const struct ax_server_options *options = server->options;
+    ax_server_settings_defaults(out_wanted);
+    if (server->governed)
+        AX_TRY(ax_server_settings_read(ctx, out_wanted, server->services.dir.settings));
+    for (size_t i = 0; i < options->override_count; i++)
+        AX_TRY(ax_server_settings_set(ctx, out_wanted, options->overrides[i].name,
+                                      options->overrides[i].value));
+    return AX_OK;
+}
+
+/* All of it, or nothing. */
+static ax_status
+take_over(struct ax_ctx *ctx, struct server *server, struct ax_server_settings *wanted,
+          struct ax_json_writer *out) AX_REQUIRES(&server->mutex)
+{
+    if (!server->loops)
+        return ax_fail(ctx, AX_UNAVAILABLE, "the server is not serving");
+    AX_TRY(ax_server_settings_check_change(ctx, &server->as_read, wanted));
+    AX_TRY(ax_loops_reload(server->loops, ctx));
+    if (!ax_str_eq(wanted->general.log_level, server->as_read.general.log_level))
+        AX_TRY(apply_log_level(ctx, &wanted->general.log_level));
+    ax_json_key(out, "changed");
+    ax_json_begin_array(out);
+    ax_server_settings_change(&server->as_read, wanted, out);
+    ax_json_end_array(out);
+    server->services.settings.general.drain_ms = wanted->general.drain_ms;
+    ax_limits_set(server->limits, &wanted->limits);
+    return AX_OK;
+}
+
+static ax_status
+reload(struct ax_ctx *ctx, struct server *server, struct ax_json_writer *out)
+{
+    struct ax_server_settings wanted;
+    AX_TRY(read_again(ctx, server, &wanted));
+    ax_systemd_say_reloading(&server->systemd);
+    ax_json_begin_object(out);
+    ax_mutex_lock(&server->mutex);
+    ax_status status = take_over(ctx, server, &wanted, out);
+    ax_mutex_unlock(&server->mutex);
+    ax_json_end_object(out);
+    ax_systemd_say_ready(&server->systemd);
+    return status;
+}
+
+/* SIGHUP: whoever sent it looks into the log. */
+static void
+reload_and_log(struct server *server)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(RELOAD_BYTES_MAX);
+    ax_writer_auto struct ax_writer text = ax_writer_of(64 << 10);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    struct ax_json_writer json = ax_json_writer_of(&text);
+    ax_status status =
+        arena ? reload(&ctx, server, &json) : ax_fail(&ctx, AX_LIMIT, "no memory to read settings");
+    const char *said = status == AX_OK ? ax_str_c(arena, ax_writer_str(&text)) : NULL;
+    if (status == AX_OK)
+        ax_log(AX_LOG_INFO, NULL, "reloaded", "settings", said ? said : "", NULL);
+    else
+        ax_log(AX_LOG_ERROR, NULL, "reload_failed", "error", ctx.error, NULL);
 }
 
 /* ---- what the api asks of its host ---- */
@@ -78,6 +157,12 @@ host_backup(void *arg, struct ax_ctx *ctx, ax_str folder, struct ax_json_writer 
 }
 
 static ax_status
+host_reload(void *arg, struct ax_ctx *ctx, struct ax_json_writer *out)
+{
+    return reload(ctx, arg, out);
+}
+
+static ax_status
 host_settle(void *arg, struct ax_ctx *ctx)
 {
     struct server *server = arg;
@@ -94,6 +179,7 @@ host_observe(void *arg)
     if (server->loops)
         ax_metric_set(server->connections, (double)ax_loops_totals(server->loops).connections_open);
     ax_mutex_unlock(&server->mutex);
+    ax_limits_observe(server->limits);
 }
 
 static ax_status
@@ -234,9 +320,8 @@ static bool
 is_loopback(ax_str listen)
 {
     static const ax_str secure = {"tls:", 4};
-    listen = ax_str_starts(listen, secure) ? ax_str_from(listen, secure.len) : listen;
-    return ax_str_starts(listen, AX_STR("127.")) || ax_str_starts(listen, AX_STR("[::1]:")) ||
-           ax_str_starts(listen, AX_STR("localhost:")) || ax_str_starts(listen, AX_STR("unix:"));
+    return ax_listener_is_local(ax_str_starts(listen, secure) ? ax_str_from(listen, secure.len)
+                                                              : listen);
 }
 
 /* Who asks for credentials may listen anywhere; who does not, may not. */
@@ -325,6 +410,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
     AX_TRY(read_compat(ctx, general->compat, &compat));
     AX_TRY(ax_workers_open(ctx, (int)general->worker_count, (int)general->worker_queue_max,
                            &server->workers));
+    AX_TRY(ax_limits_open(ctx, &services->settings.limits, services->metrics, server->workers,
+                          &server->limits));
+    AX_TRY(ax_browser_open(ctx, &services->settings.cors, &server->browser));
     server->connections =
         ax_metrics_series(services->metrics, AX_METRIC_GAUGE, "axiom_http_connections",
                           "Connections that are open.", NULL);
@@ -339,10 +427,13 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .server = services->server,
         .metrics = services->metrics,
         .workers = server->workers,
+        .limits = server->limits,
+        .browser = server->browser,
         .host = {.arg = server,
                  .ready = host_ready,
                  .backup = host_backup,
                  .settle = host_settle,
+                 .reload = host_reload,
                  .observe = host_observe,
                  .load = host_load,
                  .unload = host_unload,
@@ -373,6 +464,23 @@ publish_loops(struct server *server, struct ax_loops *loops)
     ax_mutex_unlock(&server->mutex);
 }
 
+/* Each connection is a descriptor. Who may not have so many is told now, not when they are short.
+ */
+static void
+check_descriptors(struct ax_ctx *ctx, const struct server *server)
+{
+    uint64_t connections = (uint64_t)server->services.settings.net.connections_max;
+    uint64_t wanted = connections + DESCRIPTORS_OWN;
+    uint64_t allowed = ax_process_descriptors(wanted);
+    if (allowed >= wanted)
+        return;
+    ax_str has = ax_str_printf(ctx->arena, "%llu", (unsigned long long)allowed);
+    ax_str needs = ax_str_printf(ctx->arena, "%llu", (unsigned long long)wanted);
+    ax_log(AX_LOG_WARN, NULL, "descriptors_short", "allowed", has.at ? has.at : "", "needed",
+           needs.at ? needs.at : "", "meaning",
+           "fewer connections than net.connections_max will be served: raise LimitNOFILE", NULL);
+}
+
 static ax_status
 open_network(struct ax_ctx *ctx, struct server *server)
 {
@@ -383,6 +491,7 @@ open_network(struct ax_ctx *ctx, struct server *server)
     if (server->services.artifacts &&
         server->services.settings.net.answer_bytes_max < ARTIFACT_BYTES)
         server->services.settings.net.answer_bytes_max = ARTIFACT_BYTES;
+    check_descriptors(ctx, server);
     AX_TRY(ax_loops_open(ctx, &server->services.settings.net, &service, listen, count, &loops));
     publish_loops(server, loops);
     for (size_t i = 0; i < count; i++) {
@@ -424,6 +533,18 @@ choose_mode(struct ax_ctx *ctx, struct server *server)
     return AX_OK;
 }
 
+/* All that systemd has opened for us. */
+static ax_status
+take_sockets(struct ax_ctx *ctx, struct server *server)
+{
+    server->listen_count = server->systemd.socket_count;
+    for (size_t i = 0; i < server->listen_count; i++) {
+        server->dialects[i] = ax_dialects_default();
+        AX_TRY(ax_systemd_address_at(&server->systemd, ctx, i, &server->listen[i]));
+    }
+    return AX_OK;
+}
+
 static ax_status
 read_listeners(struct ax_ctx *ctx, struct server *server)
 {
@@ -431,8 +552,13 @@ read_listeners(struct ax_ctx *ctx, struct server *server)
     const struct ax_server_options *options = server->options;
     const ax_str *listen = options->listen_count ? options->listen : &plain;
     server->listen_count = options->listen_count ? options->listen_count : 1;
-    for (size_t i = 0; i < server->listen_count; i++)
-        AX_TRY(ax_dialects_of_listener(ctx, listen[i], &server->listen[i], &server->dialects[i]));
+    if (options->listen_count == 0 && server->systemd.socket_count > 0)
+        return take_sockets(ctx, server);
+    for (size_t i = 0; i < server->listen_count; i++) {
+        ax_str address;
+        AX_TRY(ax_dialects_of_listener(ctx, listen[i], &address, &server->dialects[i]));
+        AX_TRY(ax_systemd_address(&server->systemd, ctx, address, &server->listen[i]));
+    }
     return AX_OK;
 }
 
@@ -442,6 +568,7 @@ open_server(struct ax_ctx *ctx, struct server *server)
     ax_server_settings_defaults(&server->services.settings);
     server->services.dir.lock.fd = -1;
     server->services.build_id = AX_STR("axiom " AX_VERSION);
+    AX_TRY(ax_systemd_open(ctx, &server->systemd));
     AX_TRY(choose_mode(ctx, server));
     AX_TRY(read_listeners(ctx, server));
     if (server->tracking) {
@@ -452,7 +579,8 @@ open_server(struct ax_ctx *ctx, struct server *server)
         AX_TRY(override_settings(ctx, server));
         AX_TRY(open_development(ctx, server));
     }
-    AX_TRY(apply_log_level(ctx, server->services.settings.general.log_level));
+    AX_TRY(apply_log_level(ctx, &server->services.settings.general.log_level));
+    AX_TRY(read_again(ctx, server, &server->as_read));
     AX_TRY(open_api(ctx, server));
     if (server->governed) {
         AX_TRY(note(ctx, server, AX_EVENT_START));
@@ -482,6 +610,8 @@ close_server(struct ax_ctx *ctx, struct server *server)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
     if (server->api)
         ax_api_close(server->api);
+    ax_browser_close(server->browser);
+    ax_limits_close(server->limits);
     if (server->repository)
         ax_model_repository_close(server->repository);
     ax_services_close(&server->services);
@@ -500,28 +630,67 @@ own_signals(void)
     return signals;
 }
 
-/* Waits for the signal that ends the server; SIGHUP reads the certificates again. */
-static int
-wait_for_end(struct ax_ctx *ctx, struct server *server, const sigset_t *signals)
+static void
+beat(void *arg)
 {
-    int number;
-    for (;;) {
+    struct server *server = arg;
+    ax_mutex_lock(&server->mutex);
+    server->beat_count++;
+    ax_mutex_unlock(&server->mutex);
+}
+
+/* Says that we are alive if every loop has run since the last time, and asks them all anew. */
+static void
+tell_watchdog(struct server *server)
+{
+    size_t loop_count = ax_loops_count(server->loops);
+    ax_mutex_lock(&server->mutex);
+    bool alive = server->beat_count == loop_count;
+    server->beat_count = alive ? 0 : server->beat_count;
+    ax_mutex_unlock(&server->mutex);
+    if (!alive)
+        return; /* who still owes an answer is not asked twice */
+    ax_systemd_say_alive(&server->systemd);
+    for (size_t i = 0; i < loop_count; i++)
+        if (!ax_loop_post(ax_loops_at(server->loops, i), beat, server))
+            beat(server);
+}
+
+/* The next signal; between them the watchdog hears from us, twice as often as it wants to. */
+static int
+next_signal(struct server *server, const sigset_t *signals)
+{
+    int64_t every_ms = server->systemd.watchdog_ms / 2;
+    const struct timespec patience = {every_ms / 1'000, every_ms % 1'000 * 1'000'000};
+    int number = -1;
+    if (server->systemd.watchdog_ms == 0) {
         sigwait(signals, &number);
+        return number;
+    }
+    while (number < 0) {
+        tell_watchdog(server);
+        number = sigtimedwait(signals, NULL, &patience);
+    }
+    return number;
+}
+
+/* Waits for the signal that ends the server; SIGHUP reads settings and certificates again. */
+static int
+wait_for_end(struct server *server, const sigset_t *signals)
+{
+    server->beat_count = ax_loops_count(server->loops);
+    for (;;) {
+        int number = next_signal(server, signals);
         if (number != SIGHUP)
             return number;
-        ax_status status = ax_loops_reload(server->loops, ctx);
-        if (status == AX_OK)
-            ax_log(AX_LOG_INFO, NULL, "reloaded", NULL);
-        else
-            ax_log(AX_LOG_ERROR, NULL, "reload_failed", "error", ctx->error, NULL);
-        ctx->error[0] = '\0';
+        reload_and_log(server);
     }
 }
 
 ax_status
 ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
 {
-    struct server server = {.options = options};
+    struct server server = {.options = options, .systemd.notify_socket = -1};
     sigset_t signals = own_signals();
     ax_mutex_init(&server.mutex);
     signal(SIGPIPE, SIG_IGN);
@@ -530,12 +699,15 @@ ax_server_run(struct ax_ctx *ctx, const struct ax_server_options *options)
         ax_process_harden();
     ax_status status = open_server(ctx, &server);
     if (status == AX_OK) {
-        int number = wait_for_end(ctx, &server, &signals);
+        ax_systemd_say_ready(&server.systemd);
+        int number = wait_for_end(&server, &signals);
+        ax_systemd_say_stopping(&server.systemd);
         ax_log(AX_LOG_INFO, NULL, "stopping", "signal", number == SIGTERM ? "TERM" : "INT", NULL);
     }
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
     close_server(ctx, &server);
+    ax_systemd_close(&server.systemd);
     ax_mutex_done(&server.mutex);
     memcpy(ctx->error, words, sizeof words);
     return status;

@@ -1,5 +1,8 @@
 #include "server/server_settings.h"
 
+#include <stdio.h>
+
+#include "codec/json.h"
 #include "sys/file.h"
 
 enum { FILE_BYTES_MAX = 1 << 20 };
@@ -76,7 +79,7 @@ static const struct ax_setting tracking_rows[] = {
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 8 };
+enum { SECTION_COUNT = 10 };
 
 struct section {
     const struct ax_settings *settings;
@@ -94,6 +97,8 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[5] = (struct section){&ax_postgres_settings, &settings->postgres};
     out[6] = (struct section){&scoring_settings, &settings->scoring};
     out[7] = (struct section){&tracking_settings, &settings->tracking};
+    out[8] = (struct section){ax_limits_settings(), &settings->limits};
+    out[9] = (struct section){ax_browser_settings(), &settings->cors};
 }
 
 void
@@ -131,8 +136,8 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
         return ax_settings_set(ctx, found->settings, found->config, name, value);
     return ax_fail(
         ctx, AX_NOT_FOUND,
-        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring and tracking "
-        "are known",
+        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
+        "limits and cors are known",
         AX_FMT(section));
 }
 
@@ -160,6 +165,98 @@ ax_server_settings_read(struct ax_ctx *ctx, struct ax_server_settings *settings,
     AX_TRY(ax_file_read_all(ctx, path, FILE_BYTES_MAX, &text));
     ax_status status = ax_settings_read(ctx, text, found, settings);
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(path));
+}
+
+/* ---- while it runs ---- */
+
+static bool
+is_live(const char *section, const char *name)
+{
+    static const char *const live[] = {"server.log_level", "server.drain_ms"};
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s", section, name);
+    for (size_t i = 0; i < AX_COUNT_OF(live); i++)
+        if (strcmp(full, live[i]) == 0)
+            return true;
+    return strcmp(section, "limits") == 0;
+}
+
+static size_t
+value_bytes(const struct ax_setting *row)
+{
+    return row->kind == AX_SETTING_SWITCH ? sizeof(bool)
+           : row->kind == AX_SETTING_TEXT ? sizeof(ax_str)
+                                          : sizeof(int64_t); /* a double is as long */
+}
+
+static bool
+differs(const struct ax_setting *row, const void *one_config, const void *other_config)
+{
+    const char *one = (const char *)one_config + row->offset;
+    const char *other = (const char *)other_config + row->offset;
+    if (row->kind != AX_SETTING_TEXT)
+        return memcmp(one, other, value_bytes(row)) != 0;
+    return !ax_str_eq(*(const ax_str *)(const void *)one, *(const ax_str *)(const void *)other);
+}
+
+/* Calls each for each row that differs. */
+static void
+compare(struct ax_server_settings *now, struct ax_server_settings *wanted,
+        void (*each)(void *arg, const struct section *section, const struct ax_setting *row,
+                     const void *wanted_config),
+        void *arg)
+{
+    struct section here[SECTION_COUNT], there[SECTION_COUNT];
+    sections_of(now, here);
+    sections_of(wanted, there);
+    for (size_t i = 0; i < SECTION_COUNT; i++)
+        for (size_t r = 0; r < here[i].settings->row_count; r++) {
+            const struct ax_setting *row = &here[i].settings->rows[r];
+            if (differs(row, here[i].config, there[i].config))
+                each(arg, &here[i], row, there[i].config);
+        }
+}
+
+static void
+name_fixed(void *arg, const struct section *section, const struct ax_setting *row, const void *)
+{
+    struct ax_writer *names = arg;
+    if (!is_live(section->settings->section, row->name))
+        ax_writer_print(names, "%s%s.%s", names->len ? ", " : "", section->settings->section,
+                        row->name);
+}
+
+ax_status
+ax_server_settings_check_change(struct ax_ctx *ctx, const struct ax_server_settings *now,
+                                const struct ax_server_settings *wanted)
+{
+    struct ax_server_settings here = *now, there = *wanted;
+    ax_writer_auto struct ax_writer names = ax_writer_of(64 << 10);
+    compare(&here, &there, name_fixed, &names);
+    if (names.len == 0 && names.status == AX_OK)
+        return AX_OK;
+    return ax_fail(ctx, AX_INVALID,
+                   "%.*s cannot change while the server runs: restart it; nothing was changed",
+                   AX_FMT(ax_writer_str(&names)));
+}
+
+static void
+take_over(void *arg, const struct section *section, const struct ax_setting *row,
+          const void *wanted_config)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", section->settings->section, row->name);
+    ax_json_put_text(arg, ax_str_of(name));
+    memcpy((char *)section->config + row->offset, (const char *)wanted_config + row->offset,
+           value_bytes(row));
+}
+
+void
+ax_server_settings_change(struct ax_server_settings *now, const struct ax_server_settings *wanted,
+                          struct ax_json_writer *changed)
+{
+    struct ax_server_settings there = *wanted;
+    compare(now, &there, take_over, changed);
 }
 
 void

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "api/browser.h"
+#include "api/limits.h"
 #include "event/ledger.h"
 #include "net/loop.h"
 #include "store/postgres.h"
@@ -55,6 +57,8 @@ struct ax_server_settings {
     struct ax_sqlite_config store;
     struct ax_postgres_config postgres; /* its url is taken from database */
     struct ax_tracking_config tracking;
+    struct ax_limits_config limits;
+    struct ax_browser_config cors;
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);
@@ -66,6 +70,19 @@ ax_status ax_server_settings_set(struct ax_ctx *ctx, struct ax_server_settings *
 /* Sets what the file says. Fails: INVALID with the line; NOT_FOUND when there is no file. */
 ax_status ax_server_settings_read(struct ax_ctx *ctx, struct ax_server_settings *settings,
                                   ax_str path);
+
+/*
+ * What a running server can take over: server.log_level, server.drain_ms and all of limits.
+ *
+ * Fails: INVALID when others differ, with their names; then nothing has changed.
+ */
+ax_status ax_server_settings_check_change(struct ax_ctx *ctx, const struct ax_server_settings *now,
+                                          const struct ax_server_settings *wanted);
+
+/* Takes it over and writes the names of what has changed, a text each. Texts are borrowed. */
+void ax_server_settings_change(struct ax_server_settings *now,
+                               const struct ax_server_settings *wanted,
+                               struct ax_json_writer *changed);
 
 /* docs/settings.md. */
 void ax_server_settings_document(struct ax_writer *out);

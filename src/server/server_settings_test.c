@@ -77,6 +77,52 @@ TEST(r94_a_flag_is_a_section_and_a_name)
     ax_test_with_ctx(flags);
 }
 
+/* ---- while it runs ---- */
+
+static void
+changes(struct ax_ctx *ctx)
+{
+    static const struct {
+        const char *name, *value;
+        ax_status want;
+        const char *words; /* of the failure, or the list of what changed */
+    } cases[] = {
+        {"server.drain_ms", "5s", AX_OK, "[\"server.drain_ms\"]"},
+        {"server.log_level", "warn", AX_OK, "[\"server.log_level\"]"},
+        {"limits.model_rate", "100", AX_OK, "[\"limits.model_rate\"]"},
+        {"limits.model_rate", "0", AX_OK, "[]"},
+        {"net.idle_ms", "5s", AX_INVALID, "net.idle_ms cannot change while the server runs"},
+        {"net.tls_allow_1_2", "true", AX_INVALID, "net.tls_allow_1_2 cannot change"},
+        {"store.url", "postgresql://a/b", AX_INVALID, "store.url cannot change"},
+        {"cors.origins", "https://a.example", AX_INVALID, "cors.origins cannot change"},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct ax_server_settings now, wanted;
+        ax_writer_auto struct ax_writer names = ax_writer_of(4'096);
+        struct ax_json_writer json = ax_json_writer_of(&names);
+        ax_server_settings_defaults(&now);
+        ax_server_settings_defaults(&wanted);
+        CHECK_EQ(ax_server_settings_set(ctx, &wanted, ax_str_of(cases[i].name),
+                                        ax_str_of(cases[i].value)),
+                 AX_OK);
+        CHECK_EQ(ax_server_settings_check_change(ctx, &now, &wanted), cases[i].want);
+        if (cases[i].want != AX_OK) {
+            CHECK(ax_test_said(ctx, cases[i].words));
+            continue;
+        }
+        ax_json_begin_array(&json);
+        ax_server_settings_change(&now, &wanted, &json);
+        ax_json_end_array(&json);
+        CHECK_STR(ax_writer_str(&names), cases[i].words);
+        CHECK_EQ(ax_server_settings_check_change(ctx, &wanted, &now), AX_OK);
+    }
+}
+
+TEST(some_settings_change_while_it_runs_and_others_are_named)
+{
+    ax_test_with_ctx(changes);
+}
+
 TEST(the_document_of_settings_names_every_section)
 {
     ax_writer_auto struct ax_writer out = ax_writer_of(1 << 20);

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "net/client.h"
 #include "server_case.h"
@@ -36,6 +38,7 @@ hold_signals(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
@@ -227,6 +230,91 @@ backed_up(struct ax_ctx *ctx)
 TEST(r93_keys_are_found_where_a_flag_says)
 {
     with_room(backed_up);
+}
+
+/* ---- systemd, and settings read again ---- */
+
+static int
+listen_for_words(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    const struct timeval patience = {.tv_sec = 20};
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    return fd;
+}
+
+/* Reads words until these come; false when they do not. */
+static bool
+hears(int fd, const char *words)
+{
+    char room[256];
+    for (ssize_t count; (count = recv(fd, room, sizeof room, 0)) > 0;)
+        if (ax_str_starts((ax_str){room, (size_t)count}, ax_str_of(words)))
+            return true;
+    return false;
+}
+
+static ax_status
+write_settings(struct ax_ctx *ctx, struct running *running, const char *more)
+{
+    ax_str path = ax_str_printf(ctx->arena, "%.*s/axiom.yaml", AX_FMT(running->made.root));
+    ax_str text =
+        ax_str_printf(ctx->arena, "server:\n  origin: axiom.test/ledger\n  keys: %.*s\n%s",
+                      AX_FMT(running->made.keys), more);
+    return ax_file_write_atomic(ctx, path, text);
+}
+
+/* All on the client's one connection, which is kept. */
+static void
+reloaded(struct ax_ctx *ctx)
+{
+    struct running running = {};
+    ax_str token = AX_STR(""), path;
+    init(ctx, &running, &token);
+    path = ax_str_printf(ctx->arena, "%s/notify", running.made.folder);
+    setenv("NOTIFY_SOCKET", ax_str_c(ctx->arena, path), 1);
+    setenv("WATCHDOG_USEC", "20000", 1);
+    int fd = listen_for_words(path.at);
+    CHECK_EQ(write_settings(ctx, &running, ""), AX_OK);
+    start(ctx, &running);
+    CHECK(hears(fd, "READY=1\n"));
+    for (int i = 0; i < 3; i++)
+        CHECK(hears(fd, "WATCHDOG=1"));
+    struct ax_client_answer answer = ask(ctx, &running, "GET /metrics", AX_STR(""), AX_STR(""));
+    CHECK(says(&answer, "axiom_http_connections 1\n"));
+
+    CHECK_EQ(write_settings(ctx, &running, "limits:\n  address_rate: 1\n  address_burst: 2\n"),
+             AX_OK);
+    CHECK_EQ(kill(getpid(), SIGHUP), 0);
+    CHECK(hears(fd, "RELOADING=1\n") && hears(fd, "READY=1\n"));
+    int limited = 0;
+    for (int i = 0; i < 6; i++)
+        limited += ask(ctx, &running, "GET /v2", AX_STR(""), AX_STR("")).status == 429;
+    CHECK(limited >= 3);
+
+    /* What cannot change leaves all as it was, also what could have. */
+    CHECK_EQ(write_settings(ctx, &running, "net:\n  idle_ms: 1s\n"), AX_OK);
+    CHECK_EQ(kill(getpid(), SIGHUP), 0);
+    CHECK(hears(fd, "RELOADING=1\n") && hears(fd, "READY=1\n"));
+    limited = 0;
+    for (int i = 0; i < 6; i++)
+        limited += ask(ctx, &running, "GET /v2", AX_STR(""), AX_STR("")).status == 429;
+    CHECK(limited >= 3);
+    answer = ask(ctx, &running, "GET /metrics", AX_STR(""), AX_STR(""));
+    CHECK(says(&answer, "axiom_http_connections 1\n"));
+    stop(&running, SIGTERM);
+    CHECK(hears(fd, "STOPPING=1\n"));
+    CHECK_EQ(running.status, AX_OK);
+    close(fd);
+    server_case_done(ctx, &running.made);
+}
+
+TEST(settings_are_read_again_without_dropping_a_connection)
+{
+    with_room(reloaded);
 }
 
 /* ---- what cannot be served ---- */

@@ -489,3 +489,18 @@ ax_process_harden(void)
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
 }
+
+uint64_t
+ax_process_descriptors(uint64_t wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    if (limit.rlim_cur >= wanted)
+        return limit.rlim_cur;
+    const struct rlimit higher = {wanted, wanted > limit.rlim_max ? wanted : limit.rlim_max};
+    const struct rlimit highest = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &higher) == 0) /* above the hard limit only root may go */
+        return wanted;
+    return setrlimit(RLIMIT_NOFILE, &highest) == 0 ? limit.rlim_max : limit.rlim_cur;
+}

@@ -47,3 +47,6 @@ uint64_t ax_process_resident_bytes(void);
 
 /* No core dumps, no tracing by others: secrets stay inside (R92). */
 void ax_process_harden(void);
+
+/* Lets this process have so many descriptors, or as many as it may; how many that are now. */
+uint64_t ax_process_descriptors(uint64_t wanted);

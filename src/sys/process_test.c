@@ -383,3 +383,25 @@ TEST(R92_a_process_leaves_no_core_and_knows_itself)
 {
     ax_test_with_ctx(myself);
 }
+
+static void
+descriptors(struct ax_ctx *ctx)
+{
+    struct rlimit limit;
+    (void)ctx;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
+    limit.rlim_max = limit.rlim_max < 512 ? limit.rlim_max : 512;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    CHECK_EQ(ax_process_descriptors(32), 64); /* never fewer */
+    CHECK_EQ(ax_process_descriptors(100), 100);
+    uint64_t most = ax_process_descriptors(1'000'000'000); /* more than any system gives */
+    CHECK(most == limit.rlim_max);
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    CHECK_EQ(limit.rlim_cur, most);
+}
+
+TEST(descriptors_are_raised_as_far_as_may_be)
+{
+    ax_test_with_ctx(descriptors);
+}
