@@ -14,11 +14,14 @@
 
 enum { AX_ERROR_BYTES_MAX = 512 };
 
+struct ax_phases;
+
 struct ax_ctx {
     struct ax_arena *arena;         /* memory for results; borrowed */
     int64_t deadline_ns;            /* monotonic; INT64_MAX for none */
     const struct ax_actor *actor;   /* who is accountable: for gates and the ledger; may be NULL */
     ax_str trace_id;                /* joins logs, metrics and events */
+    struct ax_phases *phases;       /* where its time goes (sys/phases.h); NULL: nobody asks */
     char error[AX_ERROR_BYTES_MAX]; /* what went wrong, outermost first; "" when nothing */
 };
 

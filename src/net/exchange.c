@@ -15,9 +15,6 @@ enum {
     FIELDS_BYTES_MAX = 16 * 1024,
     HEAD_BYTES_MAX = FIELDS_BYTES_MAX + 1024,
     BODY_BYTES_KEPT = 256 * 1024,
-    REQUEST_ID_BYTES_MAX = 128,
-    TRACEPARENT_BYTES_MIN = 55, /* version, trace id, parent id, flags: W3C Trace Context */
-    HIGH_DIGITS = AX_TRACE_ID_BYTES / 2,
     ARENA_BYTES_PER_BODY_BYTE = 4, /* "1," may become a double */
 };
 
@@ -164,6 +161,8 @@ ax_exchange_give(struct ax_exchange *exchange)
     exchange->ctx = ax_ctx_of(exchange->ctx.arena);
     exchange->times = (struct ax_exchange_times){};
     exchange->request_id = (ax_str){};
+    exchange->lineage = (struct ax_exchange_trace){};
+    exchange->id_told = exchange->id_given = false;
     ax_session_identity_unref(exchange->peer.identity);
     exchange->peer.identity = NULL;
     exchange->session = NULL;
@@ -179,65 +178,13 @@ ax_exchange_give(struct ax_exchange *exchange)
     pool->free_count++;
 }
 
-/* ---- ids ---- */
-
-static void
-hex_of(uint64_t value, char out[HIGH_DIGITS])
-{
-    for (int i = HIGH_DIGITS - 1; i >= 0; i--, value >>= 4)
-        out[i] = "0123456789abcdef"[value & 15];
-}
-
-/* The trace id of a sound `traceparent`; at is NULL otherwise. */
-static ax_str
-trace_of(ax_str parent)
-{
-    if (parent.len < TRACEPARENT_BYTES_MIN || parent.at[2] != '-' || parent.at[35] != '-')
-        return (ax_str){};
-    ax_str trace = {parent.at + 3, AX_TRACE_ID_BYTES};
-    bool zero = true;
-    for (size_t i = 0; i < trace.len; i++) {
-        char c = trace.at[i];
-        if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
-            return (ax_str){};
-        zero = zero && c == '0';
-    }
-    return zero ? (ax_str){} : trace;
-}
-
-static bool
-request_id_ok(ax_str id)
-{
-    for (size_t i = 0; i < id.len; i++)
-        if (id.at[i] <= ' ' || id.at[i] > '~')
-            return false;
-    return id.len > 0 && id.len <= REQUEST_ID_BYTES_MAX;
-}
-
-static void
-set_ids(struct ax_exchange *exchange)
-{
-    struct ax_exchange_pool *pool = exchange->pool;
-    const struct ax_http_request *request = &exchange->message.request;
-    ax_str trace = trace_of(ax_http_header_find(request, AX_STR("traceparent")));
-    if (trace.at) {
-        memcpy(exchange->trace_id, trace.at, AX_TRACE_ID_BYTES);
-    } else {
-        hex_of(pool->trace_high, exchange->trace_id);
-        hex_of(pool->trace_next++, exchange->trace_id + HIGH_DIGITS);
-    }
-    exchange->ctx.trace_id = (ax_str){exchange->trace_id, AX_TRACE_ID_BYTES};
-    ax_str id = ax_http_header_find(request, AX_STR("x-request-id"));
-    exchange->request_id = request_id_ok(id) ? id : exchange->ctx.trace_id;
-}
-
 /* ---- the way of a request ---- */
 
 void
 ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limits)
 {
     struct ax_exchange_pool *pool = exchange->pool;
-    set_ids(exchange);
+    ax_exchange_set_ids(exchange);
     exchange->lent = true;
     pool->lent_count++;
     pool->service.head(pool->service.arg, exchange, limits);
@@ -277,7 +224,7 @@ ax_exchange_refuse(struct ax_exchange *exchange, int status, ax_str reason)
 {
     struct ax_exchange_pool *pool = exchange->pool;
     if (!exchange->ctx.trace_id.at)
-        set_ids(exchange);
+        ax_exchange_set_ids(exchange);
     ax_exchange_restart(exchange);
     exchange->refused = true;
     exchange->close_after = true;
@@ -301,6 +248,7 @@ ax_exchange_settle(struct ax_exchange *exchange)
     struct ax_exchange_service *service = &exchange->pool->service;
     if (sound(exchange)) {
         ax_exchange_coding_apply(exchange);
+        ax_exchange_tell_ids(exchange);
         return;
     }
     ax_exchange_restart(exchange);
@@ -310,6 +258,7 @@ ax_exchange_settle(struct ax_exchange *exchange)
         ax_exchange_restart(exchange); /* even that was too much: say it by the status alone */
         exchange->status = 500;
     }
+    ax_exchange_tell_ids(exchange);
 }
 
 void
@@ -395,6 +344,12 @@ struct ax_ctx *
 ax_exchange_ctx(struct ax_exchange *exchange)
 {
     return &exchange->ctx;
+}
+
+struct ax_exchange_trace *
+ax_exchange_trace(struct ax_exchange *exchange)
+{
+    return &exchange->lineage;
 }
 
 ax_str
@@ -483,6 +438,7 @@ put_field(struct ax_exchange *exchange, struct ax_writer *out, ax_str name, ax_s
 void
 ax_exchange_header(struct ax_exchange *exchange, ax_str name, ax_str value)
 {
+    exchange->id_told |= name.len == 12 && ax_str_eq_ignoring_case(name, AX_STR("x-request-id"));
     put_field(exchange, &exchange->fields, name, value);
 }
 
@@ -503,7 +459,7 @@ void
 ax_exchange_restart(struct ax_exchange *exchange)
 {
     exchange->status = 200;
-    exchange->broken = false;
+    exchange->broken = exchange->id_told = false;
     ax_writer_clear(&exchange->fields);
     ax_writer_clear(&exchange->trailers);
     ax_writer_clear(&exchange->body);

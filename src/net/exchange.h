@@ -58,7 +58,24 @@ const struct ax_http_request *ax_exchange_request(const struct ax_exchange *exch
  */
 struct ax_ctx *ax_exchange_ctx(struct ax_exchange *exchange);
 
-/* The client's X-Request-Id when it is sound (1 to 128 visible characters), else the trace id. */
+/* Where the request stands in its trace (W3C Trace Context). */
+struct ax_exchange_trace {
+    uint64_t span_id;   /* of this request here; not 0 */
+    uint64_t parent_id; /* of the caller's span; 0: the trace begins here */
+    ax_str state;       /* the caller's tracestate, for whoever is called next; "" for none */
+    bool sampled;       /* the caller records it; the service may say so too, until the finish */
+};
+
+/*
+ * Answers to callers who sent a sound traceparent, and those that are sampled, say in theirs which
+ * span this was.
+ */
+struct ax_exchange_trace *ax_exchange_trace(struct ax_exchange *exchange);
+
+/*
+ * The client's X-Request-Id when it is sound (1 to 128 visible characters), else the trace id. The
+ * client's own goes back with every answer, the other with refusals.
+ */
 ax_str ax_exchange_request_id(const struct ax_exchange *exchange);
 
 /* Address of the other end without port, "127.0.0.1"; "unix" for a Unix socket. */

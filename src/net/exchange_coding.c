@@ -85,18 +85,6 @@ compress(struct ax_exchange *exchange, enum ax_compress_coding coding)
     ax_exchange_header(exchange, AX_STR("Content-Encoding"), ax_compress_name(coding));
 }
 
-/* Whether two more headers go in: one cut in the middle would spoil the answer. */
-static bool
-fields_have_room(struct ax_exchange *exchange)
-{
-    if (ax_writer_room(&exchange->fields, FIELDS_BYTES)) {
-        exchange->fields.len -= FIELDS_BYTES;
-        return true;
-    }
-    exchange->fields.status = AX_OK;
-    return false;
-}
-
 void
 ax_exchange_coding_apply(struct ax_exchange *exchange)
 {
@@ -108,7 +96,7 @@ ax_exchange_coding_apply(struct ax_exchange *exchange)
         !shrinks(field_find(exchange, AX_STR("content-type"))))
         return;
     ax_fault_benign_begin(); /* an answer that cannot be compressed goes as it is */
-    if (fields_have_room(exchange)) {
+    if (ax_exchange_fields_have_room(exchange, FIELDS_BYTES)) { /* for two more */
         ax_exchange_header(exchange, AX_STR("Vary"), AX_STR("Accept-Encoding"));
         enum ax_compress_coding coding = choose(&exchange->message.request);
         if (coding != AX_COMPRESS_IDENTITY)

@@ -7,12 +7,11 @@
  */
 #pragma once
 
+#include "codec/trace_context.h"
 #include "net/exchange.h"
 #include "net/message.h"
 #include "net/session.h"
 #include "sys/mutex.h"
-
-enum { AX_TRACE_ID_BYTES = 32 };
 
 /* One call that another thread asks a loop to make. */
 struct ax_loop_call {
@@ -54,7 +53,10 @@ struct ax_exchange {
     struct ax_message message;
     struct ax_ctx ctx;
     ax_str request_id;
-    char trace_id[AX_TRACE_ID_BYTES];
+    struct ax_trace_context trace;    /* parent_id: the caller's, when it has_parent */
+    struct ax_exchange_trace lineage; /* what of it the service sees */
+    bool id_given;                    /* the request id is the client's own */
+    bool id_told;                     /* the service puts it into the answer itself */
     struct ax_exchange_times times;
     void *slot;
     void *carrier;                     /* the session's own */
@@ -137,6 +139,16 @@ void ax_exchange_give(struct ax_exchange *exchange);
 
 /* The head is there: trace id and request id, then the service's head(). */
 void ax_exchange_head_done(struct ax_exchange *exchange, struct ax_http_limits *limits);
+
+/*
+ * Whether so many bytes of headers go in: one cut in the middle would spoil the answer, which goes
+ * without it instead.
+ */
+[[nodiscard]] bool ax_exchange_fields_have_room(struct ax_exchange *exchange, size_t bytes);
+
+/* The request's ids, from its head; and among the headers of an answer that is about to leave. */
+void ax_exchange_set_ids(struct ax_exchange *exchange);
+void ax_exchange_tell_ids(struct ax_exchange *exchange);
 
 /* The request is complete: calls the handler. */
 void ax_exchange_handle(struct ax_exchange *exchange);

@@ -121,6 +121,7 @@ http1_bench_open(struct http1_bench *bench, size_t step_bytes, bool hold)
                                           .answered = http1_bench_answered};
     struct ax_exchange_home home = {.here = http1_bench_here, .post = http1_bench_post};
     ax_exchange_pool_init(&bench->pool, &config, &service, &home);
+    bench->pool.trace_high = bench->pool.trace_next = 1; /* the same ids in each run */
     struct ax_session_peer peer = {.address = "127.0.0.1", .listener = 3};
     struct ax_session_transport transport = {.arg = bench, .ready = http1_bench_ready};
     bench->session = ax_http1_session_new(&bench->pool, &http1_bench_config, &peer, transport, 1);

@@ -197,6 +197,8 @@ ax_http2_session_answer(struct ax_http2_stream *stream)
     } else if (first && (exchange->finished || (exchange->stream && exchange->stream->head_due))) {
         if (!exchange->stream)
             ax_exchange_settle(exchange);
+        else
+            ax_exchange_tell_ids(exchange);
         if (!submit_head(stream))
             ax_http2_session_fail(session, NGHTTP2_INTERNAL_ERROR);
     } else if (stream->deferred) {

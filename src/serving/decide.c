@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/number.h"
+#include "sys/phases.h"
 
 /* One decision on its way: what the steps hand to each other. */
 struct path {
@@ -146,7 +147,9 @@ ask(struct path *path, const struct ax_plan_member *member, struct numbers *out_
             ax_breaker_forgo(member->breaker); /* the version is not to blame (R75) */
         return status;
     }
+    ax_phase_end(path->ctx, AX_PHASE_FEATURES);
     status = score(path, member->model, path->row, out_numbers);
+    ax_phase_end(path->ctx, AX_PHASE_SCORE);
     bool good = status == AX_OK &&
                 ax_guards_check_output(&member->guards, out_numbers->margin, out_numbers->response)
                         .action == AX_GUARD_PASS;
@@ -429,8 +432,12 @@ ax_decide(struct ax_ctx *ctx, const struct ax_decide_input *input, struct ax_dec
         AX_TRY(name_model(ctx, path.member->model, &record->model));
         AX_TRY(put_features(&path, path.member->model->signature));
         AX_TRY(conclude(&path, numbers));
+        ax_phase_end(ctx, AX_PHASE_EXPLAIN);
     } else {
         AX_TRY(give_to_a_person(&path));
     }
-    return ask_challengers(&path);
+    AX_TRY(ask_challengers(&path));
+    if (record->challenger_count)
+        ax_phase_end(ctx, AX_PHASE_SCORE);
+    return AX_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * The arithmetic of one decision: no plan, no ledger, no clock.
+ * The arithmetic of one decision: no plan, no ledger, no clock but for its phases.
  *
  * Given a deployment and named features it fills in the record: which version answered, margin,
  * probability, score, outcome, reasons, challengers. model_server.c puts routing before it and

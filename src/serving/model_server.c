@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "serving/decide.h"
 #include "sys/clock.h"
+#include "sys/mutex.h"
 
 enum { OUTCOMES = AX_OUTCOME_DECLINE + 1, SCRATCH_ALIGN = 64 };
 
@@ -15,20 +16,24 @@ struct counters {
     struct ax_metric *refused;
     struct ax_metric *challenger_failures;
     struct ax_metric *seconds;
-    ax_str policy_version; /* "credit-policy/3" */
+    const struct ax_model_phases *champion, *fallback; /* the latter NULL without one */
+    ax_str policy_version;                             /* "credit-policy/3" */
 };
 
 /* What a snapshot holds: a plan and what is counted of its parts, index by index. */
 struct served {
     struct ax_plan *plan;
-    struct counters *counters;    /* of its deployments */
-    struct ax_model_stats *stats; /* of its models */
+    struct counters *counters;             /* of its deployments */
+    struct ax_model_stats *stats;          /* of its models */
+    const struct ax_model_phases **phases; /* likewise */
 };
 
 struct ax_model_server {
     struct ax_model_server_config config;
     struct ax_snapshot *plans;
     struct ax_metrics *stats; /* Triton's, beside config.metrics */
+    struct ax_mutex swapping;
+    struct ax_model_phases *phases; /* guarded by swapping: of every version ever served */
 };
 
 struct ax_lane {
@@ -50,6 +55,7 @@ served_free(void *value)
         ax_plan_free(served->plan);
     ax_free(served->counters);
     ax_free(served->stats);
+    ax_free(served->phases);
     ax_free(served);
 }
 
@@ -61,9 +67,21 @@ counter(struct ax_metrics *metrics, const char *name, const char *help, const ch
 }
 
 static ax_status
-count_deployment(struct ax_ctx *ctx, struct ax_metrics *metrics, struct ax_plan *plan,
+phases_of(struct ax_ctx *ctx, struct ax_model_server *server, const struct ax_plan *plan,
+          const struct ax_loaded_model *model, const struct ax_model_phases **out)
+{
+    const char *name = ax_str_c(plan->arena, model->model);
+    ax_str version = ax_str_printf(plan->arena, "%lld", (long long)model->version);
+    if (!name || !version.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for the names of a plan");
+    return ax_model_phases_of(ctx, &server->phases, server->config.metrics, name, version.at, out);
+}
+
+static ax_status
+count_deployment(struct ax_ctx *ctx, struct ax_model_server *server, struct ax_plan *plan,
                  const struct ax_plan_deployment *deployment, struct counters *out)
 {
+    struct ax_metrics *metrics = server->config.metrics;
     ax_str name = ax_str_printf(plan->arena, "%.*s", AX_FMT(deployment->name)); /* terminated */
     out->policy_version = ax_str_printf(plan->arena, "%.*s/%lld", AX_FMT(deployment->policy->name),
                                         (long long)deployment->policy->version);
@@ -83,7 +101,10 @@ count_deployment(struct ax_ctx *ctx, struct ax_metrics *metrics, struct ax_plan 
         ax_metrics_series(metrics, AX_METRIC_HISTOGRAM, "axiom_decision_seconds",
                           "Time to score, decide, explain and seal; without the wait for the disk.",
                           "deployment", name.at, NULL);
-    return AX_OK;
+    AX_TRY(phases_of(ctx, server, plan, deployment->champion.model, &out->champion));
+    return deployment->fallback.model
+               ? phases_of(ctx, server, plan, deployment->fallback.model, &out->fallback)
+               : AX_OK;
 }
 
 static ax_status
@@ -99,6 +120,7 @@ count_models(struct ax_ctx *ctx, struct ax_model_server *server, struct served *
         if (!name || !version.at)
             return ax_fail(ctx, AX_LIMIT, "no memory for the names of a plan");
         served->stats[i] = ax_model_stats_of(server->stats, name, version.at);
+        AX_TRY(phases_of(ctx, server, plan, model, &served->phases[i]));
         ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_memory_bytes",
                                         "Memory of a loaded version.", "model", name, "version",
                                         version.at, "governed", governed, NULL),
@@ -118,12 +140,14 @@ ax_model_server_swap(struct ax_model_server *server, struct ax_ctx *ctx, struct 
     served->plan = plan;
     served->counters = ax_alloc(sizeof *served->counters, plan->deployment_count + 1);
     served->stats = ax_alloc(sizeof *served->stats, plan->model_count + 1);
-    ax_status status = served->counters && served->stats
+    served->phases = ax_alloc(sizeof(const struct ax_model_phases *), plan->model_count + 1);
+    ax_mutex_lock(&server->swapping);
+    ax_status status = served->counters && served->stats && served->phases
                            ? count_models(ctx, server, served)
                            : ax_fail(ctx, AX_LIMIT, "no memory to serve a plan");
     for (size_t i = 0; status == AX_OK && i < plan->deployment_count; i++)
-        status = count_deployment(ctx, server->config.metrics, plan, &plan->deployments[i],
-                                  &served->counters[i]);
+        status = count_deployment(ctx, server, plan, &plan->deployments[i], &served->counters[i]);
+    ax_mutex_unlock(&server->swapping);
     if (status != AX_OK) {
         served_free(served);
         return status;
@@ -148,6 +172,7 @@ ax_model_server_open(struct ax_ctx *ctx, const struct ax_model_server_config *co
         ax_free(server);
         return status;
     }
+    ax_mutex_init(&server->swapping);
     *out_server = server;
     return AX_OK;
 }
@@ -158,6 +183,8 @@ ax_model_server_close(struct ax_model_server *server)
     if (!server)
         return;
     ax_snapshot_close(server->plans);
+    ax_model_phases_free(server->phases);
+    ax_mutex_done(&server->swapping);
     ax_metrics_close(server->stats);
     ax_free(server);
 }
@@ -213,15 +240,28 @@ ax_lane_scratch(struct ax_lane *lane, size_t bytes)
     return lane->scratch + (misfit ? SCRATCH_ALIGN - misfit : 0);
 }
 
-struct ax_model_stats
-ax_lane_model_stats(struct ax_lane *lane, const struct ax_loaded_model *model)
+static size_t
+index_of(const struct served *served, const struct ax_loaded_model *model)
 {
-    const struct served *served = lane_served(lane);
     size_t at = 0;
     while (at < served->plan->model_count && served->plan->models[at] != model)
         at++;
     AX_ASSERT(at < served->plan->model_count);
-    return served->stats[at];
+    return at;
+}
+
+struct ax_model_stats
+ax_lane_model_stats(struct ax_lane *lane, const struct ax_loaded_model *model)
+{
+    const struct served *served = lane_served(lane);
+    return served->stats[index_of(served, model)];
+}
+
+const struct ax_model_phases *
+ax_lane_model_phases(struct ax_lane *lane, const struct ax_loaded_model *model)
+{
+    const struct served *served = lane_served(lane);
+    return served->phases[index_of(served, model)];
 }
 
 void
@@ -270,6 +310,7 @@ find_deployment(struct ax_lane *lane, struct ax_ctx *ctx, ax_str name, struct ma
         return ax_fail(ctx, AX_NOT_FOUND, "no deployment \"%.*s\" is served", AX_FMT(name));
     out->deployment = found;
     out->counters = &served->counters[found - served->plan->deployments];
+    out->decided->phases = out->counters->champion;
     out->decided->record.plan_digest = served->plan->digest;
     return AX_OK;
 }
@@ -480,11 +521,17 @@ make(struct making *making, struct ax_ctx *ctx, const struct ax_decide_answer *a
     int64_t now_ns = ax_clock_real_ns(), begin_ns = ax_clock_monotonic_ns();
     AX_TRY(check_kill_switch(making, ctx, making->deployment->champion.model->model));
     AX_TRY(begin_record(making, ctx, now_ns));
+    ax_phase_end(ctx, AX_PHASE_ROUTE);
     AX_TRY(compute(making, ctx, now_ns));
-    if (making->decided->record.fallback) /* it may be of another model, and that one stopped */
+    if (making->decided->record.fallback) { /* it may be of another model, and that one stopped */
+        if (making->counters->fallback)
+            making->decided->phases = making->counters->fallback;
         AX_TRY(check_kill_switch(making, ctx, making->decided->record.model.name));
+    }
     AX_TRY(seal(making, ctx));
+    ax_phase_end(ctx, AX_PHASE_RECORD);
     answer->ready(making->decided);
+    ax_phase_end(ctx, AX_PHASE_WRITE);
     const struct tally tally =
         tally_of(&making->decided->record, ax_clock_monotonic_ns() - begin_ns);
     AX_TRY(record(making, ctx));

@@ -11,6 +11,7 @@
 #include "event/decision.h"
 #include "governance/kill_switch.h"
 #include "serving/decision_index.h"
+#include "serving/model_phases.h"
 #include "serving/model_stats.h"
 #include "serving/plan.h"
 #include "sys/snapshot.h"
@@ -51,6 +52,10 @@ void *ax_lane_scratch(struct ax_lane *lane, size_t bytes);
 struct ax_model_stats ax_lane_model_stats(struct ax_lane *lane,
                                           const struct ax_loaded_model *model);
 
+/* Likewise, where the time of its requests goes. */
+const struct ax_model_phases *ax_lane_model_phases(struct ax_lane *lane,
+                                                   const struct ax_loaded_model *model);
+
 /* Triton's metrics of all models, as Prometheus text. */
 void ax_model_server_print_stats(struct ax_model_server *server, struct ax_writer *out);
 
@@ -67,7 +72,8 @@ struct ax_decided {
     struct ax_decision record;
     const struct ax_reason *reasons[AX_REASONS_MAX]; /* words of record.reasons, in their order */
     const struct ax_plan_deployment *deployment;     /* for ready: the plan may be gone later */
-    void *arg;                                       /* of ax_decide_answer */
+    const struct ax_model_phases *phases; /* of the version that answers, or should have; kept */
+    void *arg;                            /* of ax_decide_answer */
 
     /* for done */
     ax_status status; /* AX_OK, or why the record was not taken: then there is no decision */
