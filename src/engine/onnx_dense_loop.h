@@ -239,9 +239,10 @@ static void
 ax_dense_finish_wide(const struct ax_onnx_dense *dense, const double *sums, size_t rows,
                      double *out)
 {
+    bool plain = dense->alpha == 1 && dense->wide;
     for (size_t r = 0; r < rows; r++, sums += dense->width)
         for (size_t j = 0; j < dense->columns; j++)
-            *out++ = ax_dense_wide(dense, sums[j], j);
+            *out++ = plain ? sums[j] + dense->wide[j] : ax_dense_wide(dense, sums[j], j);
 }
 
 /* Sums of the next rows, and how many those are. */

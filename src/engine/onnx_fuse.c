@@ -295,6 +295,23 @@ need_body(const struct ax_onnx_graph *body, bool *needed)
             needed[body->outputs[i]] = true;
 }
 
+/* A copy of a node that does not even fill in what nobody needs. */
+static ax_status
+keep_node(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_node *node,
+          const bool *needed, struct ax_onnx_node *out)
+{
+    int32_t *outputs = AX_NEW_ARRAY(arena, int32_t, node->output_count);
+    if (!outputs)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a node");
+    for (size_t i = 0; i < node->output_count; i++) {
+        int32_t slot = node->outputs[i];
+        outputs[i] = slot >= 0 && needed[slot] ? slot : AX_ONNX_NO_SLOT;
+    }
+    *out = *node;
+    out->outputs = outputs;
+    return AX_OK;
+}
+
 ax_status
 ax_onnx_fuse_prune(struct ax_ctx *ctx, struct ax_arena *arena,
                    const struct ax_onnx_program *program, size_t output,
@@ -321,6 +338,7 @@ ax_onnx_fuse_prune(struct ax_ctx *ctx, struct ax_arena *arena,
     out->graph.node_count = 0;
     for (size_t n = 0; n < graph->node_count; n++)
         if (kept[n])
-            nodes[out->graph.node_count++] = graph->nodes[n];
+            AX_TRY(
+                keep_node(ctx, arena, &graph->nodes[n], needed, &nodes[out->graph.node_count++]));
     return AX_OK;
 }

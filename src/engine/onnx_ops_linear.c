@@ -86,6 +86,26 @@ pack_linear(struct ax_ctx *ctx, struct ax_arena *arena, struct linear_model *mod
     return AX_OK;
 }
 
+/*
+ * scikit-learn's converter writes the score of two classes twice, once with every sign turned.
+ * Sums of turned numbers are the turned sums to the bit: one of them is enough.
+ */
+static void
+drop_mirror(struct linear_model *model)
+{
+    const float *first = model->coefficients, *second = first + model->features;
+    bool mirror = model->outputs == 2 && model->labels.count == 2 &&
+                  model->post == AX_ONNX_POST_LOGISTIC && model->intercepts &&
+                  model->intercepts[0] == -model->intercepts[1];
+    for (size_t i = 0; mirror && i < model->features; i++)
+        mirror = first[i] == -second[i];
+    if (!mirror)
+        return;
+    model->outputs = 1;
+    model->coefficients = second;
+    model->intercepts++;
+}
+
 static ax_status
 read_linear(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_node *node,
             size_t outputs, struct linear_model *model)
@@ -103,8 +123,9 @@ read_linear(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_nod
     AX_TRY(keep_floats(ctx, arena, coefficients, &model->coefficients));
     if (intercepts.count)
         AX_TRY(keep_floats(ctx, arena, intercepts, &model->intercepts));
-    AX_TRY(pack_linear(ctx, arena, model));
-    return ax_onnx_post_read(ctx, node, &model->post);
+    AX_TRY(ax_onnx_post_read(ctx, node, &model->post));
+    drop_mirror(model);
+    return pack_linear(ctx, arena, model);
 }
 
 static ax_status
@@ -237,7 +258,7 @@ op_linear_classifier(struct ax_onnx_call *call)
     AX_TRY(linear_scores(call, model, classes, &matrix, &scores));
     AX_TRY(ax_onnx_labels_output(call, 0, &model->labels, matrix.rows, &labels));
     AX_TRY(output_scores(call, 1, matrix.rows, classes, &data));
-    for (size_t i = 0; i < matrix.rows; i++) {
+    for (size_t i = 0; ax_onnx_wants(call, 0) && i < matrix.rows; i++) {
         const double *row = scores + i * model->outputs;
         ax_onnx_labels_set(&model->labels, labels, i,
                            pairs ? row[0] > 0 : first_maximum(row, classes));

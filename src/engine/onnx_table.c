@@ -8,7 +8,7 @@
 #include "engine/scratch.h"
 
 enum {
-    BLOCK_ROWS = 64,
+    BLOCK_ROWS = 128,
     BLOCK_BYTES = 1 << 20, /* of a block's working memory, if fewer rows can keep to it */
     TRIAL_BYTES_MAX = 200 << 20,
     TRIAL_WORK_MAX = 1 << 27,
@@ -445,12 +445,23 @@ fill_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
 }
 
 static double
-margin_of(const struct ax_onnx_table *table, double response)
+log_odds(double response)
 {
-    if (!table->odds)
-        return response;
     double p = fmin(fmax(response, 0x1p-24), 1 - 0x1p-24); /* of NaN it would be a bound */
     return isnan(response) ? response : log(p / (1 - p));
+}
+
+/* The response's columns of the tensor. */
+static void
+take_response(const struct ax_onnx_table *table, const struct ax_tensor *from, size_t row_count,
+              double *out)
+{
+    const float *floats = from->data;
+    for (size_t row = 0; row < row_count; row++)
+        for (size_t k = 0; k < table->width; k++, out++) {
+            size_t at = row * table->all_columns + table->first + k;
+            *out = from->type == AX_TENSOR_FP32 ? (double)floats[at] : ax_tensor_f64(from, at);
+        }
 }
 
 /* Where a block's numbers go; NULL: they are not asked for. */
@@ -473,17 +484,12 @@ run_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx, struct block 
     if (response->count != row_count * table->all_columns)
         return ax_fail(ctx, AX_INVALID, "the graph gives %zu numbers for %zu rows", response->count,
                        row_count);
-    bool narrow = response->type == AX_TENSOR_FP32;
-    for (size_t row = 0, i = 0; row < row_count; row++)
-        for (size_t k = 0; k < table->width; k++, i++) {
-            size_t at = row * table->all_columns + table->first + k;
-            double x =
-                narrow ? (double)((const float *)response->data)[at] : ax_tensor_f64(response, at);
-            if (out->response)
-                out->response[i] = x;
-            if (out->margin)
-                out->margin[i] = margin_of(table, x);
-        }
+    if (out->response)
+        take_response(table, response, row_count, out->response);
+    if (out->margin)
+        take_response(table, response, row_count, out->margin);
+    for (size_t i = 0; out->margin && table->odds && i < row_count; i++)
+        out->margin[i] = log_odds(out->margin[i]);
     return AX_OK;
 }
 
