@@ -83,9 +83,10 @@ read_ubjson(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_
 
 /* Axiom's own engine first; what that does not run is ONNX Runtime's, with the reason in front. */
 static ax_status
-read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
+read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, enum ax_engine_level level,
+          struct ax_engine **out_engine)
 {
-    ax_status status = ax_onnx_read(ctx, arena, bytes, out_engine);
+    ax_status status = ax_onnx_read(ctx, arena, bytes, level, out_engine);
     if (status != AX_UNSUPPORTED)
         return status;
     ax_str why = ax_str_printf(ctx->arena, "%s", ctx->error);
@@ -96,7 +97,8 @@ read_onnx(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_en
 }
 
 static ax_status
-read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_engine **out_engine)
+read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, enum ax_engine_level level,
+           struct ax_engine **out_engine)
 {
     if (ax_str_starts(bytes, AX_STR("{L")))
         return read_ubjson(ctx, arena, bytes, out_engine);
@@ -105,7 +107,7 @@ read_model(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, struct ax_e
     if (ax_str_starts(ax_str_trim(bytes), AX_STR("{")))
         return read_json(ctx, arena, bytes, out_engine);
     if (ax_onnx_file_is(bytes))
-        return read_onnx(ctx, arena, bytes, out_engine);
+        return read_onnx(ctx, arena, bytes, level, out_engine);
     return fail_stranger(ctx, bytes);
 }
 
@@ -138,7 +140,8 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
     struct ax_arena *callers = ctx->arena;
     struct ax_engine *engine = NULL;
     ctx->arena = scratch;
-    ax_status status = read_model(ctx, arena, bytes, &engine);
+    ax_status status =
+        read_model(ctx, arena, bytes, config ? config->level : AX_ENGINE_LEVEL_BEST, &engine);
     if (status == AX_OK)
         status = compile_model(ctx, arena, config, budget, engine);
     ctx->arena = callers;

@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/number.h"
+#include "engine/onnx_fuse.h"
 #include "engine/onnx_table.h"
 
 enum {
@@ -30,6 +31,7 @@ ax_onnx_run(const struct ax_onnx_program *program, struct ax_onnx_run *run,
     AX_TRY(ax_onnx_memory_take(&call, sizeof(void *), program->slot_count, &slots));
     memcpy(slots, program->constants, sizeof(void *) * program->slot_count);
     run->slots = slots;
+    run->level = program->level;
     for (size_t i = 0; i < graph->input_count; i++)
         run->slots[graph->inputs[i]] = inputs[i].tensor.data ? &inputs[i] : NULL;
     AX_TRY(ax_onnx_graph_run(run, graph));
@@ -370,15 +372,16 @@ sign(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_file *file
 
 static ax_status
 read_graph(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_file *file,
-           struct ax_engine **out_engine)
+           const struct ax_onnx_level *level, struct ax_engine **out_engine)
 {
     struct ax_onnx_engine *engine = AX_NEW(arena, struct ax_onnx_engine);
     if (!engine)
         return ax_fail(ctx, AX_LIMIT, "no memory for an engine");
     engine->engine.ops = &ops;
     engine->engine.arena = arena;
-    AX_TRY(ax_onnx_graph_build(ctx, arena, file, &engine->program));
+    AX_TRY(ax_onnx_graph_build(ctx, arena, file, level, &engine->program));
     AX_TRY(describe_inputs(ctx, arena, engine));
+    AX_TRY(ax_onnx_fuse(ctx, arena, &engine->program));
     AX_TRY(describe_outputs(ctx, arena, file, engine));
     AX_TRY(sign(ctx, arena, file, engine));
     engine->engine.graph = &engine->ports;
@@ -388,12 +391,12 @@ read_graph(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_file
 }
 
 ax_status
-ax_onnx_read(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes,
+ax_onnx_read(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes, enum ax_engine_level level,
              struct ax_engine **out_engine)
 {
     struct ax_onnx_file file;
     ax_status status = ax_onnx_file_read(ctx, bytes, &file);
     if (status == AX_OK)
-        status = read_graph(ctx, arena, &file, out_engine);
+        status = read_graph(ctx, arena, &file, ax_onnx_level_pick(level), out_engine);
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "ONNX model");
 }

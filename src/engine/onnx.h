@@ -24,13 +24,14 @@ struct ax_onnx_engine {
 };
 
 /*
- * Reads a model. arena: kept, the engine's own; ctx->arena: working memory.
+ * Reads a model. arena: kept, the engine's own; ctx->arena: working memory. level: of its loops, or
+ * what the machine has below it.
  *
  * Fails: INVALID with the place; UNSUPPORTED for operators and types that are left to ONNX Runtime,
  * with their names; LIMIT.
  */
 ax_status ax_onnx_read(struct ax_ctx *ctx, struct ax_arena *arena, ax_str bytes,
-                       struct ax_engine **out_engine);
+                       enum ax_engine_level level, struct ax_engine **out_engine);
 
 /*
  * Runs the graph over inputs that are checked.

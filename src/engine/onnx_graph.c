@@ -27,6 +27,7 @@ struct building {
     struct ax_ctx *ctx;
     struct ax_arena *arena; /* of the model */
     const struct ax_onnx_file *file;
+    const struct ax_onnx_level *level;
     struct {
         AX_ARRAY(const struct ax_onnx_value *)
     } constants; /* by slot */
@@ -476,6 +477,7 @@ fold(struct building *building, const struct ax_onnx_node *node, bool *out_folde
     struct ax_onnx_run run = {
         .ctx = ctx,
         .memory = {.arena = building->arena, .work_left = building->fold_work},
+        .level = building->level,
         .slots = AX_NEW_ARRAY(ctx->arena, const struct ax_onnx_value *, slots),
     };
     if (!run.slots)
@@ -606,11 +608,11 @@ has_doubles(const struct ax_onnx_file_graph *graph)
 
 ax_status
 ax_onnx_graph_build(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_file *file,
-                    struct ax_onnx_program *out_program)
+                    const struct ax_onnx_level *level, struct ax_onnx_program *out_program)
 {
     struct building building = {
-        .ctx = ctx, .arena = arena, .file = file, .fold_work = FOLD_WORK_MAX};
-    struct ax_onnx_program program = {};
+        .ctx = ctx, .arena = arena, .file = file, .level = level, .fold_work = FOLD_WORK_MAX};
+    struct ax_onnx_program program = {.level = level};
     building.doubles = has_doubles(&file->graph);
     if (file->function_count)
         return ax_fail(ctx, AX_UNSUPPORTED, "the model has functions of its own");

@@ -17,13 +17,16 @@ struct ax_onnx_program {
     size_t node_count;                        /* of the file, bodies included */
     size_t inputs_max;                        /* most inputs of one node */
     size_t outputs_max;
+    const struct ax_onnx_level *level;
 };
 
 /*
- * Builds a program in `arena` (kept); ctx->arena holds what is needed meanwhile.
+ * Builds a program in `arena` (kept); ctx->arena holds what is needed meanwhile. level: of the
+ * loops that it runs with, and that constants are computed with.
  *
  * Fails: INVALID with the node or name; UNSUPPORTED for an operator that Axiom does not run, with
  * its name; LIMIT.
  */
 ax_status ax_onnx_graph_build(struct ax_ctx *ctx, struct ax_arena *arena,
-                              const struct ax_onnx_file *file, struct ax_onnx_program *out_program);
+                              const struct ax_onnx_file *file, const struct ax_onnx_level *level,
+                              struct ax_onnx_program *out_program);

@@ -58,7 +58,8 @@ TEST(onnx_graph_puts_nodes_in_order_and_computes_constants_once)
     struct ax_onnx_file file;
     struct ax_onnx_program program;
     REQUIRE(ax_onnx_file_read(&ctx, bytes, &file) == AX_OK);
-    REQUIRE(ax_onnx_graph_build(&ctx, arena, &file, &program) == AX_OK);
+    REQUIRE(ax_onnx_graph_build(&ctx, arena, &file, ax_onnx_level_pick(AX_ENGINE_LEVEL_BEST),
+                                &program) == AX_OK);
     REQUIRE(program.graph.node_count == 2); /* the sum of constants is one */
     CHECK(strcmp(program.graph.nodes[0].op->name, "Add") == 0);
     CHECK(strcmp(program.graph.nodes[1].op->name, "Mul") == 0);
@@ -110,7 +111,8 @@ TEST(onnx_graph_refuses_what_makes_no_sense)
         if (strstr(cases[i].inputs, "wide"))
             onnx_put_value(&graph, INPUT, "wide", FLOAT, dims, 2);
         put_ends(&graph, "x", "y");
-        CHECK_EQ(ax_onnx_read(&ctx, own, onnx_model(&ctx, &graph), &engine), cases[i].status);
+        CHECK_EQ(ax_onnx_read(&ctx, own, onnx_model(&ctx, &graph), AX_ENGINE_LEVEL_BEST, &engine),
+                 cases[i].status);
         if (!strstr(ctx.error, cases[i].part))
             ax_test_failed(__FILE__, __LINE__, "case %zu says '%s'", i, ctx.error);
     }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "engine/onnx_file.h"
+#include "engine/onnx_level.h"
 
 enum {
     AX_ONNX_NO_SLOT = -1,
@@ -66,6 +67,7 @@ struct ax_onnx_run {
     struct ax_ctx *ctx;
     struct ax_onnx_memory memory;
     const struct ax_onnx_value **slots; /* NULL: not computed */
+    const struct ax_onnx_level *level;  /* the loops of this machine */
     bool trial;
 };
 
@@ -202,6 +204,9 @@ size_t ax_onnx_words(const struct ax_onnx_node *node, const ax_str **out_words);
  * when it takes none. A map comes in as a tensor [rows, keys].
  */
 size_t ax_onnx_map_keys(const struct ax_onnx_node *node, const ax_str **out_keys);
+
+/* Which vectorised function of floats the node computes; FUNCTION_COUNT: none of them. */
+enum ax_onnx_function ax_onnx_unary_function(const struct ax_onnx_node *node);
 
 /* ---- for operators with a body ---- */
 

@@ -38,7 +38,10 @@ scale_floats(const struct ax_tensor *in, const struct ax_onnx_floats *offset,
 {
     const float *x = in->data;
     size_t width = width_of(in), o_step = offset->count > 1, s_step = scale->count > 1;
-    for (size_t from = 0; from < in->count; from += width)
+    for (size_t from = 0; o_step && s_step && from < in->count; from += width)
+        for (size_t i = 0; i < width; i++) /* several side by side */
+            out[from + i] = (x[from + i] - offset->items[i]) * scale->items[i];
+    for (size_t from = 0; !(o_step && s_step) && from < in->count; from += width)
         for (size_t i = 0; i < width; i++)
             out[from + i] = (x[from + i] - offset->items[i * o_step]) * scale->items[i * s_step];
 }

@@ -5,7 +5,7 @@
 /*
  * LinearRegressor, LinearClassifier, SVMRegressor and SVMClassifier.
  *
- * Dot products are added in float64 in the order of the features.
+ * Dot products are added in float64 in the order of the features; rows of floats side by side.
  *
  * Source: onnxruntime/core/providers/cpu/ml/{linear*,svm*}.cc; the pairwise probabilities are
  * libsvm's (Wu, Lin, Weng, Probability Estimates for Multi-class Classification, 2004).
@@ -58,12 +58,53 @@ output_scores(struct ax_onnx_call *call, size_t index, size_t rows, size_t colum
 /* ---- linear ---- */
 
 struct linear_model {
-    const float *coefficients; /* [outputs][features] */
-    const float *intercepts;   /* NULL: none */
+    const float *coefficients;  /* [outputs][features] */
+    const float *intercepts;    /* NULL: none */
+    struct ax_onnx_dense dense; /* the same for rows of floats */
     size_t outputs, features;
     enum ax_onnx_post post;
     struct ax_onnx_labels labels;
 };
+
+static ax_status
+pack_linear(struct ax_ctx *ctx, struct ax_arena *arena, struct linear_model *model)
+{
+    const struct ax_onnx_dense_source source = {.at = model->coefficients,
+                                                .depth = model->features,
+                                                .columns = model->outputs,
+                                                .row_step = 1,
+                                                .column_step = model->features};
+    AX_TRY(ax_onnx_dense_pack(ctx, arena, &source, &model->dense));
+    if (!model->intercepts)
+        return AX_OK;
+    double *wide = AX_NEW_ARRAY(arena, double, model->outputs);
+    if (!wide)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu intercepts", model->outputs);
+    for (size_t k = 0; k < model->outputs; k++)
+        wide[k] = (double)model->intercepts[k];
+    model->dense.wide = wide;
+    return AX_OK;
+}
+
+/*
+ * scikit-learn's converter writes the score of two classes twice, once with every sign turned.
+ * Sums of turned numbers are the turned sums to the bit: one of them is enough.
+ */
+static void
+drop_mirror(struct linear_model *model)
+{
+    const float *first = model->coefficients, *second = first + model->features;
+    bool mirror = model->outputs == 2 && model->labels.count == 2 &&
+                  model->post == AX_ONNX_POST_LOGISTIC && model->intercepts &&
+                  model->intercepts[0] == -model->intercepts[1];
+    for (size_t i = 0; mirror && i < model->features; i++)
+        mirror = first[i] == -second[i];
+    if (!mirror)
+        return;
+    model->outputs = 1;
+    model->coefficients = second;
+    model->intercepts++;
+}
 
 static ax_status
 read_linear(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_node *node,
@@ -82,7 +123,9 @@ read_linear(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_nod
     AX_TRY(keep_floats(ctx, arena, coefficients, &model->coefficients));
     if (intercepts.count)
         AX_TRY(keep_floats(ctx, arena, intercepts, &model->intercepts));
-    return ax_onnx_post_read(ctx, node, &model->post);
+    AX_TRY(ax_onnx_post_read(ctx, node, &model->post));
+    drop_mirror(model);
+    return pack_linear(ctx, arena, model);
 }
 
 static ax_status
@@ -113,35 +156,50 @@ prepare_linear_classifier(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_
     return read_linear(ctx, arena, node, outputs, model);
 }
 
-static void
-linear_scores(const struct linear_model *model, const double *row, double *out)
+/* Scores of all rows, `outputs` of them each: sums of floats side by side, of others in turn. */
+static ax_status
+linear_scores(struct ax_onnx_call *call, const struct linear_model *model, size_t width,
+              struct ax_onnx_matrix *out_matrix, double **out_scores)
 {
-    for (size_t k = 0; k < model->outputs; k++) {
-        out[k] = dot(row, model->coefficients + k * model->features, model->features);
-        if (model->intercepts)
-            out[k] += (double)model->intercepts[k];
+    const struct ax_onnx_dense *dense = &model->dense;
+    double *row;
+    void *scores, *room;
+    AX_TRY(begin_rows(call, model->features, out_matrix, &row));
+    size_t rows = out_matrix->rows, outputs = model->outputs;
+    AX_TRY(ax_onnx_memory_take(call, sizeof(double), rows * width, &scores));
+    AX_TRY(ax_onnx_memory_take(call, sizeof(double), ax_onnx_dense_room(dense), &room));
+    AX_TRY(ax_onnx_memory_spend(call, rows, outputs * model->features));
+    *out_scores = scores;
+    if (out_matrix->tensor->type == AX_TENSOR_FP32) {
+        call->run->level->sums(dense, out_matrix->tensor->data, model->features, rows, room,
+                               scores);
+        return AX_OK;
     }
+    for (size_t i = 0; i < rows; i++) {
+        ax_onnx_matrix_row(out_matrix, i, row);
+        for (size_t k = 0; k < outputs; k++) {
+            double sum = dot(row, model->coefficients + k * model->features, model->features);
+            (*out_scores)[i * outputs + k] =
+                model->intercepts ? sum + (double)model->intercepts[k] : sum;
+        }
+    }
+    return AX_OK;
 }
 
 static ax_status
 op_linear_regressor(struct ax_onnx_call *call)
 {
     const struct linear_model *model = call->node->prepared;
+    size_t outputs = model->outputs;
     struct ax_onnx_matrix matrix;
-    double *row;
-    void *scores, *data;
-    AX_TRY(begin_rows(call, model->features, &matrix, &row));
-    AX_TRY(ax_onnx_memory_take(call, sizeof(double), model->outputs, &scores));
-    AX_TRY(output_scores(call, 0, matrix.rows, model->outputs, &data));
-    AX_TRY(ax_onnx_memory_spend(call, matrix.rows, model->outputs * model->features));
-    for (size_t i = 0; i < matrix.rows; i++) {
-        ax_onnx_matrix_row(&matrix, i, row);
-        linear_scores(model, row, scores);
-        if (model->outputs > 1 || model->post == AX_ONNX_POST_PROBIT)
-            ax_onnx_post_apply(model->post, scores, model->outputs); /* as trees' regressors */
-        for (size_t k = 0; k < model->outputs; k++)
-            ((float *)data)[i * model->outputs + k] = (float)((const double *)scores)[k];
-    }
+    double *scores;
+    void *data;
+    AX_TRY(linear_scores(call, model, outputs, &matrix, &scores));
+    AX_TRY(output_scores(call, 0, matrix.rows, outputs, &data));
+    if (outputs > 1 || model->post == AX_ONNX_POST_PROBIT) /* as trees' regressors */
+        ax_onnx_post_rows(call, model->post, scores, matrix.rows, outputs);
+    for (size_t i = 0; i < matrix.rows * outputs; i++)
+        ((float *)data)[i] = (float)scores[i];
     return AX_OK;
 }
 
@@ -172,34 +230,45 @@ first_maximum(const double *scores, size_t count)
     return best;
 }
 
+/* Rows of one score become rows of two, from the last to the first in the same memory. */
+static void
+spread_pairs(const struct linear_model *model, const double *sums, size_t rows, double *out)
+{
+    for (size_t i = rows; i-- > 0;) {
+        double pair[2] = {sums[i]};
+        if (model->post == AX_ONNX_POST_LOGISTIC) { /* of all rows at once, later */
+            pair[1] = pair[0];
+            pair[0] = -pair[1];
+        } else {
+            (void)pair_of(model->post, false, pair);
+        }
+        memcpy(out + 2 * i, pair, sizeof pair);
+    }
+}
+
 static ax_status
 op_linear_classifier(struct ax_onnx_call *call)
 {
     const struct linear_model *model = call->node->prepared;
     size_t classes = model->labels.count;
+    bool pairs = model->outputs < classes;
     struct ax_onnx_matrix matrix;
-    double *row;
-    void *room, *labels, *data;
-    AX_TRY(begin_rows(call, model->features, &matrix, &row));
-    AX_TRY(ax_onnx_memory_take(call, sizeof(double), classes, &room));
+    double *scores;
+    void *labels, *data;
+    AX_TRY(linear_scores(call, model, classes, &matrix, &scores));
     AX_TRY(ax_onnx_labels_output(call, 0, &model->labels, matrix.rows, &labels));
     AX_TRY(output_scores(call, 1, matrix.rows, classes, &data));
-    AX_TRY(ax_onnx_memory_spend(call, matrix.rows, model->outputs * model->features));
-    double *scores = room;
-    for (size_t i = 0; i < matrix.rows; i++) {
-        size_t label;
-        ax_onnx_matrix_row(&matrix, i, row);
-        linear_scores(model, row, scores);
-        if (model->outputs < classes) {
-            label = pair_of(model->post, false, scores);
-        } else {
-            label = classes > 1 ? first_maximum(scores, classes) : 0;
-            ax_onnx_post_apply(model->post, scores, classes);
-        }
-        ax_onnx_labels_set(&model->labels, labels, i, label);
-        for (size_t k = 0; k < classes; k++)
-            ((float *)data)[i * classes + k] = (float)scores[k];
+    for (size_t i = 0; ax_onnx_wants(call, 0) && i < matrix.rows; i++) {
+        const double *row = scores + i * model->outputs;
+        ax_onnx_labels_set(&model->labels, labels, i,
+                           pairs ? row[0] > 0 : first_maximum(row, classes));
     }
+    if (pairs)
+        spread_pairs(model, scores, matrix.rows, scores);
+    if (!pairs || model->post == AX_ONNX_POST_LOGISTIC)
+        ax_onnx_post_rows(call, model->post, scores, matrix.rows, classes);
+    for (size_t i = 0; i < matrix.rows * classes; i++)
+        ((float *)data)[i] = (float)scores[i];
     return AX_OK;
 }
 

@@ -153,7 +153,7 @@ check_test(const struct node_test *test, struct tally *tally)
     struct ax_onnx_file file;
     ax_status status = ax_onnx_file_read(&ctx, test->model, &file);
     if (status == AX_OK)
-        status = ax_onnx_read(&ctx, own, test->model, &engine);
+        status = ax_onnx_read(&ctx, own, test->model, AX_ENGINE_LEVEL_BEST, &engine);
     if (status == AX_UNSUPPORTED) {
         note_unclaimed(tally, ctx.error);
         return;

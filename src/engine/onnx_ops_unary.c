@@ -6,7 +6,8 @@
  * Element by element over one tensor: functions, activations, tests.
  *
  * A loop is written once and made for float and double; p is the element, a and b are the
- * operator's parameters. Formulas are those of the standard, in the element's own precision.
+ * operator's parameters. Formulas are those of the standard, in the element's own precision; of
+ * floats, e^x and what is made of it are onnx_level.h's.
  */
 
 typedef void (*unary_loop)(const void *in, void *out, size_t count, double alpha, double beta);
@@ -30,11 +31,11 @@ typedef void (*unary_loop)(const void *in, void *out, size_t count, double alpha
 #define FUNCTION(name, f32, f64)              BOTH(name, f32(p), f64(p))
 #define WHOLE(type, c_type, name, expression) LOOP(type, c_type, name, c_type, expression)
 
-FUNCTION(exp, expf, exp)
+LOOP(FP64, double, exp, double, exp(p))
 FUNCTION(log, logf, log)
 FUNCTION(sqrt, sqrtf, sqrt)
-FUNCTION(tanh, tanhf, tanh)
-FUNCTION(erf, erff, erf)
+LOOP(FP64, double, tanh, double, tanh(p))
+LOOP(FP64, double, erf, double, erf(p))
 FUNCTION(ceil, ceilf, ceil)
 FUNCTION(floor, floorf, floor)
 FUNCTION(round, rintf, rint)
@@ -45,8 +46,7 @@ SAME(negative, -p)
 SAME(reciprocal, one / p)
 SAME(sign, p > 0 ? one : p < 0 ? -one : p)
 SAME(relu, p < 0 ? 0 : p)
-BOTH(sigmoid, p >= 0 ? 1 / (1 + expf(-p)) : 1 - 1 / (1 + expf(p)),
-     p >= 0 ? 1 / (1 + exp(-p)) : 1 - 1 / (1 + exp(p)))
+LOOP(FP64, double, sigmoid, double, p >= 0 ? 1 / (1 + exp(-p)) : 1 - 1 / (1 + exp(p)))
 SAME(leaky_relu, p < 0 ? a * p : p)
 SAME(thresholded_relu, p > a ? p : 0)
 BOTH(elu, p < 0 ? a * (expf(p) - 1) : p, p < 0 ? a * (exp(p) - 1) : p)
@@ -59,8 +59,8 @@ BOTH(softplus, p > 0 ? p + log1pf(expf(-p)) : log1pf(expf(p)),
 BOTH(softsign, p / (1 + fabsf(p)), p / (1 + fabs(p)))
 BOTH(mish, p *tanhf(log1pf(expf(p))), p *tanh(log1p(exp(p))))
 BOTH(swish, p / (1 + expf(-a * p)), p / (1 + exp(-a * p)))
-BOTH(gelu, p *(erff(p *(float)M_SQRT1_2) + 1) / 2, p *(erf(p *M_SQRT1_2) + 1) / 2)
-BOTH(gelu_tanh, p *(tanhf((float)(M_2_SQRTPI *M_SQRT1_2) * (p + 0.044715f * p * p * p)) + 1) / 2,
+LOOP(FP64, double, gelu, double, p *(erf(p *M_SQRT1_2) + 1) / 2)
+LOOP(FP64, double, gelu_tanh, double,
      p *(tanh((M_2_SQRTPI * M_SQRT1_2) * (p + 0.044715 * p * p * p)) + 1) / 2)
 
 #define SIGNED(X, ...)                                                                             \
@@ -105,11 +105,11 @@ struct function {
 #define SELU_ALPHA 1.67326319217681884765625
 #define SELU_GAMMA 1.05070102214813232421875
 static const struct function functions[] = {
-    {"Exp", OWN_TYPE, {FLOATS(exp)}},
+    {"Exp", OWN_TYPE, {ENTRY(FP64, , exp)}},
     {"Log", OWN_TYPE, {FLOATS(log)}},
     {"Sqrt", OWN_TYPE, {FLOATS(sqrt)}},
-    {"Tanh", OWN_TYPE, {FLOATS(tanh)}},
-    {"Erf", OWN_TYPE, {FLOATS(erf)}},
+    {"Tanh", OWN_TYPE, {ENTRY(FP64, , tanh)}},
+    {"Erf", OWN_TYPE, {ENTRY(FP64, , erf)}},
     {"Ceil", OWN_TYPE, {FLOATS(ceil)}},
     {"Floor", OWN_TYPE, {FLOATS(floor)}},
     {"Round", OWN_TYPE, {FLOATS(round)}},
@@ -120,7 +120,7 @@ static const struct function functions[] = {
     {"Reciprocal", OWN_TYPE, {FLOATS(reciprocal)}},
     {"Sign", OWN_TYPE, {FLOATS(sign) SIGNED(ENTRY, sign) UNSIGNED(ENTRY, sign)}},
     {"Relu", OWN_TYPE, {FLOATS(relu) SIGNED(ENTRY, relu)}},
-    {"Sigmoid", OWN_TYPE, {FLOATS(sigmoid)}},
+    {"Sigmoid", OWN_TYPE, {ENTRY(FP64, , sigmoid)}},
     {"Softplus", OWN_TYPE, {FLOATS(softplus)}},
     {"Softsign", OWN_TYPE, {FLOATS(softsign)}},
     {"Mish", OWN_TYPE, {FLOATS(mish)}},
@@ -141,8 +141,8 @@ static const struct function functions[] = {
     {"IsNaN", NULL, NULL, 0, 0, AX_TENSOR_BOOL, {FLOATS(is_nan)}},
     {"IsInf", "detect_negative", "detect_positive", 1, 1, AX_TENSOR_BOOL, {FLOATS(is_inf)}},
     {"Not", NULL, NULL, 0, 0, AX_TENSOR_BOOL, {ENTRY(BOOL, , not )}},
-    {"Gelu", OWN_TYPE, {FLOATS(gelu)}},
-    {"Gelu tanh", OWN_TYPE, {FLOATS(gelu_tanh)}},
+    {"Gelu", OWN_TYPE, {ENTRY(FP64, , gelu)}},
+    {"Gelu tanh", OWN_TYPE, {ENTRY(FP64, , gelu_tanh)}},
 };
 
 static const struct function *
@@ -167,7 +167,21 @@ parameter(const struct ax_onnx_node *node, const char *name, double fallback)
 struct prepared {
     const struct function *function;
     double alpha, beta;
+    enum ax_onnx_function quick; /* of floats, vectorised; FUNCTION_COUNT: the loop above */
 };
+
+static enum ax_onnx_function
+quick_function(const char *name)
+{
+    static const char *const names[AX_ONNX_FUNCTION_COUNT] = {
+        [AX_ONNX_EXP] = "Exp", [AX_ONNX_SIGMOID] = "Sigmoid", [AX_ONNX_TANH] = "Tanh",
+        [AX_ONNX_ERF] = "Erf", [AX_ONNX_GELU] = "Gelu",       [AX_ONNX_GELU_TANH] = "Gelu tanh",
+    };
+    int found = 0;
+    while (found < AX_ONNX_FUNCTION_COUNT && strcmp(names[found], name) != 0)
+        found++;
+    return (enum ax_onnx_function)found;
+}
 
 static ax_status
 prepare_function(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node *node)
@@ -187,6 +201,7 @@ prepare_function(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_node
         return ax_fail(ctx, AX_INTERNAL, "%s has no function", name);
     prepared->alpha = parameter(node, prepared->function->alpha, prepared->function->alpha_value);
     prepared->beta = parameter(node, prepared->function->beta, prepared->function->beta_value);
+    prepared->quick = quick_function(name);
     node->prepared = prepared;
     return AX_OK;
 }
@@ -199,11 +214,24 @@ op_function(struct ax_onnx_call *call)
     const struct ax_tensor *in = ax_onnx_input(call, 0);
     enum ax_tensor_type type = function->out == AX_TENSOR_TYPE_COUNT ? in->type : function->out;
     void *data;
-    if (!function->loops[in->type])
+    bool quick = in->type == AX_TENSOR_FP32 && prepared->quick != AX_ONNX_FUNCTION_COUNT;
+    if (!quick && !function->loops[in->type])
         return ax_onnx_fail_type(call, 0);
     AX_TRY(ax_onnx_output_like(call, 0, type, in, &data));
+    if (quick) {
+        call->run->level->apply(prepared->quick, in->data, data, in->count);
+        return AX_OK;
+    }
     function->loops[in->type](in->data, data, in->count, prepared->alpha, prepared->beta);
     return AX_OK;
+}
+
+enum ax_onnx_function
+ax_onnx_unary_function(const struct ax_onnx_node *node)
+{
+    if (node->op->run != op_function)
+        return AX_ONNX_FUNCTION_COUNT;
+    return ((const struct prepared *)node->prepared)->quick;
 }
 
 /* ---- Clip ---- */

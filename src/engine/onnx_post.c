@@ -79,6 +79,20 @@ ax_onnx_post_apply(enum ax_onnx_post post, double *scores, size_t count)
     }
 }
 
+void
+ax_onnx_post_rows(const struct ax_onnx_call *call, enum ax_onnx_post post, double *scores,
+                  size_t rows, size_t count)
+{
+    if (post == AX_ONNX_POST_NONE)
+        return;
+    if (post == AX_ONNX_POST_LOGISTIC) {
+        call->run->level->logistic(scores, rows * count);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++)
+        ax_onnx_post_apply(post, scores + i * count, count);
+}
+
 /* ---- labels ---- */
 
 ax_status

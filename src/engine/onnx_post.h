@@ -25,6 +25,10 @@ double ax_onnx_post_logistic(double x);
 /* In place, over the scores of one row. */
 void ax_onnx_post_apply(enum ax_onnx_post post, double *scores, size_t count);
 
+/* The same over many rows; LOGISTIC of all of them at once. */
+void ax_onnx_post_rows(const struct ax_onnx_call *call, enum ax_onnx_post post, double *scores,
+                       size_t rows, size_t count);
+
 /* The labels of a classifier: texts or whole numbers. */
 struct ax_onnx_labels {
     const ax_str *texts; /* NULL: numbers */

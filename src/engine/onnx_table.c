@@ -4,10 +4,11 @@
 
 #include "base/fault.h"
 #include "base/number.h"
+#include "engine/onnx_fuse.h"
 #include "engine/scratch.h"
 
 enum {
-    BLOCK_ROWS = 64,
+    BLOCK_ROWS = 128,
     BLOCK_BYTES = 1 << 20, /* of a block's working memory, if fewer rows can keep to it */
     TRIAL_BYTES_MAX = 200 << 20,
     TRIAL_WORK_MAX = 1 << 27,
@@ -22,6 +23,7 @@ struct column {
 };
 
 struct ax_onnx_table {
+    struct ax_onnx_program program; /* the nodes that the response needs */
     struct column *columns;
     size_t column_count;
     size_t output;       /* the response's */
@@ -247,7 +249,7 @@ measure(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, size_t rows,
     for (size_t i = 0; i < ports->input_count && status == AX_OK; i++)
         status = ax_onnx_make_up(ctx, &ports->inputs[i], (int64_t)rows, &inputs[i]);
     if (status == AX_OK)
-        status = ax_onnx_run(&engine->program, &run, inputs, outputs);
+        status = ax_onnx_run(&table->program, &run, inputs, outputs);
     ctx->error[0] = '\0';
     if (status != AX_OK || !outputs[table->output])
         return 0;
@@ -287,8 +289,10 @@ ax_onnx_table_prepare(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx
 {
     struct ax_engine_signature *signature = &engine->engine.signature;
     struct ax_onnx_table found = {.column_count = count_columns(&engine->ports)};
-    if (found.column_count == 0 || !choose_response(&engine->ports, &found) ||
-        !size_block(ctx, engine, &found))
+    bool rows = found.column_count > 0 && choose_response(&engine->ports, &found);
+    if (rows)
+        AX_TRY(ax_onnx_fuse_prune(ctx, arena, &engine->program, found.output, &found.program));
+    if (!rows || !size_block(ctx, engine, &found))
         return ax_engine_note(&engine->engine, ctx,
                               "the graph is no function of a table's rows: it is run on tensors");
     struct ax_onnx_table *table = AX_NEW(arena, struct ax_onnx_table);
@@ -386,18 +390,23 @@ struct block {
     void *scratch; /* what is left of it */
 };
 
-/* Floats of one wide input that lie as the graph wants them are copied as they are. */
+/* Floats of one wide input that lie as the graph wants them are taken there, or copied as they are.
+ */
 static bool
-copy_rows(const struct ax_onnx_engine *engine, const struct ax_engine_rows *rows, size_t from,
+take_rows(const struct ax_onnx_engine *engine, const struct ax_engine_rows *rows, size_t from,
           struct block *block)
 {
-    const struct ax_tensor *input = &block->inputs[0].tensor;
+    struct ax_tensor *input = &block->inputs[0].tensor;
     size_t bytes = engine->table->column_count * sizeof(float);
     size_t step = rows->row_stride_bytes ? rows->row_stride_bytes : bytes;
     bool dense = !rows->column_stride_bytes || rows->column_stride_bytes == sizeof(float);
     if (engine->ports.input_count != 1 || input->type != AX_TENSOR_FP32 || !dense ||
         rows->type != AX_ENGINE_F32 || rows->missing_given)
         return false;
+    if (step == bytes && (uintptr_t)rows->at % sizeof(float) == 0) {
+        input->data = (const char *)rows->at + from * bytes;
+        return true;
+    }
     union {
         const void *read;
         char *write;
@@ -412,7 +421,7 @@ fill_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
            const struct ax_engine_rows *rows, size_t from, struct block *block)
 {
     const struct ax_onnx_table *table = engine->table;
-    if (copy_rows(engine, rows, from, block))
+    if (take_rows(engine, rows, from, block))
         return AX_OK;
     for (size_t i = 0; i < (size_t)block->inputs[0].tensor.shape[0]; i++) {
         ax_engine_row(rows, from + i, table->column_count, engine->engine.signature.input,
@@ -436,12 +445,23 @@ fill_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
 }
 
 static double
-margin_of(const struct ax_onnx_table *table, double response)
+log_odds(double response)
 {
-    if (!table->odds)
-        return response;
     double p = fmin(fmax(response, 0x1p-24), 1 - 0x1p-24); /* of NaN it would be a bound */
     return isnan(response) ? response : log(p / (1 - p));
+}
+
+/* The response's columns of the tensor. */
+static void
+take_response(const struct ax_onnx_table *table, const struct ax_tensor *from, size_t row_count,
+              double *out)
+{
+    const float *floats = from->data;
+    for (size_t row = 0; row < row_count; row++)
+        for (size_t k = 0; k < table->width; k++, out++) {
+            size_t at = row * table->all_columns + table->first + k;
+            *out = from->type == AX_TENSOR_FP32 ? (double)floats[at] : ax_tensor_f64(from, at);
+        }
 }
 
 /* Where a block's numbers go; NULL: they are not asked for. */
@@ -459,19 +479,17 @@ run_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx, struct block 
                                          .left = table->memory_bytes,
                                          .arena = ctx->arena,
                                          .work_left = UINT64_MAX}};
-    AX_TRY(ax_onnx_run(&engine->program, &run, block->inputs, block->outputs));
+    AX_TRY(ax_onnx_run(&table->program, &run, block->inputs, block->outputs));
     const struct ax_tensor *response = &block->outputs[table->output]->tensor;
     if (response->count != row_count * table->all_columns)
         return ax_fail(ctx, AX_INVALID, "the graph gives %zu numbers for %zu rows", response->count,
                        row_count);
-    for (size_t i = 0; i < row_count * table->width; i++) {
-        size_t row = i / table->width, k = i % table->width;
-        double x = ax_tensor_f64(response, row * table->all_columns + table->first + k);
-        if (out->response)
-            out->response[i] = x;
-        if (out->margin)
-            out->margin[i] = margin_of(table, x);
-    }
+    if (out->response)
+        take_response(table, response, row_count, out->response);
+    if (out->margin)
+        take_response(table, response, row_count, out->margin);
+    for (size_t i = 0; out->margin && table->odds && i < row_count; i++)
+        out->margin[i] = log_odds(out->margin[i]);
     return AX_OK;
 }
 
