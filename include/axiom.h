@@ -4,7 +4,8 @@
  * A model file (XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX, Axiom's own scorecards
  * and linear models) becomes an immutable model. A scorer is made of it for one thread: it holds
  * the working memory of a call, so that a call allocates nothing, takes no lock and starts no
- * thread. The same rows give the same bits however they are cut into calls.
+ * thread. The same rows give the same bits however they are cut into calls. One call of a model's
+ * life is longer: the first that scores many rows makes its form for batches, in milliseconds.
  *
  * Any number of threads may share a model; each has a scorer of its own. Numbers come out as
  * doubles, which hold every float exactly. Functions that can fail return an axiom_status and, when

@@ -63,7 +63,7 @@ check_kill_switch(struct ax_call *call, struct ax_ctx *ctx, const struct ax_load
 static bool
 heavy(const struct ax_inference *inference)
 {
-    return ax_inference_blocks(inference->model) ||
+    return ax_inference_blocks(inference) ||
            (ax_inference_explains(inference) && inference->row_count > LOOP_EXPLAINED_ROWS_MAX);
 }
 

@@ -112,7 +112,7 @@ show_stats(struct ax_json_writer *json, const struct ax_loaded_model *model,
     ax_json_begin_object(json);
     ax_json_member_text(json, "type", AX_STR("CPU"));
     ax_json_member_i64(json, "id", 0);
-    ax_json_member_i64(json, "byte_size", (int64_t)model->memory_bytes);
+    ax_json_member_i64(json, "byte_size", (int64_t)ax_model_memory_bytes(model));
     ax_json_end_object(json);
     ax_json_end_array(json);
     ax_json_end_object(json);

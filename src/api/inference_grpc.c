@@ -273,7 +273,7 @@ put_stats(struct ax_writer *out, const struct ax_loaded_model *model,
     ax_protobuf_end(out, times);
     size_t memory = ax_protobuf_begin(out, 8);
     ax_protobuf_put_bytes(out, 1, AX_STR("CPU"));
-    put_number(out, 3, (int64_t)model->memory_bytes);
+    put_number(out, 3, (int64_t)ax_model_memory_bytes(model));
     ax_protobuf_end(out, memory);
     ax_protobuf_end(out, begun);
 }

@@ -516,12 +516,6 @@ ax_inference_prepare(struct ax_ctx *ctx, const struct ax_loaded_model *model,
 }
 
 bool
-ax_inference_blocks(const struct ax_loaded_model *model)
-{
-    return engine_of(model)->blocking;
-}
-
-bool
 ax_inference_explains(const struct ax_inference *inference)
 {
     for (size_t i = 0; !inference->graph_inputs && i < inference->output_count; i++)
@@ -550,13 +544,28 @@ engine_outputs(const struct ax_inference *inference)
     return outputs;
 }
 
+static struct ax_engine_call
+call_of(const struct ax_inference *inference)
+{
+    return (struct ax_engine_call){.rows = inference->rows, .outputs = engine_outputs(inference)};
+}
+
+bool
+ax_inference_blocks(const struct ax_inference *inference)
+{
+    const struct ax_engine_call call = call_of(inference);
+    return engine_of(inference->model)->blocking ||
+           (!inference->graph_inputs && !ax_engine_prepared(inference->model->engine, &call));
+}
+
 static ax_status
 score(struct ax_ctx *ctx, const struct ax_inference *inference, void *scratch, struct scored *out)
 {
     const struct ax_engine_signature *engine = engine_of(inference->model);
     struct ax_arena *arena = ctx->arena;
     size_t rows = inference->row_count, width = engine->feature_count + 1;
-    unsigned outputs = engine_outputs(inference);
+    const struct ax_engine_call call = call_of(inference);
+    unsigned outputs = call.outputs;
     struct ax_engine_answer *answer = &out->answer;
     bool memory = true;
     if (outputs & AX_ENGINE_RESPONSE)
@@ -572,7 +581,6 @@ score(struct ax_ctx *ctx, const struct ax_inference *inference, void *scratch, s
         memory &= (answer->leaf = AX_NEW_ARRAY(arena, int32_t, rows * engine->tree_count)) != NULL;
     if (!memory)
         return ax_fail(ctx, AX_LIMIT, "no memory for the outputs of %zu rows", rows);
-    const struct ax_engine_call call = {.rows = inference->rows, .outputs = outputs};
     return ax_engine_score(inference->model->engine, ctx, &call, scratch, answer);
 }
 

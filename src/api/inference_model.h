@@ -67,8 +67,11 @@ ax_status ax_inference_narrow(struct ax_ctx *ctx, const struct ax_loaded_model *
 /* Whether it asks for Shapley values, which cost a hundred times a score. */
 bool ax_inference_explains(const struct ax_inference *inference);
 
-/* Whether a call of this model may block, as engines of others do. */
-bool ax_inference_blocks(const struct ax_loaded_model *model);
+/*
+ * Whether it may block, as engines of others do, or is the first of its kind, for which the model
+ * makes what is missing.
+ */
+bool ax_inference_blocks(const struct ax_inference *inference);
 
 /*
  * Scores. scratch: model->scratch_bytes. out_tensors: in the order asked for, in ctx->arena.

@@ -294,7 +294,7 @@ show_version(struct ax_json_writer *json, const struct ax_loaded_model *model)
     ax_json_begin_object(json);
     ax_json_member_text(json, "id", AX_STR("server"));
     ax_json_member_text(json, "status", AX_STR("READY"));
-    ax_json_member_i64(json, "memoryUsage", (int64_t)model->memory_bytes);
+    ax_json_member_i64(json, "memoryUsage", (int64_t)ax_model_memory_bytes(model));
     ax_json_member_bool(json, "gpu", false);
     ax_json_end_object(json);
     ax_json_end_array(json);

@@ -13,7 +13,22 @@ struct inspected {
     const struct ax_engine *engine;
     const struct ax_engine_signature *signature;
     size_t file_bytes;
+    size_t memory_bytes; /* with all that calls may make it make */
 };
+
+enum { MANY_ROWS = 1 << 20 };
+
+/* Makes all that a model makes when it is used. */
+static ax_status
+use_all(struct ax_ctx *ctx, struct inspected *model)
+{
+    const struct ax_engine_call call = {.rows = {.count = MANY_ROWS},
+                                        .outputs =
+                                            model->signature->outputs & ~(unsigned)AX_ENGINE_LEAF};
+    AX_TRY(ax_engine_prepare(model->engine, ctx, &call));
+    model->memory_bytes = ax_engine_memory_bytes(model->engine);
+    return AX_OK;
+}
 
 static void
 print_kernels(const struct ax_engine_signature *signature, struct ax_writer *out)
@@ -46,7 +61,8 @@ print_model(const struct inspected *model, struct ax_writer *out)
                         signature->leaf_count, signature->depth_max);
         print_kernels(signature, out);
     }
-    ax_writer_print(out, "memory     %zu bytes\n", signature->memory_bytes);
+    ax_writer_print(out, "memory     %zu bytes, %zu with all its calls may make it make\n",
+                    signature->memory_bytes, model->memory_bytes);
     for (size_t i = 0; i < signature->note_count; i++)
         ax_writer_print(out, "note       %.*s\n", AX_FMT(signature->notes[i]));
 }
@@ -197,6 +213,7 @@ print_json(struct ax_ctx *ctx, const struct inspected *model, struct ax_writer *
         put_kernels(signature, &json);
     ax_json_member_i64(&json, "file_bytes", (int64_t)model->file_bytes);
     ax_json_member_i64(&json, "memory_bytes", (int64_t)signature->memory_bytes);
+    ax_json_member_i64(&json, "memory_bytes_most", (int64_t)model->memory_bytes);
     ax_json_key(&json, "notes");
     ax_json_begin_array(&json);
     for (size_t i = 0; i < signature->note_count; i++)
@@ -233,7 +250,8 @@ inspect(struct ax_ctx *ctx, int argument_count, char **arguments)
     if (status != AX_OK)
         return ax_explain(ctx, status, "%.*s", AX_FMT(path));
     ax_writer_auto struct ax_writer out = ax_writer_of(REPORT_BYTES_MAX);
-    struct inspected model = {engine, ax_engine_signature(engine), bytes.len};
+    struct inspected model = {engine, ax_engine_signature(engine), bytes.len, 0};
+    AX_TRY(use_all(ctx, &model));
     AX_TRY(json ? print_json(ctx, &model, &out) : print_table(ctx, &model, &out));
     if (out.status != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for the report");

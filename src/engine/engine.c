@@ -193,6 +193,12 @@ ax_engine_kernel_name(enum ax_engine_kernel kernel)
     return names[kernel];
 }
 
+size_t
+ax_engine_memory_bytes(const struct ax_engine *engine)
+{
+    return engine->signature.memory_bytes + engine->ops->made_bytes(engine);
+}
+
 const struct ax_engine_signature *
 ax_engine_signature(const struct ax_engine *engine)
 {
@@ -385,6 +391,38 @@ check_outputs(const struct ax_engine *engine, struct ax_ctx *ctx, const struct a
                                ? " without a reference population"
                                : "");
     return AX_OK;
+}
+
+ax_status
+ax_engine_prepare(const struct ax_engine *engine, struct ax_ctx *ctx,
+                  const struct ax_engine_call *call)
+{
+    AX_TRY(check_outputs(engine, ctx, call));
+    return engine->ops->prepare(engine, ctx, call);
+}
+
+bool
+ax_engine_prepared(const struct ax_engine *engine, const struct ax_engine_call *call)
+{
+    return engine->ops->prepared(engine, call);
+}
+
+ax_status
+ax_engine_prepare_nothing(const struct ax_engine *, struct ax_ctx *, const struct ax_engine_call *)
+{
+    return AX_OK;
+}
+
+bool
+ax_engine_prepared_always(const struct ax_engine *, const struct ax_engine_call *)
+{
+    return true;
+}
+
+size_t
+ax_engine_made_nothing(const struct ax_engine *)
+{
+    return 0;
 }
 
 ax_status

@@ -6,6 +6,12 @@
  * allocation, no lock, no thread of its own, and the same bits however the rows are cut into
  * calls. So any number of threads may use one engine at once.
  *
+ * What only some calls need is made when the first of them comes, or before by ax_engine_prepare:
+ * a forest's form for batches, and its tables for contributions by cover. Until then such a call
+ * allocates and takes milliseconds, and others of its kind wait for it; afterwards nothing is
+ * ever made again, and what is there costs a call one atomic load. The form for single rows is
+ * there from the beginning.
+ *
  * It is not a registry, a cache or a feature store: it knows columns by their place, categories by
  * their code, and nothing of who asks. A graph of tensors (ONNX) has a call of its own beside
  * the tabular one, and the tabular one too where its inputs are the columns of a table.
@@ -91,13 +97,13 @@ struct ax_engine_signature {
     size_t tree_count; /* columns of leaf */
     size_t node_count;
     size_t leaf_count;
-    size_t depth_max; /* splits on the longest path */
-    size_t memory_bytes;
+    size_t depth_max;    /* splits on the longest path */
+    size_t memory_bytes; /* when it was opened; ax_engine_memory_bytes says it as of now */
 
     /* How trees are evaluated here; WALK where no kernel covers the model. */
     enum ax_engine_level level;
     enum ax_engine_kernel row_kernel, batch_kernel; /* of single rows, and of many */
-    size_t batch_rows;   /* least rows of a call for which the second is quicker; 0: never */
+    size_t batch_rows;   /* rows of a call from which on, about, the second is quicker; 0: never */
     const ax_str *notes; /* what is unusual, a sentence each */
     size_t note_count;
 };
@@ -129,6 +135,9 @@ void ax_engine_close(struct ax_engine *engine);
 AX_DEFINE_AUTO(struct ax_engine, ax_engine_close);
 
 const struct ax_engine_signature *ax_engine_signature(const struct ax_engine *engine);
+
+/* Memory that the engine holds now, with all that was made since it was opened. */
+size_t ax_engine_memory_bytes(const struct ax_engine *engine);
 
 /* The feature's place, or SIZE_MAX. */
 size_t ax_engine_feature_find(const struct ax_engine *engine, ax_str name);
@@ -192,12 +201,25 @@ size_t ax_engine_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                                const struct ax_engine_background *background);
 
 /*
+ * Makes what calls of these outputs, with as many rows and of this background, need: afterwards
+ * they allocate nothing. Once, whoever asks; others that ask meanwhile wait.
+ *
+ * call: the rows' count alone is looked at. Fails: LIMIT; the next one tries again.
+ */
+ax_status ax_engine_prepare(const struct ax_engine *engine, struct ax_ctx *ctx,
+                            const struct ax_engine_call *call);
+
+/* Whether such a call finds all it needs: a loop asks this before it scores. */
+bool ax_engine_prepared(const struct ax_engine *engine, const struct ax_engine_call *call);
+
+/*
  * Scores rows.
  *
  * scratch: ax_engine_scratch_bytes of memory aligned as ax_arena_alloc's, of any content; the
  * caller's, one per thread. NULL when that is 0.
  * Fails: INVALID when a value is refused, with row and feature; UNSUPPORTED when the model cannot
- * give an output. The answer's content is open then.
+ * give an output; LIMIT when what the call needs could not be made. The answer's content is open
+ * then.
  */
 ax_status ax_engine_score(const struct ax_engine *engine, struct ax_ctx *ctx,
                           const struct ax_engine_call *call, void *scratch,

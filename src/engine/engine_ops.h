@@ -25,6 +25,13 @@ struct ax_engine_ops {
     ax_status (*thresholds)(const struct ax_engine *engine, struct ax_ctx *ctx, size_t feature,
                             const double **out_thresholds, size_t *out_count);
 
+    /* What is made when it is first needed; ax_engine_prepare_nothing and so on where nothing is.
+     */
+    ax_status (*prepare)(const struct ax_engine *engine, struct ax_ctx *ctx,
+                         const struct ax_engine_call *call);
+    bool (*prepared)(const struct ax_engine *engine, const struct ax_engine_call *call);
+    size_t (*made_bytes)(const struct ax_engine *engine); /* outside the engine's arena */
+
     /* Of graphs; ax_engine_run_unsupported elsewhere. */
     ax_status (*run)(const struct ax_engine *engine, struct ax_ctx *ctx,
                      const struct ax_tensor *inputs, const bool *wanted,
@@ -34,6 +41,11 @@ struct ax_engine_ops {
 ax_status ax_engine_run_unsupported(const struct ax_engine *engine, struct ax_ctx *ctx,
                                     const struct ax_tensor *inputs, const bool *wanted,
                                     struct ax_tensor *out_outputs);
+
+ax_status ax_engine_prepare_nothing(const struct ax_engine *engine, struct ax_ctx *ctx,
+                                    const struct ax_engine_call *call);
+bool ax_engine_prepared_always(const struct ax_engine *engine, const struct ax_engine_call *call);
+size_t ax_engine_made_nothing(const struct ax_engine *engine);
 
 struct ax_engine {
     const struct ax_engine_ops *ops;

@@ -77,6 +77,38 @@ scratch_bytes(const struct layout *layout)
            aligned(rows * head->output_count * value_bytes(head->f32));
 }
 
+/*
+ * Slots that a program can have: a predicate's each, of a set the multiplexers that make it, and
+ * temporaries: an operation of the largest tree has at most one, and a node one operation a plane.
+ */
+static size_t
+slots_max(const struct ax_forest_plan *plan)
+{
+    size_t slots = 2 + AX_FOREST_SLICE_PLANES_MAX + /* constants; planes of machine code */
+                   AX_FOREST_SLICE_PLANES_MAX * (size_t)plan->forest->tree_nodes_max;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct ax_forest_column *column = &plan->columns[i];
+        size_t each = column->is_sets ? (size_t)column->cut_count + 2 : 1;
+        slots +=
+            each * column->predicate_count + (column->is_sets ? ax_forest_slice_levels(column) : 0);
+    }
+    return slots;
+}
+
+size_t
+ax_forest_batch_scratch_max(const struct ax_forest_plan *plan,
+                            const struct ax_forest_batch_ops *const *sizes)
+{
+    struct layout layout = {.plan = plan, .sizes = sizes};
+    size_t most = SLOTS_BYTES_MAX / sizes[0]->slot_bytes + AX_FOREST_SLICE_PLANES_MAX;
+    size_t slots = slots_max(plan);
+    layout.head.slots_bytes = (uint32_t)(slots < most ? slots : most) * sizes[0]->slot_bytes;
+    layout.head.output_count = (uint32_t)plan->forest->output_count;
+    layout.head.f32 = plan->forest->f32;
+    size_t bytes = scratch_bytes(&layout);
+    return bytes < SCRATCH_BYTES_MAX ? bytes : SCRATCH_BYTES_MAX;
+}
+
 /* With machine code only the sets' operations are interpreted. */
 static uint32_t
 kept_ops(const struct layout *layout)
@@ -321,6 +353,7 @@ ax_forest_batch_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
     if (layout.bytes > config->bytes_max || layout.bytes > FORM_BYTES_MAX ||
         layout.scratch_bytes > SCRATCH_BYTES_MAX)
         return AX_OK;
+    AX_ASSERT(layout.scratch_bytes <= ax_forest_batch_scratch_max(plan, config->sizes));
     char *memory = ax_arena_alloc(arena, 1, layout.bytes + AX_FOREST_BATCH_ALIGN);
     if (!memory)
         return out_of_memory(ctx);

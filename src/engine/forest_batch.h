@@ -137,6 +137,10 @@ ax_forest_batch_at(const struct ax_forest_batch_form *form, uint32_t at)
 /* Whether the program fits the kernel: leaves of a tree, slots and bytes. */
 bool ax_forest_batch_fits(const struct ax_forest_plan *plan);
 
+/* The most scratch that a call of the plan's form can need; known before the form is. */
+size_t ax_forest_batch_scratch_max(const struct ax_forest_plan *plan,
+                                   const struct ax_forest_batch_ops *const *sizes);
+
 /* A form with what runs it. */
 struct ax_forest_batch {
     const struct ax_forest_batch_form *form;

@@ -16,12 +16,29 @@ of_engine(const struct ax_engine *engine)
     return (const struct ax_forest_engine *)engine;
 }
 
-/* The kernel of a call's contributions. */
+/* Explanations by cover, made when they are first asked for. */
+struct forest_shap {
+    struct ax_shap_kernel kernel;
+    struct ax_arena *arena; /* holds it */
+};
+
+/* The kernel of a call's contributions; by cover it has been made. */
 static const struct ax_shap_kernel *
 shap_of(const struct ax_engine *engine, const struct ax_engine_background *background)
 {
-    return background ? &((const struct forest_background *)background)->shap
-                      : &of_engine(engine)->shap;
+    if (background)
+        return &((const struct forest_background *)background)->shap;
+    const struct forest_shap *made = ax_once_get(of_engine(engine)->shap);
+    AX_ASSERT(made);
+    return &made->kernel;
+}
+
+/* Scratch of a call's contributions; by cover it is the most that it can be. */
+static size_t
+shap_scratch_bytes(const struct ax_engine *engine, const struct ax_engine_background *background)
+{
+    return background ? ax_shap_kernel_scratch_bytes(shap_of(engine, background))
+                      : of_engine(engine)->shap_scratch_bytes;
 }
 
 /* ---- scoring ---- */
@@ -58,10 +75,10 @@ forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                    ax_scratch_bytes(1, of_engine(engine)->scorer.scratch_bytes);
     if (outputs & AX_ENGINE_CONTRIBUTIONS)
         bytes += ax_scratch_bytes(sizeof(double), AX_SHAP_BLOCK * forest->feature_count) +
-                 ax_shap_kernel_scratch_bytes(shap_of(engine, background));
+                 shap_scratch_bytes(engine, background);
     if (outputs & AX_ENGINE_INTERACTIONS)
         bytes += ax_scratch_bytes(sizeof(double), width_of(forest)) +
-                 ax_shap_kernel_scratch_bytes(shap_of(engine, NULL)) +
+                 ax_scratch_bytes(1, shap_scratch_bytes(engine, NULL)) +
                  ax_shap_interaction_scratch_bytes(forest);
     return bytes;
 }
@@ -207,17 +224,97 @@ static void
 relate(const struct ax_forest_engine *engine, const double *row, void *scratch, double *out)
 {
     const struct ax_forest *forest = &engine->forest;
+    const struct ax_shap_kernel *shap = shap_of(&engine->engine, NULL);
     double *contributions = ax_scratch_take(&scratch, sizeof(double), width_of(forest));
-    void *kernel = ax_scratch_take(&scratch, 1, ax_shap_kernel_scratch_bytes(&engine->shap));
-    ax_shap_kernel_rows(&engine->shap, row, 1, kernel, contributions);
-    ax_shap_interaction_row(forest, &engine->shap.points, row, contributions, scratch, out);
+    void *kernel = ax_scratch_take(&scratch, 1, engine->shap_scratch_bytes);
+    ax_shap_kernel_rows(shap, row, 1, kernel, contributions);
+    ax_shap_interaction_row(forest, &shap->points, row, contributions, scratch, out);
 }
+
+/* ---- what is made when it is first needed ---- */
+
+/* Whether a call explains by cover. */
+static bool
+needs_shap(const struct ax_engine_call *call)
+{
+    return call->outputs & AX_ENGINE_INTERACTIONS ||
+           (call->outputs & AX_ENGINE_CONTRIBUTIONS && !call->background);
+}
+
+/* Rows that a call scores by kernels: those whose leaves are wanted are walked. */
+static size_t
+kernel_rows(const struct ax_engine_call *call)
+{
+    bool scores = call->outputs & (AX_ENGINE_RESPONSE | AX_ENGINE_MARGIN);
+    return scores && !(call->outputs & AX_ENGINE_LEAF) ? call->rows.count : 0;
+}
+
+static void
+shap_free(void *arg)
+{
+    struct forest_shap *made = arg;
+    ax_arena_free(made->arena);
+}
+
+static ax_status
+make_shap(const struct ax_forest_engine *engine, struct ax_ctx *ctx, struct forest_shap **out_made)
+{
+    const struct ax_shap_kernel_config config = {.level = engine->level,
+                                                 .bytes_max = engine->shap_bytes_max / 4 * 3 + 1};
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(engine->shap_bytes_max);
+    struct forest_shap *made = arena ? AX_NEW(arena, struct forest_shap) : NULL;
+    if (!made)
+        return ax_fail(ctx, AX_LIMIT, "no memory to explain a forest");
+    AX_TRY(ax_shap_kernel_prepare(&engine->forest, ctx, &config, arena, &made->kernel));
+    AX_ASSERT(ax_shap_kernel_scratch_bytes(&made->kernel) <= engine->shap_scratch_bytes);
+    made->arena = ax_take(arena);
+    *out_made = made;
+    return AX_OK;
+}
+
+static ax_status
+prepare_shap(const struct ax_forest_engine *engine, struct ax_ctx *ctx)
+{
+    struct forest_shap *made = NULL;
+    if (ax_once_get(engine->shap) || ax_once_begin(engine->shap))
+        return AX_OK;
+    ax_status status = make_shap(engine, ctx, &made);
+    ax_once_end(engine->shap, status == AX_OK ? made : NULL);
+    return status;
+}
+
+static ax_status
+forest_prepare(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call)
+{
+    const struct ax_forest_engine *engine = of_engine(base);
+    AX_TRY(ax_forest_scorer_prepare(&engine->scorer, ctx, kernel_rows(call)));
+    return needs_shap(call) ? prepare_shap(engine, ctx) : AX_OK;
+}
+
+static bool
+forest_prepared(const struct ax_engine *base, const struct ax_engine_call *call)
+{
+    const struct ax_forest_engine *engine = of_engine(base);
+    return ax_forest_scorer_prepared(&engine->scorer, kernel_rows(call)) &&
+           (!needs_shap(call) || !engine->shap || ax_once_get(engine->shap));
+}
+
+static size_t
+forest_made_bytes(const struct ax_engine *base)
+{
+    const struct ax_forest_engine *engine = of_engine(base);
+    const struct ax_forest_scorer_batch *batch = ax_forest_scorer_made(&engine->scorer);
+    const struct forest_shap *shap = engine->shap ? ax_once_get(engine->shap) : NULL;
+    return (batch ? batch->bytes : 0) + (shap ? ax_arena_held_bytes(shap->arena) : 0);
+}
+
+/* ---- a call ---- */
 
 static ax_status
 forest_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call,
              void *scratch, const struct ax_engine_answer *answer)
 {
-    (void)ctx;
+    AX_TRY(forest_prepare(base, ctx, call));
     const struct ax_forest_engine *engine = of_engine(base);
     const struct ax_forest *forest = &engine->forest;
     struct pieces pieces = pieces_of(engine, scratch);
@@ -299,6 +396,9 @@ static const struct ax_engine_ops ops = {
     .score = forest_score,
     .background_open = forest_background_open,
     .thresholds = forest_thresholds,
+    .prepare = forest_prepare,
+    .prepared = forest_prepared,
+    .made_bytes = forest_made_bytes,
     .run = ax_engine_run_unsupported,
 };
 
@@ -399,8 +499,11 @@ compile(struct ax_forest_engine *engine, struct ax_ctx *ctx, const struct ax_eng
     AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, arena, bytes_max, &engine->scorer));
     if (!(engine->engine.signature.outputs & AX_ENGINE_CONTRIBUTIONS))
         return AX_OK;
-    const struct ax_shap_kernel_config shap = {.level = config->level, .bytes_max = bytes_max};
-    return ax_shap_kernel_prepare(&engine->forest, ctx, &shap, arena, &engine->shap);
+    engine->shap = ax_once_new(arena, shap_free);
+    if (!engine->shap)
+        return ax_fail(ctx, AX_LIMIT, "no memory to explain a forest");
+    engine->shap_bytes_max = bytes_max;
+    return ax_shap_kernel_scratch_max(&engine->forest, ctx, &engine->shap_scratch_bytes);
 }
 
 ax_status
@@ -422,7 +525,5 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     ctx->arena = callers;
     if (status == AX_OK)
         ax_forest_scorer_describe(&engine->scorer, &base->signature);
-    if (status == AX_OK && engine->scorer.batch.code) /* it lies outside the arena */
-        base->signature.memory_bytes += ax_forest_code_bytes(engine->scorer.batch.code);
     return status;
 }

@@ -15,7 +15,8 @@ struct ax_forest_engine {
     struct ax_engine engine;
     struct ax_forest forest;
     struct ax_forest_scorer scorer;
-    struct ax_shap_kernel shap; /* path-dependent, where the signature has contributions */
+    struct ax_once *shap; /* by cover, where the signature has contributions; else NULL */
+    size_t shap_bytes_max, shap_scratch_bytes;
     enum ax_engine_level level; /* of populations' kernels, too */
 
     /* Response of one row's margins, by the reader's own number of the objective. */

@@ -1,8 +1,10 @@
 #include "engine/forest_engine.h"
 
+#include "base/fault.h"
 #include "forest_case.h"
 #include "harness.h"
 #include "model_case.h"
+#include "sys/workers.h"
 
 enum { TEST_BYTES_MAX = 1 << 28, ROWS = 5, REFERENCES = 9 };
 
@@ -176,23 +178,212 @@ TEST(forest_engine_answers_alike_with_every_kernel_however_rows_lie)
                 check_kernels(paths[i], (enum ax_engine_level)level, (enum ax_engine_kernel)kernel);
 }
 
+/* Rows of three features, some of them missing. */
+enum { FEW = 200 };
+
+static const float *
+few_rows(void)
+{
+    static float rows[FEW][3];
+    for (size_t i = 0; i < FEW; i++)
+        for (size_t f = 0; f < 3; f++)
+            rows[i][f] = i % 17 == f ? NAN : (float)((i * 7 + f * 13) % 61);
+    return rows[0];
+}
+
+static const struct ax_engine_call *
+all_of(unsigned outputs)
+{
+    static struct ax_engine_call call;
+    call = (struct ax_engine_call){.rows = {.at = few_rows(), .count = FEW}, .outputs = outputs};
+    return &call;
+}
+
+enum { MARGIN = AX_ENGINE_MARGIN, SHAP = AX_ENGINE_CONTRIBUTIONS, BOTH = MARGIN | SHAP };
+
 static void
 check_memory(struct ax_ctx *ctx)
 {
-    struct ax_engine_config walk = {.kernel = AX_ENGINE_KERNEL_WALK}, best = {};
+    struct ax_engine_config best = {.forest_code = true};
     ax_status status;
-    ax_auto(ax_engine_close) struct ax_engine *slow =
-        open_with(ctx, "tests/model/small/xgboost.json", &walk, &status);
-    ax_auto(ax_engine_close) struct ax_engine *fast =
+    ax_auto(ax_engine_close) struct ax_engine *engine =
         open_with(ctx, "tests/model/small/xgboost.json", &best, &status);
-    const struct ax_forest_scorer *scorer = &((struct ax_forest_engine *)fast)->scorer;
-    REQUIRE(scorer->row && scorer->batch.form);
-    size_t forms = scorer->row->bytes + scorer->batch.form->bytes;
-    size_t more = ax_engine_signature(fast)->memory_bytes - ax_engine_signature(slow)->memory_bytes;
-    CHECK(more + 16 * 1024 >= forms && more <= forms + 32 * 1024); /* an arena grows by blocks */
+    const struct ax_forest_scorer *scorer = &((struct ax_forest_engine *)engine)->scorer;
+    size_t opened = ax_engine_memory_bytes(engine);
+    CHECK_EQ(opened, ax_engine_signature(engine)->memory_bytes);
+    REQUIRE(scorer->row && !ax_forest_scorer_made(scorer));
+    CHECK(opened >= scorer->row->bytes);
+    (void)model_case_score(ctx, engine, all_of(MARGIN), NULL);
+    const struct ax_forest_scorer_batch *made = ax_forest_scorer_made(scorer);
+    REQUIRE(made && made->batch.form);
+    size_t batch = ax_engine_memory_bytes(engine) - opened;
+    CHECK(batch == made->bytes && batch >= made->batch.form->bytes);
+    (void)model_case_score(ctx, engine, all_of(SHAP), NULL);
+    size_t all = ax_engine_memory_bytes(engine);
+    CHECK(all > opened + batch);
+    (void)model_case_score(ctx, engine, all_of(BOTH), NULL);
+    CHECK_EQ(ax_engine_memory_bytes(engine), all); /* nothing is made twice */
 }
 
-TEST(forest_engine_counts_the_kernels_forms_as_memory)
+TEST(forest_engine_counts_what_calls_made_it_make_as_memory)
 {
     ax_test_with_ctx(check_memory);
 }
+
+static void
+check_prepared(struct ax_ctx *ctx)
+{
+    static const unsigned outputs[] = {MARGIN, AX_ENGINE_RESPONSE, SHAP, AX_ENGINE_INTERACTIONS};
+    for (size_t i = 0; i < AX_COUNT_OF(outputs); i++) {
+        ax_auto(ax_engine_close) struct ax_engine *engine =
+            model_case_open(ctx, "tests/model/small/xgboost.json");
+        struct ax_engine_call call = *all_of(outputs[i]), one = call, leaf = call;
+        one.rows.count = 1;
+        leaf.outputs = AX_ENGINE_LEAF;
+        bool scores = outputs[i] & (MARGIN | AX_ENGINE_RESPONSE);
+        CHECK(!ax_engine_prepared(engine, &call));
+        CHECK_EQ(ax_engine_prepared(engine, &one), scores); /* single rows need nothing more */
+        CHECK(ax_engine_prepared(engine, &leaf));
+        CHECK_EQ(ax_engine_prepare(engine, ctx, &call), AX_OK);
+        CHECK(ax_engine_prepared(engine, &call) && ax_engine_prepared(engine, &one));
+        size_t bytes = ax_engine_memory_bytes(engine);
+        (void)model_case_score(ctx, engine, &call, NULL);
+        CHECK_EQ(ax_engine_memory_bytes(engine), bytes);
+        call.outputs = AX_ENGINE_POINTS;
+        CHECK_EQ(ax_engine_prepare(engine, ctx, &call), AX_UNSUPPORTED);
+    }
+}
+
+TEST(forest_engine_says_whether_a_call_finds_what_it_needs)
+{
+    ax_test_with_ctx(check_prepared);
+}
+
+struct user {
+    struct ax_engine *engine;
+    struct ax_engine_answer want;
+    unsigned outputs;
+};
+
+/* Its own arena and scratch, as any thread of a server has. */
+static void
+use_first(void *arg)
+{
+    const struct user *user = arg;
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    const struct ax_engine_call call = {.rows = {.at = few_rows(), .count = FEW},
+                                        .outputs = user->outputs};
+    struct ax_engine_answer got = model_case_score(&ctx, user->engine, &call, NULL);
+    size_t width = ax_engine_signature(user->engine)->margin_count;
+    if (user->outputs & MARGIN)
+        CHECK(memcmp(got.margin, user->want.margin, FEW * width * sizeof(double)) == 0);
+    if (user->outputs & SHAP)
+        CHECK(memcmp(got.contributions, user->want.contributions,
+                     FEW * width * 4 * sizeof(double)) == 0);
+}
+
+static void
+check_first_users(struct ax_ctx *ctx)
+{
+    enum { THREADS = 6, ROUNDS = 40 };
+    static const unsigned outputs[] = {MARGIN, SHAP, BOTH};
+    ax_auto(ax_engine_close) struct ax_engine *alone =
+        model_case_open(ctx, "tests/model/small/vector.json");
+    struct ax_engine_answer want = model_case_score(ctx, alone, all_of(BOTH), NULL);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        ax_auto(ax_engine_close) struct ax_engine *engine =
+            model_case_open(ctx, "tests/model/small/vector.json");
+        struct ax_thread *threads[THREADS];
+        struct user users[THREADS];
+        for (size_t i = 0; i < THREADS; i++) {
+            users[i] = (struct user){engine, want, outputs[(round + i) % AX_COUNT_OF(outputs)]};
+            REQUIRE(ax_thread_start(ctx, "user", use_first, &users[i], &threads[i]) == AX_OK);
+        }
+        for (size_t i = 0; i < THREADS; i++)
+            ax_thread_join(threads[i]);
+        CHECK_EQ(ax_engine_memory_bytes(engine), ax_engine_memory_bytes(alone));
+    }
+}
+
+TEST(forest_engine_gives_threads_that_come_first_together_the_same_bits)
+{
+    ax_test_with_ctx(check_first_users);
+}
+
+/* A budget that holds the model and no forms: slower, and the same answers. */
+static void
+check_budget(struct ax_ctx *ctx)
+{
+    ax_status status;
+    ax_auto(ax_engine_close) struct ax_engine *rich =
+        model_case_open(ctx, "tests/model/small/xgboost.json");
+    struct ax_engine_answer want = model_case_score(ctx, rich, all_of(BOTH), NULL);
+    size_t budget = ax_engine_signature(rich)->memory_bytes, refused = 0, given = 0;
+    for (size_t more = 0; more < 128 * 1024; more += 4096) {
+        struct ax_engine_config config = {.memory_bytes_max = budget + more};
+        struct ax_engine *engine =
+            open_with(ctx, "tests/model/small/xgboost.json", &config, &status);
+        REQUIRE(engine);
+        struct ax_engine_answer got = model_case_score(ctx, engine, all_of(MARGIN), &status);
+        CHECK_EQ(status, AX_OK);
+        CHECK(memcmp(got.margin, want.margin, FEW * sizeof(double)) == 0);
+        got = model_case_score(ctx, engine, all_of(SHAP), &status);
+        CHECK(status == AX_OK || status == AX_LIMIT);
+        CHECK(ax_engine_prepared(engine, all_of(SHAP)) == (status == AX_OK));
+        refused += status != AX_OK;
+        given += status == AX_OK;
+        for (size_t i = 0; status == AX_OK && i < FEW * 4; i++)
+            CHECK(fabs(got.contributions[i] - want.contributions[i]) < 1e-13);
+        CHECK(ax_engine_memory_bytes(engine) <= config.memory_bytes_max + 32 * 1024);
+        ax_engine_close(engine);
+    }
+    CHECK(refused > 0 && given > 0);
+}
+
+TEST(forest_engine_keeps_to_its_budget_when_it_is_first_used)
+{
+    ax_test_with_ctx(check_budget);
+}
+
+#ifdef AX_FAULTS
+/* Steps of the first use fail one after the other: it says so, and the next use goes well. */
+static size_t
+fail_steps(struct ax_ctx *ctx, unsigned outputs)
+{
+    ax_auto(ax_engine_close) struct ax_engine *sound =
+        model_case_open(ctx, "tests/model/small/xgboost.json");
+    struct ax_engine_answer want = model_case_score(ctx, sound, all_of(BOTH), NULL);
+    size_t failed = 0;
+    for (int step = 0;; step++) {
+        ax_auto(ax_engine_close) struct ax_engine *engine =
+            model_case_open(ctx, "tests/model/small/xgboost.json");
+        ax_fault_arm(step, false);
+        ax_status status = ax_engine_prepare(engine, ctx, all_of(outputs));
+        bool reached = ax_fault_disarm();
+        CHECK_EQ(status, reached ? AX_LIMIT : AX_OK);
+        CHECK_EQ(ax_engine_prepared(engine, all_of(outputs)), !reached);
+        struct ax_engine_answer got = model_case_score(ctx, engine, all_of(outputs), NULL);
+        CHECK(ax_engine_prepared(engine, all_of(outputs)));
+        CHECK(!got.margin || memcmp(got.margin, want.margin, FEW * sizeof(double)) == 0);
+        CHECK(!got.contributions ||
+              memcmp(got.contributions, want.contributions, FEW * 4 * sizeof(double)) == 0);
+        if (!reached)
+            return failed;
+        failed++;
+    }
+}
+
+static void
+check_failed_steps(struct ax_ctx *ctx)
+{
+    CHECK(fail_steps(ctx, MARGIN) >= 2);
+    CHECK(fail_steps(ctx, SHAP) >= 2);
+    CHECK(fail_steps(ctx, AX_ENGINE_INTERACTIONS) >= 2);
+}
+
+TEST(forest_engine_tries_again_after_a_failed_first_use)
+{
+    ax_test_with_ctx(check_failed_steps);
+}
+#endif

@@ -2,7 +2,12 @@
 
 #include <string.h>
 
-enum { WIDTHS = AX_FOREST_BATCH_WIDTHS, ALIGN = AX_FOREST_BATCH_ALIGN, DESCRIBED_ROWS_MAX = 4'096 };
+enum {
+    WIDTHS = AX_FOREST_BATCH_WIDTHS,
+    ALIGN = AX_FOREST_BATCH_ALIGN,
+    WORK_BYTES = 64 << 20, /* while a form is made */
+    WORK_BYTES_PER_NODE = 2048,
+};
 
 static const struct ax_forest_level portable = {
     .level = AX_ENGINE_LEVEL_PORTABLE,
@@ -123,21 +128,49 @@ row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *pla
     return ns + trees + splits;
 }
 
+/* What a block's cost depends on. */
+struct block {
+    double columns, trees, ops, slots_bytes, outputs; /* outputs: that a tree adds to */
+    bool f32, code;
+};
+
 /* Of a block; ops: its size. */
 static double
-block_cost(const struct ax_forest_batch *batch, const struct ax_forest_batch_ops *ops)
+block_cost(const struct block *block, const struct ax_forest_batch_ops *ops)
 {
     enum { NEAR_BYTES = 48 << 10, FAR_BYTES = 192 << 10 }; /* a first cache; well beyond it */
-    const struct ax_forest_batch_form *form = batch->form;
     const struct ax_forest_batch_costs *costs = &ops->costs;
-    double rows = ops->rows, trees = form->tree_count;
-    double outputs = form->vectors ? form->output_count : 1;
-    double away = ((double)form->slots_bytes - NEAR_BYTES) / FAR_BYTES;
+    double rows = ops->rows;
+    double away = (block->slots_bytes - NEAR_BYTES) / FAR_BYTES;
     double op = costs->op + costs->far * fmin(fmax(away, 0), 1);
-    double leaf = form->f32 ? costs->leaf / 2 : costs->leaf;
-    return costs->cell * rows * form->column_count +
-           (batch->code ? costs->code : op) * form->op_count +
-           trees * (costs->tree + leaf * rows * outputs);
+    double leaf = block->f32 ? costs->leaf / 2 : costs->leaf;
+    return costs->cell * rows * block->columns + (block->code ? costs->code : op) * block->ops +
+           block->trees * (costs->tree + leaf * rows * block->outputs);
+}
+
+/*
+ * Rows of a call for which a form is worth making, before there is one: a node takes about 0.9
+ * operations in a balanced tree of 64 leaves, 1.8 in a grown one of 31 and 2.6 in one of 255, so
+ * the splits above its leaves stand for the rest.
+ */
+static size_t
+rows_worth(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan, double levels)
+{
+    const struct ax_forest_batch_ops *const *sizes = scorer->level->sizes;
+    const struct ax_forest *forest = plan->forest;
+    double inner = (double)(forest->node_count - forest->leaf_count);
+    double trees = (double)forest->tree_count, leaves = (double)forest->leaf_count / trees;
+    struct block block = {.columns = plan->column_count,
+                          .trees = trees,
+                          .ops = inner * fmax(levels / trees - log2(leaves) + 0.9, 0.9),
+                          .slots_bytes = (double)plan->predicate_count * sizes[0]->slot_bytes,
+                          .outputs = plan->vectors ? (double)forest->output_count : 1,
+                          .f32 = forest->f32,
+                          .code = scorer->batch_code};
+    double rows = (double)INFINITY;
+    for (size_t w = 0; w < WIDTHS && sizes[w]; w++)
+        rows = fmin(rows, ceil(block_cost(&block, sizes[w]) / scorer->row_ns));
+    return rows < 2 ? 2 : (size_t)fmin(rows, sizes[0]->rows);
 }
 
 /* ---- forms ---- */
@@ -177,18 +210,67 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
     return AX_OK;
 }
 
+static void
+batch_free(void *arg)
+{
+    struct ax_forest_scorer_batch *made = arg;
+    if (made->arena)
+        ax_arena_free(made->arena);
+}
+
+static struct block
+block_of(const struct ax_forest_batch *batch)
+{
+    const struct ax_forest_batch_form *form = batch->form;
+    return (struct block){.columns = form->column_count,
+                          .trees = form->tree_count,
+                          .ops = form->op_count,
+                          .slots_bytes = form->slots_bytes,
+                          .outputs = form->vectors ? form->output_count : 1,
+                          .f32 = form->f32,
+                          .code = batch->code != NULL};
+}
+
 static ax_status
-make_batch(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
-           const struct ax_engine_config *config, struct ax_arena *arena, size_t bytes_max,
-           struct ax_forest_scorer *scorer)
+make_batch(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx, struct ax_arena *arena,
+           struct ax_forest_scorer_batch **out_made)
 {
     const struct ax_forest_batch_ops *const *sizes = scorer->level->sizes;
-    struct ax_forest_batch_config wanted = {sizes, bytes_max, config->forest_code};
-    if (!ax_forest_batch_fits(plan))
-        return AX_OK;
-    AX_TRY(ax_forest_batch_build(ctx, plan, &wanted, arena, &scorer->batch));
-    for (size_t w = 0; scorer->batch.form && w < WIDTHS && sizes[w]; w++)
-        scorer->block_ns[w] = block_cost(&scorer->batch, sizes[w]);
+    struct ax_forest_batch_config wanted = {sizes, scorer->batch_bytes_max, scorer->batch_code};
+    struct ax_forest_scorer_batch *made = AX_NEW(arena, struct ax_forest_scorer_batch);
+    struct ax_forest_plan plan = {};
+    if (!made)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a forest's batch form");
+    AX_TRY(ax_forest_compile(ctx, scorer->forest, &plan));
+    AX_TRY(ax_forest_batch_build(ctx, &plan, &wanted, arena, &made->batch));
+    for (size_t w = 0; made->batch.form && w < WIDTHS && sizes[w]; w++) {
+        struct block block = block_of(&made->batch);
+        made->block_ns[w] = block_cost(&block, sizes[w]);
+    }
+    if (made->batch.code)
+        made->bytes = ax_forest_code_bytes(made->batch.code);
+    *out_made = made;
+    return AX_OK;
+}
+
+/* With working memory of its own: a model that could be read shall not fail for its kernels. */
+static ax_status
+make_batch_apart(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx,
+                 struct ax_forest_scorer_batch **out_made)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(SIZE_MAX);
+    ax_auto(ax_arena_free) struct ax_arena *work =
+        ax_arena_new(WORK_BYTES + scorer->forest->node_count * WORK_BYTES_PER_NODE);
+    if (!arena || !work)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a forest's batch form");
+    struct ax_arena *callers = ctx->arena;
+    ctx->arena = work;
+    ax_status status = make_batch(scorer, ctx, arena, out_made);
+    ctx->arena = callers;
+    if (status != AX_OK)
+        return status;
+    (*out_made)->bytes += ax_arena_held_bytes(arena);
+    (*out_made)->arena = ax_take(arena); /* what was made lives in it */
     return AX_OK;
 }
 
@@ -198,13 +280,32 @@ larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* Room for a form for batches, and from how many rows on it is made. */
+static ax_status
+allow_batch(struct ax_forest_scorer *scorer, struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+            struct ax_arena *arena, double levels)
+{
+    if (!plan->fits || !ax_forest_batch_fits(plan))
+        return AX_OK;
+    scorer->batch = ax_once_new(arena, batch_free);
+    if (!scorer->batch)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a forest's kernels");
+    scorer->batch_rows = scorer->batch_only ? 1 : rows_worth(scorer, plan, levels);
+    scorer->scratch_bytes =
+        larger(scorer->scratch_bytes, ax_forest_batch_scratch_max(plan, scorer->level->sizes));
+    return AX_OK;
+}
+
 ax_status
 ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
                       const struct ax_engine_config *config, struct ax_arena *arena,
                       size_t bytes_max, struct ax_forest_scorer *out_scorer)
 {
     enum ax_engine_kernel kernel = config->kernel;
-    struct ax_forest_scorer scorer = {.forest = forest, .level = level_of(config->level)};
+    struct ax_forest_scorer scorer = {.forest = forest,
+                                      .level = level_of(config->level),
+                                      .batch_code = config->forest_code,
+                                      .batch_only = kernel == AX_ENGINE_KERNEL_BATCH};
     if (!scorer.level)
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this machine does not have the instructions asked "
@@ -215,19 +316,50 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
     struct ax_forest_plan plan = {};
     if (kernel != AX_ENGINE_KERNEL_WALK)
         AX_TRY(ax_forest_compile(ctx, forest, &plan));
-    if (plan.fits && kernel != AX_ENGINE_KERNEL_BATCH)
+    if (plan.fits && !scorer.batch_only)
         AX_TRY(make_row(ctx, &plan, kernel, arena, bytes_max, &scorer));
-    if (scorer.row)
-        bytes_max -= scorer.row->bytes;
-    if (plan.fits && (kernel == AX_ENGINE_KERNEL_BATCH || kernel == AX_ENGINE_KERNEL_BEST))
-        AX_TRY(make_batch(ctx, &plan, config, arena, bytes_max, &scorer));
-    if (kernel == AX_ENGINE_KERNEL_BATCH && scorer.batch.form)
-        scorer.row_ns = (double)INFINITY;
-    scorer.scratch_bytes = larger(scorer.row ? scorer.row->scratch_bytes : 0,
-                                  scorer.batch.form ? scorer.batch.form->scratch_bytes : 0) +
-                           ALIGN + forest->feature_count * sizeof(double);
+    scorer.batch_bytes_max = bytes_max - (scorer.row ? scorer.row->bytes : 0);
+    scorer.scratch_bytes = scorer.row ? scorer.row->scratch_bytes : 0;
+    if (scorer.batch_only || kernel == AX_ENGINE_KERNEL_BEST)
+        AX_TRY(allow_batch(&scorer, ctx, &plan, arena, levels));
+    scorer.scratch_bytes += ALIGN + forest->feature_count * sizeof(double);
     *out_scorer = scorer;
     return AX_OK;
+}
+
+bool
+ax_forest_scorer_prepared(const struct ax_forest_scorer *scorer, size_t rows)
+{
+    return !scorer->batch || rows < scorer->batch_rows || ax_once_get(scorer->batch);
+}
+
+ax_status
+ax_forest_scorer_prepare(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx, size_t rows)
+{
+    struct ax_forest_scorer_batch *made = NULL;
+    if (ax_forest_scorer_prepared(scorer, rows) || ax_once_begin(scorer->batch))
+        return AX_OK;
+    ax_status status = make_batch_apart(scorer, ctx, &made);
+    ax_once_end(scorer->batch, status == AX_OK ? made : NULL);
+    return status;
+}
+
+ax_status
+ax_forest_scorer_finish(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx,
+                        struct ax_arena *arena)
+{
+    struct ax_forest_scorer_batch *made = NULL;
+    if (!scorer->batch || ax_once_begin(scorer->batch))
+        return AX_OK;
+    ax_status status = make_batch(scorer, ctx, arena, &made);
+    ax_once_end(scorer->batch, status == AX_OK ? made : NULL);
+    return status;
+}
+
+const struct ax_forest_scorer_batch *
+ax_forest_scorer_made(const struct ax_forest_scorer *scorer)
+{
+    return scorer->batch ? ax_once_get(scorer->batch) : NULL;
 }
 
 /* ---- a call ---- */
@@ -254,14 +386,17 @@ walk_rows(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *ro
 
 /* The size of block that is cheapest for so many rows; WIDTHS: they are cheaper one by one. */
 static uint32_t
-width_for(const struct ax_forest_scorer *scorer, size_t rows)
+width_for(const struct ax_forest_scorer *scorer, const struct ax_forest_scorer_batch *made,
+          size_t rows)
 {
     uint32_t best = WIDTHS;
-    double best_ns = scorer->row_ns * (double)rows;
-    for (uint32_t w = 0; w < WIDTHS && scorer->block_ns[w] > 0; w++) {
+    double best_ns = scorer->batch_only ? (double)INFINITY : scorer->row_ns * (double)rows;
+    if (!made || !made->batch.form)
+        return WIDTHS;
+    for (uint32_t w = 0; w < WIDTHS && made->block_ns[w] > 0; w++) {
         size_t size = scorer->level->sizes[w]->rows;
         size_t blocks = (rows + size - 1) / size;
-        double ns = scorer->block_ns[w] * (double)blocks;
+        double ns = made->block_ns[w] * (double)blocks;
         if (ns < best_ns) {
             best = w;
             best_ns = ns;
@@ -275,15 +410,17 @@ ax_forest_scorer_run(const struct ax_forest_scorer *scorer, const struct ax_fore
                      void *scratch, double *out_margin)
 {
     char *aligned = (char *)scratch + (-(uintptr_t)scratch & (ALIGN - 1));
+    const struct ax_forest_scorer_batch *made =
+        rows->count > 1 || scorer->batch_only ? ax_forest_scorer_made(scorer) : NULL;
     struct ax_forest_rows rest = *rows;
     while (rest.count > 0) {
         struct ax_forest_rows some = rest;
-        uint32_t width = scorer->batch.form ? width_for(scorer, rest.count) : WIDTHS;
+        uint32_t width = width_for(scorer, made, rest.count);
         size_t size = width < WIDTHS ? scorer->level->sizes[width]->rows : 1;
         if (some.count > size && some.count % size != 0 && width < WIDTHS)
             some.count -= some.count % size; /* the rest may be cheaper another way */
         if (width < WIDTHS)
-            ax_forest_batch_score(&scorer->batch, width, &some, aligned, out_margin);
+            ax_forest_batch_score(&made->batch, width, &some, aligned, out_margin);
         else if (scorer->row)
             scorer->level->row(scorer->row, &some, aligned, out_margin);
         else
@@ -306,12 +443,6 @@ ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
     };
     signature->level = scorer->level->level;
     signature->row_kernel = scorer->row ? kernels[scorer->row->kind] : AX_ENGINE_KERNEL_WALK;
-    signature->batch_kernel = signature->row_kernel;
-    for (size_t rows = 1; scorer->batch.form && rows <= DESCRIBED_ROWS_MAX; rows++) {
-        if (width_for(scorer, rows) == WIDTHS)
-            continue;
-        signature->batch_kernel = AX_ENGINE_KERNEL_BATCH;
-        signature->batch_rows = rows;
-        return;
-    }
+    signature->batch_kernel = scorer->batch ? AX_ENGINE_KERNEL_BATCH : signature->row_kernel;
+    signature->batch_rows = scorer->batch ? scorer->batch_rows : 0;
 }

@@ -36,6 +36,8 @@ same(struct ax_ctx *ctx, const struct ax_forest_scorer *scorer, const struct ax_
     size_t outputs = scorer->forest->output_count;
     double *got = AX_NEW_ARRAY(ctx->arena, double, rows->count *outputs + 1);
     void *scratch = kernel_case_scratch(ctx, scorer->scratch_bytes);
+    CHECK_EQ(ax_forest_scorer_prepare(scorer, ctx, calls), AX_OK);
+    CHECK(ax_forest_scorer_prepared(scorer, calls));
     for (size_t from = 0, count; from < rows->count; from += count) {
         count = rows->count - from < calls ? rows->count - from : calls;
         struct ax_forest_rows part = *rows;
@@ -86,6 +88,13 @@ TEST(forest_scorer_gives_the_walks_bits_with_every_kernel)
         check_seed(seed);
 }
 
+static const struct ax_forest_batch_form *
+form_of(const struct ax_forest_scorer *scorer)
+{
+    const struct ax_forest_scorer_batch *made = ax_forest_scorer_made(scorer);
+    return made ? made->batch.form : NULL;
+}
+
 static void
 check_covers(struct ax_ctx *ctx)
 {
@@ -98,12 +107,19 @@ check_covers(struct ax_ctx *ctx)
         struct ax_forest *forest = kernel_case_make(&inner, &about);
         struct ax_forest_scorer scorer;
         CHECK_EQ(ax_forest_scorer_init(&inner, forest, &best, arena, SIZE_MAX, &scorer), AX_OK);
+        CHECK(!ax_forest_scorer_made(&scorer));
+        CHECK_EQ(ax_forest_scorer_prepare(&scorer, &inner, 1), AX_OK);
+        CHECK(!ax_forest_scorer_made(&scorer)); /* one row is not worth a form */
+        CHECK_EQ(ax_forest_scorer_finish(&scorer, &inner, arena), AX_OK);
+        CHECK(!ax_forest_scorer_made(&scorer) || ax_forest_scorer_made(&scorer)->bytes == 0);
         row += scorer.row != NULL;
-        batch += scorer.batch.form != NULL;
-        both += scorer.row && scorer.batch.form;
+        batch += form_of(&scorer) != NULL;
+        both += scorer.row && form_of(&scorer);
         CHECK(!scorer.row || scorer.row->bytes % 64 == 0);
         CHECK_EQ(ax_forest_scorer_init(&inner, forest, &best, arena, 100, &scorer), AX_OK);
-        CHECK(!scorer.row && !scorer.batch.form); /* no room: the walk */
+        CHECK_EQ(ax_forest_scorer_prepare(&scorer, &inner, ROWS), AX_OK);
+        CHECK(!scorer.row && !form_of(&scorer)); /* no room: the walk */
+        CHECK(ax_forest_scorer_prepared(&scorer, ROWS));
     }
     (void)ctx;
     CHECK(row > SEEDS * 8 / 10 && batch > SEEDS * 6 / 10 && both > SEEDS / 2);
@@ -126,6 +142,8 @@ init_swept(struct ax_ctx *ctx)
     struct ax_ctx inner = ax_ctx_of(arena);
     struct ax_forest_scorer scorer;
     ax_status status = ax_forest_scorer_init(&inner, swept, &best, arena, SIZE_MAX, &scorer);
+    if (status == AX_OK)
+        status = ax_forest_scorer_prepare(&scorer, &inner, ROWS);
     return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", inner.error);
 }
 

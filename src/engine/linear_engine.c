@@ -295,6 +295,9 @@ static const struct ax_engine_ops ops = {
     .score = terms_score,
     .background_open = terms_background_open,
     .thresholds = terms_thresholds,
+    .prepare = ax_engine_prepare_nothing,
+    .prepared = ax_engine_prepared_always,
+    .made_bytes = ax_engine_made_nothing,
     .run = ax_engine_run_unsupported,
 };
 

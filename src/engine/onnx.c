@@ -351,6 +351,9 @@ static const struct ax_engine_ops ops = {
     .score = onnx_score,
     .background_open = onnx_background_open,
     .thresholds = onnx_thresholds,
+    .prepare = ax_engine_prepare_nothing,
+    .prepared = ax_engine_prepared_always,
+    .made_bytes = ax_engine_made_nothing,
     .run = onnx_run,
 };
 

@@ -241,8 +241,9 @@ build_ensemble(struct ax_ctx *ctx, const struct ax_onnx_draft *draft, bool wide,
     }
     if (!are_sums(trees, out))
         return AX_OK;
-    return ax_forest_scorer_init(ctx, &out->forest, &defaults, trees->arena, FORMS_BYTES_MAX,
-                                 &out->scorer);
+    AX_TRY(ax_forest_scorer_init(ctx, &out->forest, &defaults, trees->arena, FORMS_BYTES_MAX,
+                                 &out->scorer));
+    return ax_forest_scorer_finish(&out->scorer, ctx, trees->arena);
 }
 
 ax_status

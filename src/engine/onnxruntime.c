@@ -420,6 +420,9 @@ static const struct ax_engine_ops ops = {
     .score = runtime_score,
     .background_open = runtime_background_open,
     .thresholds = runtime_thresholds,
+    .prepare = ax_engine_prepare_nothing,
+    .prepared = ax_engine_prepared_always,
+    .made_bytes = ax_engine_made_nothing,
     .run = runtime_run,
 };
 

@@ -1,5 +1,6 @@
 #include "engine/shap_decide.h"
 
+#include "base/number.h"
 #include "engine/engine_ops.h"
 
 enum { CHUNK_STEP = 16, RANK_RIGHT = UINT16_MAX, CUTS_MAX = UINT16_MAX - 1 };
@@ -215,6 +216,21 @@ ax_shap_decide_build(const struct ax_forest *forest, struct ax_ctx *ctx, struct 
     decide.features = build.features;
     decide.columns = build.columns;
     *out_decide = decide;
+    return AX_OK;
+}
+
+ax_status
+ax_shap_decide_most(const struct ax_forest *forest, struct ax_ctx *ctx,
+                    struct ax_shap_decide *out_most)
+{
+    struct ax_shap_decide most = {.forest = forest};
+    size_t inner = forest->node_count - forest->leaf_count, columns;
+    AX_TRY(ax_shap_shape_slots_max(forest, ctx, CHUNK_STEP, &most.slot_count));
+    most.slot_count = rounded(most.slot_count, AX_SHAP_SLOTS_STEP);
+    if (!ax_mul(forest->feature_count, FLAGS, &columns) || columns > inner)
+        columns = inner; /* a node asks one column */
+    most.column_count = columns > UINT16_MAX ? (size_t)UINT16_MAX + 1 : columns;
+    *out_most = most;
     return AX_OK;
 }
 

@@ -63,6 +63,10 @@ ax_status ax_shap_decide_build(const struct ax_forest *forest, struct ax_ctx *ct
                                struct ax_arena *arena, struct ax_shap_shape *shapes,
                                const bool *wanted, struct ax_shap_decide *out_decide);
 
+/* The most that it can be for a forest, of which not a tree was looked at closely. Fails: LIMIT. */
+ax_status ax_shap_decide_most(const struct ax_forest *forest, struct ax_ctx *ctx,
+                              struct ax_shap_decide *out_most);
+
 /* Bytes that the bits of a row take up, with room for a word at the last byte. */
 static inline size_t
 ax_shap_decide_bits_bytes(const struct ax_shap_decide *decide)

@@ -1,6 +1,7 @@
 #include "engine/shap_kernel.h"
 
 #include "base/assert.h"
+#include "base/number.h"
 #include "engine/scratch.h"
 
 static const size_t table_bytes_default = (size_t)8 << 20;
@@ -233,6 +234,40 @@ ax_shap_kernel_scratch_bytes(const struct ax_shap_kernel *kernel)
     struct cursor cursor = {};
     (void)lay_out(kernel, &cursor);
     return cursor.bytes + AX_SCRATCH_WIDE;
+}
+
+/* A unit is at least a leaf; entries of a table, at least two of eight lanes, are in the budget. */
+static size_t
+units_max(const struct ax_forest *forest)
+{
+    size_t by_budget = table_bytes_default / (2 * AX_SHAP_TABLE_LANES * sizeof(double)), units;
+    return ax_mul(forest->leaf_count, forest->output_count, &units) && units < by_budget
+               ? units
+               : by_budget;
+}
+
+/* A kernel of all there can be: what is taken of it grows with each of its numbers. */
+ax_status
+ax_shap_kernel_scratch_max(const struct ax_forest *forest, struct ax_ctx *ctx, size_t *out_bytes)
+{
+    size_t columns = forest->output_count * forest->feature_count;
+    size_t features = forest->feature_max < AX_SHAP_NODE_FEATURES_MAX ? forest->feature_max
+                                                                      : AX_SHAP_NODE_FEATURES_MAX;
+    size_t points = (features + 1) / 2;
+    struct ax_shap_kernel most = {
+        .forest = forest,
+        .table = {.unit_count = units_max(forest), .column_count = columns},
+        .nodes = {.block_count = 1,
+                  .column_count = columns,
+                  .slots_max = (size_t)AX_SHAP_NODE_TREES * forest->tree_nodes_max,
+                  .tree_slots_max = forest->tree_nodes_max,
+                  .lanes_max = points + AX_SHAP_NODE_LANES,
+                  .points_max = points},
+        .plain_count = 1,
+    };
+    AX_TRY(ax_shap_decide_most(forest, ctx, &most.decide));
+    *out_bytes = ax_shap_kernel_scratch_bytes(&most);
+    return AX_OK;
 }
 
 /* ---- calls ---- */

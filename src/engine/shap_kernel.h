@@ -50,6 +50,13 @@ ax_status ax_shap_kernel_prepare(const struct ax_forest *forest, struct ax_ctx *
                                  const struct ax_shap_kernel_config *config, struct ax_arena *arena,
                                  struct ax_shap_kernel *out_kernel);
 
+/*
+ * The most scratch that a kernel of the forest by cover and with the default budgets can need,
+ * whatever forms its trees get: known before it is prepared. Fails: LIMIT.
+ */
+ax_status ax_shap_kernel_scratch_max(const struct ax_forest *forest, struct ax_ctx *ctx,
+                                     size_t *out_bytes);
+
 size_t ax_shap_kernel_scratch_bytes(const struct ax_shap_kernel *kernel);
 
 /*

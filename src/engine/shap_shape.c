@@ -134,6 +134,48 @@ ax_shap_shape_make(const struct ax_forest *forest, struct ax_ctx *ctx,
     return AX_OK;
 }
 
+/* As cut_chunks does it; inner nodes below and above each node are worked out first. */
+static size_t
+tree_slots(const struct ax_forest_tree *tree, size_t step, uint32_t *below, uint32_t *level)
+{
+    size_t slots = 0;
+    level[0] = 0;
+    for (uint32_t n = 0; n < tree->node_count; n++) {
+        const struct ax_forest_node *node = &tree->nodes[n];
+        if (node->left >= 0)
+            level[node->left] = level[node->right] = level[n] + 1;
+    }
+    for (uint32_t n = tree->node_count; n-- > 0;) {
+        const struct ax_forest_node *node = &tree->nodes[n];
+        below[n] = node->left < 0 ? 0 : 1 + below[node->left] + below[node->right];
+    }
+    for (uint32_t n = 0; n < tree->node_count;) {
+        size_t own = level[n] + below[n];
+        if (below[n] == 0 || own > AX_SHAP_SHAPE_WORD_BITS) {
+            n++;
+            continue;
+        }
+        slots += (own + step - 1) / step * step;
+        n += 2 * below[n] + 1; /* with its leaves, in preorder */
+    }
+    return slots;
+}
+
+ax_status
+ax_shap_shape_slots_max(const struct ax_forest *forest, struct ax_ctx *ctx, size_t step,
+                        size_t *out_slots)
+{
+    uint32_t *below = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_nodes_max);
+    uint32_t *level = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_nodes_max);
+    size_t slots = 0;
+    if (!below || !level)
+        return ax_fail(ctx, AX_LIMIT, "no memory to measure explanations");
+    for (size_t t = 0; t < forest->tree_count; t++)
+        slots += tree_slots(&forest->trees[t], step, below, level);
+    *out_slots = slots;
+    return AX_OK;
+}
+
 /* The chunk that holds an inner node of a tree that has chunks. */
 static const struct ax_shap_chunk *
 chunk_with(const struct ax_shap_shape *shape, int32_t inner)

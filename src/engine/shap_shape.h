@@ -57,6 +57,10 @@ struct ax_shap_path {
     double share[AX_SHAP_SHAPE_PATH_MAX];
 };
 
+/* Slots that all trees' chunks take up at most, each a multiple of `step`: known without shapes. */
+ax_status ax_shap_shape_slots_max(const struct ax_forest *forest, struct ax_ctx *ctx, size_t step,
+                                  size_t *out_slots);
+
 /* Shapes of all trees, in ctx->arena; chunks' first slots are not set. Fails: LIMIT. */
 ax_status ax_shap_shape_make(const struct ax_forest *forest, struct ax_ctx *ctx,
                              struct ax_shap_shape **out_shapes);

@@ -136,6 +136,9 @@ static const struct ax_engine_ops ops = {
     .score = linear_score,
     .background_open = linear_background_open,
     .thresholds = linear_thresholds,
+    .prepare = ax_engine_prepare_nothing,
+    .prepared = ax_engine_prepared_always,
+    .made_bytes = ax_engine_made_nothing,
     .run = ax_engine_run_unsupported,
 };
 

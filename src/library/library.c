@@ -245,6 +245,11 @@ open_scorer(struct ax_ctx *ctx, const axiom_model *model, unsigned outputs,
         status =
             ax_fail(ctx, AX_UNSUPPORTED, "outputs 0x%x of a model that gives 0x%x", outputs, given);
     if (status == AX_OK) {
+        const struct ax_engine_call one = {
+            .rows = {.count = 1}, .outputs = outputs, .background = scorer->background};
+        status = ax_engine_prepare(model->engine, ctx, &one);
+    }
+    if (status == AX_OK) {
         scorer->scratch =
             ax_alloc(1, ax_engine_scratch_bytes(model->engine, outputs, scorer->background) + 1);
         if (!scorer->scratch)

@@ -57,7 +57,7 @@ travel(struct ax_ctx *ctx)
     ax_auto(ax_model_unref) struct ax_loaded_model *model = NULL;
     AX_TRY(ax_model_load(ctx, AX_STR("credit"), 1, true, &made.bundle, &model));
     CHECK(model->background != NULL);
-    CHECK(model->memory_bytes > 0 && model->scratch_bytes > 0);
+    CHECK(ax_model_memory_bytes(model) > 0 && model->scratch_bytes > 0);
     struct ax_loaded_model *second = ax_model_ref(model);
     ax_model_unref(second);
     return AX_OK;

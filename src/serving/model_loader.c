@@ -231,7 +231,7 @@ test_and_prepare(struct ax_ctx *ctx, struct ax_loaded_model *model, const struct
 }
 
 static void
-count_memory(struct ax_loaded_model *model)
+count_scratch(struct ax_loaded_model *model)
 {
     const struct ax_engine_signature *engine = ax_engine_signature(model->engine);
     unsigned outputs =
@@ -240,8 +240,25 @@ count_memory(struct ax_loaded_model *model)
     size_t against =
         model->background ? ax_engine_scratch_bytes(model->engine, outputs, model->background) : 0;
     model->scratch_bytes = plain > against ? plain : against;
-    model->memory_bytes = engine->memory_bytes + ax_arena_held_bytes(model->arena) +
-                          (model->background ? ax_engine_background_bytes(model->background) : 0);
+}
+
+size_t
+ax_model_memory_bytes(const struct ax_loaded_model *model)
+{
+    return ax_engine_memory_bytes(model->engine) + ax_arena_held_bytes(model->arena) +
+           (model->background ? ax_engine_background_bytes(model->background) : 0);
+}
+
+ax_status
+ax_model_explain_soon(struct ax_ctx *ctx, const struct ax_loaded_model *model, bool against)
+{
+    const struct ax_engine_call call = {.rows = {.count = 1},
+                                        .outputs = AX_ENGINE_CONTRIBUTIONS,
+                                        .background = against ? model->background : NULL};
+    if (!call.background &&
+        !(ax_engine_signature(model->engine)->outputs & AX_ENGINE_CONTRIBUTIONS))
+        return AX_OK; /* a decision that asks for them says so itself */
+    return ax_engine_prepare(model->engine, ctx, &call);
 }
 
 ax_status
@@ -276,7 +293,7 @@ ax_model_load(struct ax_ctx *ctx, ax_str model, int64_t version, bool governed,
         status = test_and_prepare(ctx, made, bundle);
     if (status != AX_OK)
         return ax_explain(ctx, status, "load %.*s/%lld", AX_FMT(model), (long long)version);
-    count_memory(made);
+    count_scratch(made);
     *out_model = ax_take(made);
     return AX_OK;
 }

@@ -21,7 +21,6 @@ struct ax_loaded_model {
     ax_digest signature_digest; /* of its canonical JSON */
     bool governed;              /* false in development mode */
     ax_str manifest;
-    size_t memory_bytes;  /* all of it, engine and tables */
     size_t scratch_bytes; /* for the greediest call: contributions against the background */
     struct ax_arena *arena;
 };
@@ -38,6 +37,16 @@ enum { AX_MODEL_BYTES_MAX = 1 << 30 };
  */
 ax_status ax_model_load(struct ax_ctx *ctx, ax_str model, int64_t version, bool governed,
                         const struct ax_bundle *bundle, struct ax_loaded_model **out_model);
+
+/*
+ * Makes what explanations of single rows need, when the model gives any of that kind: by cover, or
+ * against its reference population. Without it the first of them waits for milliseconds.
+ */
+ax_status ax_model_explain_soon(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+                                bool against);
+
+/* All memory that it holds now: engine with what its calls made it make, population, signature. */
+size_t ax_model_memory_bytes(const struct ax_loaded_model *model);
 
 struct ax_loaded_model *ax_model_ref(struct ax_loaded_model *model);
 void ax_model_unref(struct ax_loaded_model *model);

@@ -102,7 +102,7 @@ loaded(struct ax_ctx *ctx)
     CHECK_EQ(strlen(whole->digest_hex), 64);
     CHECK(ax_str_eq(whole->manifest, bundle.manifest) && whole->manifest.at != bundle.manifest.at);
     CHECK(ax_digest_eq(whole->signature_digest, bare->signature_digest));
-    CHECK(whole->memory_bytes > bare->memory_bytes);
+    CHECK(ax_model_memory_bytes(whole) > ax_model_memory_bytes(bare));
     CHECK(whole->scratch_bytes >= bare->scratch_bytes && bare->scratch_bytes > 0);
 }
 

@@ -124,7 +124,7 @@ count_models(struct ax_ctx *ctx, struct ax_model_server *server, struct served *
         ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_memory_bytes",
                                         "Memory of a loaded version.", "model", name, "version",
                                         version.at, "governed", governed, NULL),
-                      (double)model->memory_bytes);
+                      (double)ax_model_memory_bytes(model));
     }
     return AX_OK;
 }

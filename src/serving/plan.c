@@ -283,6 +283,16 @@ breaker_config(struct ax_ctx *ctx, const struct ax_json *deployment, int64_t tie
     return AX_OK;
 }
 
+/* What its reasons need is made before it serves. */
+static ax_status
+make_ready(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+           const struct ax_decision_policy *policy)
+{
+    if (policy->explain == AX_EXPLAIN_NEVER)
+        return AX_OK;
+    return ax_model_explain_soon(ctx, model, policy->explanation == AX_EXPLAIN_INTERVENTIONAL);
+}
+
 /* Champion or fallback: guards, reasons and a breaker of its own. */
 static ax_status
 make_member(struct ax_ctx *ctx, const struct making *making, const struct ax_json *json,
@@ -297,6 +307,7 @@ make_member(struct ax_ctx *ctx, const struct making *making, const struct ax_jso
     AX_TRY(make_guards(ctx, deployment->policy, signature, &member->guards));
     AX_TRY(ax_reason_map_compile(ctx, deployment->reasons, signature->names,
                                  signature->feature_count, &member->reasons));
+    AX_TRY(make_ready(ctx, entry->model, deployment->policy));
     member->restricted_until_ns = entry->restricted_until_ns;
     AX_TRY(breaker_config(ctx, json, deployment->tier, &config));
     member->breaker = previous_breaker(making, deployment->name, fallback, entry->model->digest);
