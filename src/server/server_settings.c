@@ -14,7 +14,7 @@ static const struct ax_setting rows[] = {
     {"server_name", "name in the inference protocol's metadata", AX_SETTING_TEXT,
      FIELD(server_name), 0, 0, 0, "axiom"},
     {"log_level", "debug, info, warn or error", AX_SETTING_TEXT, FIELD(log_level), 0, 0, 0, "info"},
-    {"worker_count", "threads for whatever may block", AX_SETTING_COUNT, FIELD(worker_count), 4, 1,
+    {"worker_count", "threads for whatever may block", AX_SETTING_COUNT, FIELD(worker_count), 16, 1,
      256},
     {"worker_queue_max", "requests that may wait for a worker", AX_SETTING_COUNT,
      FIELD(worker_queue_max), 256, 1, 65'536},
