@@ -6,11 +6,10 @@
 
 #include "base/map.h"
 #include "base/number.h"
-#include "base/writer.h"
 
 enum {
-    POINTS_AT_ONCE = 40, /* rows of one insert */
     POINT_COLUMNS = 5,
+    SERIES_COLUMNS_ALL = 7,
     SERIES_ONE_BY_ONE = 16,     /* more keys than this: all series of the run are read at once */
     SERIES_MAX = (1 << 20) - 1, /* of a run: the low bits of a series's id */
     INTERVAL_RUN_MAX = 2500,    /* points of one run in a sampled history */
@@ -92,61 +91,40 @@ struct batch {
     AX_ARRAY(ax_store_params)
 };
 
-/* Points on their way into the table, some at a time. */
+/* What goes into the tables, gathered. */
 struct putting {
     struct ax_store_tx *tx;
     struct ax_ctx *ctx;
     struct ax_metric_run run;
     struct ax_map *known;       /* key -> struct series, when they were read at once */
     struct batch made, changed; /* series */
-    ax_str statement;           /* an insert of POINTS_AT_ONCE rows */
-    ax_store_value values[POINTS_AT_ONCE * POINT_COLUMNS];
-    size_t count; /* of points in values */
+    struct batch points;
 };
 
-/* "insert into metric_points (...) values ($1, ...), (...) on conflict do nothing" */
-static ax_status
-statement_of(struct ax_ctx *ctx, size_t count, ax_str *out)
+/* A row of a batch with room for its values, which are to be filled; NULL without memory. */
+static ax_store_value *
+push_row(struct ax_ctx *ctx, struct batch *batch, size_t value_count)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 14);
-    ax_writer_text(&text,
-                   "insert into metric_points (series_id, timestamp_ms, step, value, is_nan) "
-                   "values ");
-    for (size_t i = 0; i < count; i++) {
-        size_t at = i * POINT_COLUMNS;
-        ax_writer_print(&text, "%s($%zu, $%zu, $%zu, $%zu, $%zu)", i ? ", " : "", at + 1, at + 2,
-                        at + 3, at + 4, at + 5);
-    }
-    ax_writer_text(&text, " on conflict do nothing");
-    return ax_writer_take(&text, ctx->arena, out) == AX_OK ? AX_OK : no_memory(ctx);
-}
-
-static ax_status
-flush(struct putting *putting)
-{
-    size_t count = putting->count;
-    ax_str statement = putting->statement;
-    putting->count = 0;
-    if (count == 0)
-        return AX_OK;
-    if (count != POINTS_AT_ONCE)
-        AX_TRY(statement_of(putting->ctx, count, &statement));
-    else if (!statement.at)
-        AX_TRY(statement_of(putting->ctx, count, &statement));
-    putting->statement = count == POINTS_AT_ONCE ? statement : putting->statement;
-    return ax_store_run(putting->tx, putting->ctx, statement,
-                        (ax_store_params){putting->values, count * POINT_COLUMNS}, NULL);
+    ax_store_value *values = AX_NEW_ARRAY(ctx->arena, ax_store_value, value_count);
+    ax_store_params *row = AX_ARRAY_PUSH(ctx->arena, batch);
+    if (!values || !row)
+        return NULL;
+    *row = (ax_store_params){values, value_count};
+    return values;
 }
 
 static ax_status
 put_point(struct putting *putting, int64_t series_id, const struct ax_metric *point)
 {
-    const ax_store_value values[POINT_COLUMNS] = {
-        ax_store_i64(series_id), ax_store_i64(point->timestamp_ms), ax_store_i64(point->step),
-        ax_store_f64(kept_value(point->value)), ax_store_i64(isnan(point->value))};
-    memcpy(putting->values + putting->count * POINT_COLUMNS, values, sizeof values);
-    putting->count++;
-    return putting->count == POINTS_AT_ONCE ? flush(putting) : AX_OK;
+    ax_store_value *values = push_row(putting->ctx, &putting->points, POINT_COLUMNS);
+    if (!values)
+        return no_memory(putting->ctx);
+    values[0] = ax_store_i64(series_id);
+    values[1] = ax_store_i64(point->timestamp_ms);
+    values[2] = ax_store_i64(point->step);
+    values[3] = ax_store_f64(kept_value(point->value));
+    values[4] = ax_store_i64(isnan(point->value));
+    return AX_OK;
 }
 
 #define SERIES_COLUMNS "select id, step, timestamp_ms, value, is_nan, key from metric_series "
@@ -197,17 +175,15 @@ find_series(struct putting *putting, ax_str key, struct series *out)
     return ax_store_finish(rows);
 }
 
-enum { SERIES_VALUES = 7 };
-
 /* The series with this summary: made, or changed when it is there. */
 static ax_status
 put_series(struct putting *putting, ax_str key, const struct ax_metric *summary, int64_t *id)
 {
     struct ax_ctx *ctx = putting->ctx;
     bool made = *id == 0;
-    ax_store_value *values = AX_NEW_ARRAY(ctx->arena, ax_store_value, SERIES_VALUES);
-    ax_store_params *row = AX_ARRAY_PUSH(ctx->arena, made ? &putting->made : &putting->changed);
-    if (!values || !row)
+    ax_store_value *values = made ? push_row(ctx, &putting->made, SERIES_COLUMNS_ALL)
+                                  : push_row(ctx, &putting->changed, SERIES_COLUMNS_ALL - 1);
+    if (!values)
         return no_memory(ctx);
     if (made && putting->run.series_count == SERIES_MAX)
         return ax_fail(ctx, AX_INVALID, "A run can have at most %d metrics", SERIES_MAX);
@@ -219,13 +195,14 @@ put_series(struct putting *putting, ax_str key, const struct ax_metric *summary,
     values[3] = ax_store_i64(summary->timestamp_ms);
     values[4] = ax_store_f64(kept_value(summary->value));
     values[5] = ax_store_i64(isnan(summary->value));
-    values[6] = ax_store_i64(*id);
-    *row = (ax_store_params){values, made ? SERIES_VALUES : SERIES_VALUES - 1};
+    if (made)
+        values[6] = ax_store_i64(*id);
     return AX_OK;
 }
 
+/* All that was gathered, as three batches. */
 static ax_status
-write_series(struct putting *putting)
+write_gathered(struct putting *putting)
 {
     struct ax_store_tx *tx = putting->tx;
     struct ax_ctx *ctx = putting->ctx;
@@ -239,11 +216,16 @@ write_series(struct putting *putting)
         AX_STR("insert into metric_series (run_key, key, step, timestamp_ms, value, is_nan, id) "
                "values ($1, $2, $3, $4, $5, $6, $7)"),
         putting->made.items, putting->made.count, NULL));
-    return ax_store_run_each(
+    AX_TRY(ax_store_run_each(
         tx, ctx,
         AX_STR("update metric_series set step = $3, timestamp_ms = $4, value = $5, is_nan = $6 "
                "where run_key = $1 and key = $2"),
-        putting->changed.items, putting->changed.count, NULL);
+        putting->changed.items, putting->changed.count, NULL));
+    return ax_store_run_each(
+        tx, ctx,
+        AX_STR("insert into metric_points (series_id, timestamp_ms, step, value, is_nan) values "
+               "($1, $2, $3, $4, $5) on conflict do nothing"),
+        putting->points.items, putting->points.count, NULL);
 }
 
 /* A point among others, by key. */
@@ -329,8 +311,7 @@ ax_metrics_put(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_metri
             end++;
         AX_TRY(put_group(putting, sorted + i, end - i));
     }
-    AX_TRY(flush(putting));
-    AX_TRY(write_series(putting));
+    AX_TRY(write_gathered(putting));
     for (size_t i = 0; i < metrics->count; i++)
         if (metrics->items[i].model_id.len > 0)
             AX_TRY(put_model_metric(putting, &metrics->items[i]));

@@ -21,7 +21,7 @@ static const struct ax_setting rows[] = {
      "when not ready) or triton (400 for both)",
      AX_SETTING_TEXT, FIELD(compat), 0, 0, 0, "kserve"},
     {"log_level", "debug, info, warn or error", AX_SETTING_TEXT, FIELD(log_level), 0, 0, 0, "info"},
-    {"worker_count", "threads for whatever may block", AX_SETTING_COUNT, FIELD(worker_count), 4, 1,
+    {"worker_count", "threads for whatever may block", AX_SETTING_COUNT, FIELD(worker_count), 16, 1,
      256},
     {"worker_queue_max", "requests that may wait for a worker", AX_SETTING_COUNT,
      FIELD(worker_queue_max), 256, 1, 65'536},

@@ -24,7 +24,7 @@ files(struct ax_ctx *ctx)
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         struct ax_server_settings settings;
         ax_server_settings_defaults(&settings);
-        CHECK_EQ(settings.general.worker_count, 4);
+        CHECK_EQ(settings.general.worker_count, 16);
         CHECK_EQ(ax_file_write_atomic(ctx, made.root, ax_str_of(cases[i].text)), AX_OK);
         ctx->error[0] = '\0';
         CHECK_EQ(ax_server_settings_read(ctx, &settings, made.root), cases[i].want);

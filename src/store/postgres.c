@@ -256,6 +256,22 @@ commit(struct ax_store_tx *base, struct ax_ctx *ctx)
 
 /* ---- care ---- */
 
+static ax_status
+save(struct ax_store_tx *base, struct ax_ctx *ctx, enum ax_store_save what)
+{
+    static const char *const words[] = {[AX_STORE_SAVE] = "savepoint member",
+                                        [AX_STORE_SAVED] = "release member",
+                                        [AX_STORE_UNDO] = "rollback to member; release member"};
+    struct ax_postgres_tx *tx = (struct ax_postgres_tx *)base;
+    int64_t until_ns = ax_clock_monotonic_ns() + ROLLBACK_MS_MAX * MS;
+    ax_postgres_close_rows(tx, ctx);
+    if (tx->connection->broken)
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: the connection is lost");
+    if (what == AX_STORE_CLOSE_ROWS)
+        return AX_OK;
+    return ax_postgres_command(ctx, tx->connection, until_ns, words[what]);
+}
+
 /* The lock is the session's, so that a reader may take a new snapshot under it. */
 static ax_status
 claim(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str name, bool *out_mine)
@@ -328,6 +344,7 @@ static const struct ax_store_ops ops = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
+    .save = save,
     .run = ax_postgres_run,
     .run_each = ax_postgres_run_each,
     .query = ax_postgres_query,
@@ -365,7 +382,7 @@ ax_postgres_open(struct ax_ctx *ctx, const struct ax_postgres_config *config,
     struct ax_postgres_store *store = ax_alloc(sizeof *store, 1);
     if (!store)
         return ax_fail(ctx, AX_LIMIT, "no memory for a database");
-    store->base.ops = &ops;
+    ax_store_init(&store->base, &ops, config->busy_ms_max);
     store->config = *config;
     ax_mutex_init(&store->mutex);
     ax_cond_init(&store->released);
@@ -378,7 +395,7 @@ ax_postgres_open(struct ax_ctx *ctx, const struct ax_postgres_config *config,
         status = look(&store->base, ctx);
     }
     if (status != AX_OK) {
-        store_close(&store->base);
+        ax_store_close(&store->base);
         return status;
     }
     *out_store = &store->base;

@@ -1,58 +1,25 @@
 #include "store/sqlite.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/fault.h"
+#include "store/sqlite_parts.h"
 #include "sys/clock.h"
-#include "sys/file.h"
-#include "sys/mutex.h"
 
-enum { READERS_MAX = 16, STATEMENTS = 64, PROGRESS_STEPS = 20'000, BACKUP_PAGES = 256 };
-
-/* A statement that is kept for the next time. */
-struct statement {
-    sqlite3_stmt *stmt;
-    ax_str sql; /* the statement's own copy */
-    size_t parameter_count;
-    bool in_order; /* $1, $2 ... appear in this order: their places need no looking up */
-    bool busy;
-    uint64_t used; /* when last, to make room */
-};
-
-struct connection {
-    sqlite3 *db;
-    struct ax_ctx *ctx; /* of the operation under way: its deadline is looked at */
-    bool taken;         /* guarded by the store's mutex */
-    uint64_t clock;
-    struct statement statements[STATEMENTS];
-};
+enum { PROGRESS_STEPS = 20'000 };
 
 struct sqlite_rows {
     struct ax_store_rows base;
-    struct statement *statement;
+    struct ax_sqlite_statement *statement;
 };
 
 struct sqlite_tx {
     struct ax_store_tx base;
-    struct connection *connection;
+    struct ax_sqlite_connection *connection;
     struct sqlite_rows rows[AX_STORE_ROWS_OPEN_MAX];
     bool open[AX_STORE_ROWS_OPEN_MAX];
-};
-
-struct sqlite_store {
-    struct ax_store base;
-    struct ax_mutex mutex;
-    struct ax_cond released;
-    char *path;
-    int64_t busy_ms_max;
-    int64_t log_bytes_max;
-    struct connection writer;
-    struct connection carer; /* checkpoints and backups, beside the others */
-    struct connection readers[READERS_MAX];
-    size_t reader_count;
 };
 
 const struct ax_settings ax_sqlite_settings = {
@@ -60,7 +27,7 @@ const struct ax_settings ax_sqlite_settings = {
     .rows =
         (const struct ax_setting[]){
             {"reader_count", "connections for reading", AX_SETTING_COUNT,
-             offsetof(struct ax_sqlite_config, reader_count), 4, 1, READERS_MAX, NULL},
+             offsetof(struct ax_sqlite_config, reader_count), 4, 1, AX_SQLITE_READERS_MAX, NULL},
             {"busy_ms_max", "longest wait for the writer, within the request's deadline",
              AX_SETTING_DURATION_MS, offsetof(struct ax_sqlite_config, busy_ms_max), 5'000, 1,
              600'000, NULL},
@@ -77,8 +44,8 @@ const struct ax_settings ax_sqlite_settings = {
 
 /* ---- errors ---- */
 
-static ax_status
-status_of(int code)
+ax_status
+ax_sqlite_status(int code)
 {
     switch (code) {
     case SQLITE_CONSTRAINT_UNIQUE:
@@ -116,10 +83,10 @@ status_of(int code)
     }
 }
 
-static ax_status
-failed(struct ax_ctx *ctx, sqlite3 *db, const char *what)
+ax_status
+ax_sqlite_failed(struct ax_ctx *ctx, sqlite3 *db, const char *what)
 {
-    ax_status status = status_of(sqlite3_extended_errcode(db));
+    ax_status status = ax_sqlite_status(sqlite3_extended_errcode(db));
     return ax_fail(ctx, status, "database: %s: %s", what, sqlite3_errmsg(db));
 }
 
@@ -129,22 +96,22 @@ failed(struct ax_ctx *ctx, sqlite3 *db, const char *what)
 static int
 progress(void *arg)
 {
-    const struct connection *connection = arg;
+    const struct ax_sqlite_connection *connection = arg;
     return connection->ctx && ax_clock_left_ns(connection->ctx->deadline_ns) == 0;
 }
 
 static void
-close_connection(struct connection *connection)
+close_connection(struct ax_sqlite_connection *connection)
 {
-    for (size_t i = 0; i < STATEMENTS; i++)
+    for (size_t i = 0; i < AX_SQLITE_STATEMENTS; i++)
         sqlite3_finalize(connection->statements[i].stmt);
     sqlite3_close(connection->db);
-    *connection = (struct connection){};
+    *connection = (struct ax_sqlite_connection){};
 }
 
 static ax_status
-open_connection(struct ax_ctx *ctx, const struct sqlite_store *store,
-                const struct ax_sqlite_config *config, struct connection *out)
+open_connection(struct ax_ctx *ctx, const struct ax_sqlite_store *store,
+                const struct ax_sqlite_config *config, struct ax_sqlite_connection *out)
 {
     static const char setup[] = "pragma journal_mode=wal;"
                                 "pragma synchronous=full;"
@@ -157,7 +124,7 @@ open_connection(struct ax_ctx *ctx, const struct sqlite_store *store,
     if (ax_fault_here())
         return ax_fail(ctx, AX_UNAVAILABLE, "database: open %s: no", store->path);
     if (sqlite3_open_v2(store->path, &out->db, flags, NULL) != SQLITE_OK) {
-        ax_status status = out->db ? failed(ctx, out->db, store->path)
+        ax_status status = out->db ? ax_sqlite_failed(ctx, out->db, store->path)
                                    : ax_fail(ctx, AX_LIMIT, "no memory for a database connection");
         sqlite3_close(out->db);
         out->db = NULL;
@@ -166,24 +133,24 @@ open_connection(struct ax_ctx *ctx, const struct sqlite_store *store,
     sqlite3_extended_result_codes(out->db, 1);
     sqlite3_busy_timeout(out->db, (int)config->busy_ms_max);
     if (sqlite3_exec(out->db, setup, NULL, NULL, NULL) != SQLITE_OK)
-        return failed(ctx, out->db, store->path);
+        return ax_sqlite_failed(ctx, out->db, store->path);
     snprintf(limit, sizeof limit, "pragma cache_size=-%lld",
              (long long)(config->cache_bytes / 1024));
     if (sqlite3_exec(out->db, limit, NULL, NULL, NULL) != SQLITE_OK)
-        return failed(ctx, out->db, store->path);
+        return ax_sqlite_failed(ctx, out->db, store->path);
     if (config->bytes_max > 0) {
         snprintf(limit, sizeof limit, "pragma max_page_count=%lld",
                  (long long)(config->bytes_max / 4096));
         if (sqlite3_exec(out->db, limit, NULL, NULL, NULL) != SQLITE_OK)
-            return failed(ctx, out->db, store->path);
+            return ax_sqlite_failed(ctx, out->db, store->path);
     }
     sqlite3_progress_handler(out->db, PROGRESS_STEPS, progress, out);
     return AX_OK;
 }
 
 /* A free connection of the kind, or NULL. The caller holds the mutex. */
-static struct connection *
-take_free(struct sqlite_store *store, enum ax_store_access access)
+static struct ax_sqlite_connection *
+take_free(struct ax_sqlite_store *store, enum ax_store_access access)
 {
     if (access == AX_STORE_WRITE) {
         if (store->writer.taken)
@@ -200,8 +167,8 @@ take_free(struct sqlite_store *store, enum ax_store_access access)
 }
 
 static ax_status
-acquire(struct sqlite_store *store, struct ax_ctx *ctx, enum ax_store_access access,
-        struct connection **out)
+acquire(struct ax_sqlite_store *store, struct ax_ctx *ctx, enum ax_store_access access,
+        struct ax_sqlite_connection **out)
 {
     int64_t until_ns = ax_clock_monotonic_ns() + store->busy_ms_max * 1'000'000;
     if (ctx->deadline_ns < until_ns)
@@ -216,8 +183,8 @@ acquire(struct sqlite_store *store, struct ax_ctx *ctx, enum ax_store_access acc
                           access == AX_STORE_WRITE ? "writer" : "reader");
 }
 
-static void
-release(struct sqlite_store *store, struct connection *connection)
+void
+ax_sqlite_release(struct ax_sqlite_store *store, struct ax_sqlite_connection *connection)
 {
     ax_mutex_lock(&store->mutex);
     connection->taken = false;
@@ -228,11 +195,11 @@ release(struct sqlite_store *store, struct connection *connection)
 
 /* ---- statements ---- */
 
-static struct statement *
-find_statement(struct connection *connection, ax_str sql)
+static struct ax_sqlite_statement *
+find_statement(struct ax_sqlite_connection *connection, ax_str sql)
 {
-    for (size_t i = 0; i < STATEMENTS; i++) {
-        struct statement *statement = &connection->statements[i];
+    for (size_t i = 0; i < AX_SQLITE_STATEMENTS; i++) {
+        struct ax_sqlite_statement *statement = &connection->statements[i];
         if (statement->stmt && !statement->busy && ax_str_eq(statement->sql, sql))
             return statement;
     }
@@ -240,12 +207,12 @@ find_statement(struct connection *connection, ax_str sql)
 }
 
 /* The place of the one that was not used for longest. */
-static struct statement *
-make_room(struct connection *connection)
+static struct ax_sqlite_statement *
+make_room(struct ax_sqlite_connection *connection)
 {
-    struct statement *oldest = NULL;
-    for (size_t i = 0; i < STATEMENTS; i++) {
-        struct statement *statement = &connection->statements[i];
+    struct ax_sqlite_statement *oldest = NULL;
+    for (size_t i = 0; i < AX_SQLITE_STATEMENTS; i++) {
+        struct ax_sqlite_statement *statement = &connection->statements[i];
         if (statement->busy)
             continue;
         if (!statement->stmt)
@@ -255,33 +222,44 @@ make_room(struct connection *connection)
     }
     AX_ASSERT(oldest != NULL); /* fewer rows may be open than there are places */
     sqlite3_finalize(oldest->stmt);
-    *oldest = (struct statement){};
+    *oldest = (struct ax_sqlite_statement){};
     return oldest;
+}
+
+static int
+look_up(const struct ax_sqlite_statement *statement, size_t parameter)
+{
+    char name[24];
+    snprintf(name, sizeof name, "$%zu", parameter);
+    return sqlite3_bind_parameter_index(statement->stmt, name);
 }
 
 /* SQLite numbers parameters as they appear; looking one up by name costs a walk over all. */
 static void
-note_parameters(struct statement *statement)
+note_parameters(struct ax_sqlite_statement *statement)
 {
-    char name[24];
     statement->parameter_count = (size_t)sqlite3_bind_parameter_count(statement->stmt);
     statement->in_order = true;
-    for (size_t i = 1; statement->in_order && i <= statement->parameter_count; i++) {
-        const char *here = sqlite3_bind_parameter_name(statement->stmt, (int)i);
-        snprintf(name, sizeof name, "$%zu", i);
-        statement->in_order = here && strcmp(here, name) == 0;
+    for (size_t i = 1; i <= statement->parameter_count; i++) {
+        int place = look_up(statement, i);
+        statement->in_order = statement->in_order && (size_t)place == i;
+        if (i <= AX_SQLITE_PLACES)
+            statement->places[i - 1] = place <= UINT8_MAX ? (uint8_t)place : 0;
+        else if (!statement->in_order)
+            return;
     }
 }
 
 static ax_status
-prepare(struct ax_ctx *ctx, struct connection *connection, ax_str sql, struct statement **out)
+prepare(struct ax_ctx *ctx, struct ax_sqlite_connection *connection, ax_str sql,
+        struct ax_sqlite_statement **out)
 {
-    struct statement *statement = find_statement(connection, sql);
+    struct ax_sqlite_statement *statement = find_statement(connection, sql);
     if (!statement) {
         statement = make_room(connection);
         if (sqlite3_prepare_v3(connection->db, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT,
                                &statement->stmt, NULL) != SQLITE_OK)
-            return failed(ctx, connection->db, "prepare");
+            return ax_sqlite_failed(ctx, connection->db, "prepare");
         if (!statement->stmt)
             return ax_fail(ctx, AX_INTERNAL, "database: an empty statement");
         statement->sql = ax_str_of(sqlite3_sql(statement->stmt));
@@ -292,8 +270,9 @@ prepare(struct ax_ctx *ctx, struct connection *connection, ax_str sql, struct st
     return AX_OK;
 }
 
+/* keep: SQLITE_TRANSIENT copies the bytes, SQLITE_STATIC leaves them where they are. */
 static int
-bind_value(sqlite3_stmt *stmt, int at, const ax_store_value *value)
+bind_value(sqlite3_stmt *stmt, int at, const ax_store_value *value, sqlite3_destructor_type keep)
 {
     switch (value->kind) {
     case AX_STORE_I64:
@@ -302,11 +281,11 @@ bind_value(sqlite3_stmt *stmt, int at, const ax_store_value *value)
         return sqlite3_bind_double(stmt, at, value->f64);
     case AX_STORE_TEXT:
         return sqlite3_bind_text64(stmt, at, value->bytes.at ? value->bytes.at : "",
-                                   value->bytes.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+                                   value->bytes.len, keep, SQLITE_UTF8);
     case AX_STORE_BLOB:
-        return value->bytes.len ? sqlite3_bind_blob64(stmt, at, value->bytes.at, value->bytes.len,
-                                                      SQLITE_TRANSIENT)
-                                : sqlite3_bind_zeroblob(stmt, at, 0);
+        return value->bytes.len
+                   ? sqlite3_bind_blob64(stmt, at, value->bytes.at, value->bytes.len, keep)
+                   : sqlite3_bind_zeroblob(stmt, at, 0);
     case AX_STORE_NULL:
         break;
     }
@@ -314,18 +293,19 @@ bind_value(sqlite3_stmt *stmt, int at, const ax_store_value *value)
 }
 
 static int
-place_of(const struct statement *statement, size_t parameter)
+place_of(const struct ax_sqlite_statement *statement, size_t parameter)
 {
-    char name[24];
     if (statement->in_order)
         return (int)parameter;
-    snprintf(name, sizeof name, "$%zu", parameter);
-    return sqlite3_bind_parameter_index(statement->stmt, name);
+    if (parameter <= AX_SQLITE_PLACES && statement->places[parameter - 1])
+        return statement->places[parameter - 1];
+    return look_up(statement, parameter);
 }
 
 static ax_status
-bind(struct ax_ctx *ctx, struct connection *connection, const struct statement *statement,
-     ax_store_params params)
+bind(struct ax_ctx *ctx, struct ax_sqlite_connection *connection,
+     const struct ax_sqlite_statement *statement, ax_store_params params,
+     sqlite3_destructor_type keep)
 {
     sqlite3_stmt *stmt = statement->stmt;
     if (statement->parameter_count != params.count)
@@ -335,14 +315,14 @@ bind(struct ax_ctx *ctx, struct connection *connection, const struct statement *
         int at = place_of(statement, i + 1);
         if (at == 0)
             return ax_fail(ctx, AX_INTERNAL, "database: no parameter $%zu in the statement", i + 1);
-        if (bind_value(stmt, at, &params.items[i]) != SQLITE_OK)
-            return failed(ctx, connection->db, "bind");
+        if (bind_value(stmt, at, &params.items[i], keep) != SQLITE_OK)
+            return ax_sqlite_failed(ctx, connection->db, "bind");
     }
     return AX_OK;
 }
 
 static void
-reset(struct statement *statement)
+reset(struct ax_sqlite_statement *statement)
 {
     sqlite3_reset(statement->stmt);
     sqlite3_clear_bindings(statement->stmt);
@@ -350,24 +330,34 @@ reset(struct statement *statement)
 }
 
 static ax_status
-ready(struct sqlite_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
-      struct statement **out)
+ready(struct sqlite_tx *tx, struct ax_ctx *ctx, ax_str sql, struct ax_sqlite_statement **out)
 {
-    struct connection *connection = tx->connection;
+    struct ax_sqlite_connection *connection = tx->connection;
     *out = NULL;
     connection->ctx = ctx;
     if (ax_fault_here())
         return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
-    struct statement *statement = NULL;
-    AX_TRY(prepare(ctx, connection, sql, &statement));
-    AX_ASSERT(statement != NULL);
-    if (tx->base.access == AX_STORE_READ && !sqlite3_stmt_readonly(statement->stmt))
+    AX_TRY(prepare(ctx, connection, sql, out));
+    AX_ASSERT(*out != NULL);
+    if (tx->base.access == AX_STORE_READ && !sqlite3_stmt_readonly((*out)->stmt))
         return ax_fail(ctx, AX_DENIED, "database: a write in a transaction that only reads");
-    ax_status status = bind(ctx, connection, statement, params);
-    if (status == AX_OK)
-        *out = statement;
-    else
-        reset(statement);
+    return AX_OK;
+}
+
+/* One run of a statement that is ready; what is bound is borrowed until it has run. */
+static ax_status
+run_ready(struct sqlite_tx *tx, struct ax_ctx *ctx, struct ax_sqlite_statement *statement,
+          ax_store_params params, int64_t *out_changed)
+{
+    sqlite3 *db = tx->connection->db;
+    ax_status status = bind(ctx, tx->connection, statement, params, SQLITE_STATIC);
+    int code = SQLITE_ROW;
+    while (status == AX_OK && code == SQLITE_ROW)
+        code = sqlite3_step(statement->stmt);
+    if (status == AX_OK && code != SQLITE_DONE)
+        status = ax_sqlite_failed(ctx, db, "run a statement");
+    *out_changed = sqlite3_changes64(db);
+    reset(statement);
     return status;
 }
 
@@ -376,16 +366,24 @@ run(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str sql, ax_store_params pa
     int64_t *out_changed)
 {
     struct sqlite_tx *tx = (struct sqlite_tx *)base;
-    struct statement *statement;
-    int code;
-    AX_TRY(ready(tx, ctx, sql, params, &statement));
-    while ((code = sqlite3_step(statement->stmt)) == SQLITE_ROW)
-        continue;
-    ax_status status =
-        code == SQLITE_DONE ? AX_OK : failed(ctx, tx->connection->db, "run a statement");
-    *out_changed = sqlite3_changes64(tx->connection->db);
-    reset(statement);
-    return status;
+    struct ax_sqlite_statement *statement;
+    AX_TRY(ready(tx, ctx, sql, &statement));
+    return run_ready(tx, ctx, statement, params, out_changed);
+}
+
+static ax_status
+run_each(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str sql, const ax_store_params *params,
+         size_t count, int64_t *out_changed)
+{
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    struct ax_sqlite_statement *statement;
+    int64_t changed;
+    AX_TRY(ready(tx, ctx, sql, &statement));
+    for (size_t i = 0; i < count; i++) {
+        AX_TRY(run_ready(tx, ctx, statement, params[i], &changed));
+        *out_changed += changed;
+    }
+    return AX_OK;
 }
 
 static ax_status
@@ -393,14 +391,19 @@ query(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str sql, ax_store_params 
       struct ax_store_rows **out_rows)
 {
     struct sqlite_tx *tx = (struct sqlite_tx *)base;
-    struct statement *statement;
+    struct ax_sqlite_statement *statement;
     size_t at = 0;
     while (at < AX_STORE_ROWS_OPEN_MAX && tx->open[at])
         at++;
     if (at == AX_STORE_ROWS_OPEN_MAX)
         return ax_fail(ctx, AX_LIMIT, "database: %d queries are open already",
                        AX_STORE_ROWS_OPEN_MAX);
-    AX_TRY(ready(tx, ctx, sql, params, &statement));
+    AX_TRY(ready(tx, ctx, sql, &statement));
+    ax_status status = bind(ctx, tx->connection, statement, params, SQLITE_TRANSIENT);
+    if (status != AX_OK) {
+        reset(statement);
+        return status;
+    }
     statement->busy = true;
     tx->open[at] = true;
     tx->rows[at] = (struct sqlite_rows){.statement = statement};
@@ -420,7 +423,7 @@ next(struct ax_store_rows *base, bool *out_row)
     *out_row = code == SQLITE_ROW;
     return code == SQLITE_ROW || code == SQLITE_DONE
                ? AX_OK
-               : failed(base->ctx, tx->connection->db, "read a row");
+               : ax_sqlite_failed(base->ctx, tx->connection->db, "read a row");
 }
 
 static ax_store_value
@@ -465,7 +468,7 @@ script(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str text)
         return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
     tx->connection->ctx = ctx;
     if (sqlite3_exec(tx->connection->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return failed(ctx, tx->connection->db, "run a script");
+        return ax_sqlite_failed(ctx, tx->connection->db, "run a script");
     return AX_OK;
 }
 
@@ -473,7 +476,7 @@ script(struct ax_store_tx *base, struct ax_ctx *ctx, ax_str text)
 
 /* A reader sees the state at its begin: SQLite takes the snapshot at the first read. */
 static ax_status
-begin_on(struct connection *connection, struct ax_ctx *ctx, enum ax_store_access access)
+begin_on(struct ax_sqlite_connection *connection, struct ax_ctx *ctx, enum ax_store_access access)
 {
     const char *sql =
         access == AX_STORE_WRITE ? "begin immediate" : "begin; select 1 from sqlite_schema limit 1";
@@ -482,7 +485,7 @@ begin_on(struct connection *connection, struct ax_ctx *ctx, enum ax_store_access
         return ax_fail(ctx, AX_UNAVAILABLE, "database: input/output error");
     if (sqlite3_exec(connection->db, sql, NULL, NULL, NULL) == SQLITE_OK)
         return AX_OK;
-    ax_status status = failed(ctx, connection->db, "begin");
+    ax_status status = ax_sqlite_failed(ctx, connection->db, "begin");
     if (!sqlite3_get_autocommit(connection->db))
         sqlite3_exec(connection->db, "rollback", NULL, NULL, NULL);
     return status;
@@ -492,15 +495,15 @@ static ax_status
 begin(struct ax_store *base, struct ax_ctx *ctx, enum ax_store_access access,
       struct ax_store_tx **out_tx)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
-    struct connection *connection;
+    struct ax_sqlite_store *store = (struct ax_sqlite_store *)base;
+    struct ax_sqlite_connection *connection;
     AX_TRY(acquire(store, ctx, access, &connection));
     struct sqlite_tx *tx = ax_alloc(sizeof *tx, 1);
     ax_status status = tx ? begin_on(connection, ctx, access)
                           : ax_fail(ctx, AX_LIMIT, "no memory for a transaction");
     if (status != AX_OK) {
         ax_free(tx);
-        release(store, connection);
+        ax_sqlite_release(store, connection);
         return status;
     }
     tx->connection = connection;
@@ -521,7 +524,7 @@ close_rows(struct sqlite_tx *tx)
 static void
 end(struct sqlite_tx *tx)
 {
-    release((struct sqlite_store *)tx->base.store, tx->connection);
+    ax_sqlite_release((struct ax_sqlite_store *)tx->base.store, tx->connection);
     ax_free(tx);
 }
 
@@ -547,7 +550,7 @@ commit(struct ax_store_tx *base, struct ax_ctx *ctx)
         return ax_fail(ctx, AX_UNAVAILABLE, "database: commit: input/output error");
     }
     if (sqlite3_exec(tx->connection->db, "commit", NULL, NULL, NULL) != SQLITE_OK) {
-        ax_status status = failed(ctx, tx->connection->db, "commit");
+        ax_status status = ax_sqlite_failed(ctx, tx->connection->db, "commit");
         rollback(base);
         return status;
     }
@@ -555,139 +558,23 @@ commit(struct ax_store_tx *base, struct ax_ctx *ctx)
     return AX_OK;
 }
 
-/* ---- care ---- */
-
-/* For upkeep: a size that cannot be told is none, until the next time. */
-static int64_t
-file_bytes(struct ax_ctx *ctx, const char *path, const char *suffix)
-{
-    struct ax_ctx aside = ax_ctx_of(ctx->arena);
-    ax_file file = {-1};
-    uint64_t bytes = 0;
-    ax_fault_benign_begin();
-    ax_str name = ax_str_printf(aside.arena, "%s%s", path, suffix);
-    if (name.at && ax_file_exists(name) &&
-        ax_file_open(&aside, name, AX_FILE_READ, &file) == AX_OK) {
-        ax_ignore(ax_file_size(&aside, file, &bytes), "as above");
-        ax_file_close(&file);
-    }
-    ax_fault_benign_end();
-    return (int64_t)bytes;
-}
-
 static ax_status
-maintain(struct ax_store *base, struct ax_ctx *ctx, struct ax_store_upkeep *out_upkeep)
+save(struct ax_store_tx *base, struct ax_ctx *ctx, enum ax_store_save what)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
-    int64_t log_bytes = file_bytes(ctx, store->path, "-wal");
-    /* Passive waits for nobody; over the bound the log is emptied, which waits for readers. */
-    int mode =
-        log_bytes > store->log_bytes_max ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    static const char *const words[] = {[AX_STORE_SAVE] = "savepoint member",
+                                        [AX_STORE_SAVED] = "release member",
+                                        [AX_STORE_UNDO] = "rollback to member; release member"};
+    struct sqlite_tx *tx = (struct sqlite_tx *)base;
+    close_rows(tx);
+    tx->connection->ctx = NULL;
+    if (what == AX_STORE_CLOSE_ROWS)
+        return AX_OK;
     if (ax_fault_here())
-        return ax_fail(ctx, AX_UNAVAILABLE, "database: checkpoint: input/output error");
-    ax_mutex_lock(&store->mutex);
-    bool taken = store->carer.taken;
-    store->carer.taken = true;
-    ax_mutex_unlock(&store->mutex);
-    if (!taken) {
-        int code = sqlite3_wal_checkpoint_v2(store->carer.db, NULL, mode, NULL, NULL);
-        ax_status status = code == SQLITE_OK || code == SQLITE_BUSY
-                               ? AX_OK
-                               : failed(ctx, store->carer.db, "checkpoint");
-        release(store, &store->carer);
-        AX_TRY(status);
-    }
-    out_upkeep->log_bytes = file_bytes(ctx, store->path, "-wal");
-    out_upkeep->database_bytes = file_bytes(ctx, store->path, "");
+        return ax_fail(ctx, AX_UNAVAILABLE, "database: savepoint: input/output error");
+    /* After some failures SQLite has ended the transaction, and there is no savepoint. */
+    if (sqlite3_exec(tx->connection->db, words[what], NULL, NULL, NULL) != SQLITE_OK)
+        return ax_sqlite_failed(ctx, tx->connection->db, "savepoint");
     return AX_OK;
-}
-
-static ax_status
-copy_pages(struct sqlite_store *store, struct ax_ctx *ctx, const char *to)
-{
-    sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    ax_status status = AX_OK;
-    if (sqlite3_open_v2(to, &db, flags, NULL) != SQLITE_OK) {
-        status = failed(ctx, db, to);
-        sqlite3_close(db);
-        return status;
-    }
-    sqlite3_backup *backup = sqlite3_backup_init(db, "main", store->carer.db, "main");
-    int code = backup ? SQLITE_OK : SQLITE_ERROR;
-    while (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED) {
-        code = ax_fault_here() ? SQLITE_IOERR : sqlite3_backup_step(backup, -1);
-        if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
-            ax_clock_sleep_ms(5);
-        if (ax_clock_left_ns(ctx->deadline_ns) == 0)
-            code = SQLITE_INTERRUPT;
-    }
-    if (code != SQLITE_DONE)
-        status =
-            ax_fail(ctx, status_of(code), "database: back up to %s: %s", to, sqlite3_errstr(code));
-    if (backup && sqlite3_backup_finish(backup) != SQLITE_OK && status == AX_OK)
-        status = failed(ctx, db, to);
-    sqlite3_close(db);
-    return status;
-}
-
-static ax_status
-sync_copy(struct ax_ctx *ctx, ax_str path)
-{
-    ax_file file = {-1};
-    AX_TRY(ax_file_open(ctx, path, AX_FILE_WRITE, &file));
-    ax_status status = ax_file_sync(ctx, file);
-    ax_file_close(&file);
-    AX_TRY(status);
-    ax_str name = ax_path_name(path);
-    ax_str folder = {path.at, path.len - name.len};
-    return ax_file_sync_folder(ctx, folder.len ? folder : AX_STR("."));
-}
-
-static ax_status
-backup(struct ax_store *base, struct ax_ctx *ctx, ax_str path)
-{
-    struct sqlite_store *store = (struct sqlite_store *)base;
-    const char *to = ax_str_c(ctx->arena, path);
-    if (!to)
-        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
-    if (ax_file_exists(path))
-        return ax_fail(ctx, AX_CONFLICT, "%s exists already", to);
-    ax_mutex_lock(&store->mutex);
-    while (store->carer.taken)
-        ax_cond_wait(&store->released, &store->mutex);
-    store->carer.taken = true;
-    ax_mutex_unlock(&store->mutex);
-    ax_status status = copy_pages(store, ctx, to);
-    release(store, &store->carer);
-    if (status == AX_OK)
-        status = sync_copy(ctx, path);
-    if (status != AX_OK) {
-        char words[AX_ERROR_BYTES_MAX];
-        memcpy(words, ctx->error, sizeof words);
-        ax_ignore(ax_file_remove(ctx, path), "it may not be there");
-        memcpy(ctx->error, words, sizeof words);
-    }
-    return status;
-}
-
-static ax_status
-check(struct ax_store *base, struct ax_ctx *ctx)
-{
-    struct ax_store_tx *tx;
-    struct ax_store_rows *rows;
-    AX_TRY(ax_store_begin(base, ctx, AX_STORE_READ, &tx));
-    ax_status status =
-        ax_store_query(tx, ctx, AX_STR("pragma integrity_check(1)"), AX_STORE_NO_PARAMS, &rows);
-    if (status == AX_OK) {
-        bool row = ax_store_next(rows);
-        ax_str found = row ? ax_store_read_text(rows, 0) : AX_STR("no answer");
-        status = ax_store_finish(rows);
-        if (status == AX_OK && !ax_str_eq(found, AX_STR("ok")))
-            status = ax_fail(ctx, AX_CORRUPT, "database: %.*s", AX_FMT(found));
-    }
-    ax_store_rollback(tx);
-    return status;
 }
 
 /* ---- opening and closing ---- */
@@ -695,8 +582,8 @@ check(struct ax_store *base, struct ax_ctx *ctx)
 static void
 store_close(struct ax_store *base)
 {
-    struct sqlite_store *store = (struct sqlite_store *)base;
-    for (size_t i = 0; i < READERS_MAX; i++)
+    struct ax_sqlite_store *store = (struct ax_sqlite_store *)base;
+    for (size_t i = 0; i < AX_SQLITE_READERS_MAX; i++)
         close_connection(&store->readers[i]);
     close_connection(&store->carer);
     close_connection(&store->writer); /* last: it moves the log into the file */
@@ -712,15 +599,17 @@ static const struct ax_store_ops ops = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
+    .save = save,
     .run = run,
+    .run_each = run_each,
     .query = query,
     .next = next,
     .column = column,
     .finish = finish,
     .script = script,
-    .maintain = maintain,
-    .backup = backup,
-    .check = check,
+    .maintain = ax_sqlite_maintain,
+    .backup = ax_sqlite_backup,
+    .check = ax_sqlite_check,
     .close = store_close,
 };
 
@@ -728,10 +617,11 @@ ax_status
 ax_sqlite_open(struct ax_ctx *ctx, const struct ax_sqlite_config *config,
                struct ax_store **out_store)
 {
-    struct sqlite_store *store = ax_alloc(sizeof *store, 1);
+    struct ax_sqlite_store *store = ax_alloc(sizeof *store, 1);
     if (!store)
         return ax_fail(ctx, AX_LIMIT, "no memory for a database");
-    store->base.ops = &ops;
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nobody asks; each allocation took a lock */
+    ax_store_init(&store->base, &ops, config->busy_ms_max);
     store->busy_ms_max = config->busy_ms_max;
     store->log_bytes_max = config->log_bytes_max;
     ax_mutex_init(&store->mutex);
@@ -749,7 +639,7 @@ ax_sqlite_open(struct ax_ctx *ctx, const struct ax_sqlite_config *config,
     for (size_t i = 0; status == AX_OK && i < store->reader_count; i++)
         status = open_connection(ctx, store, config, &store->readers[i]);
     if (status != AX_OK) {
-        store_close(&store->base);
+        ax_store_close(&store->base);
         return status;
     }
     *out_store = &store->base;

@@ -39,12 +39,21 @@ check_alive(struct ax_store_tx *tx, struct ax_ctx *ctx)
                    "the transaction has failed before and can only be rolled back");
 }
 
+void
+ax_store_init(struct ax_store *store, const struct ax_store_ops *ops, int64_t wait_ms_max)
+{
+    store->ops = ops;
+    ax_write_group_init(&store->group, wait_ms_max);
+}
+
 /* ---- transactions ---- */
 
 ax_status
 ax_store_begin(struct ax_store *store, struct ax_ctx *ctx, enum ax_store_access access,
                struct ax_store_tx **out_tx)
 {
+    if (access == AX_STORE_WRITE)
+        return ax_write_group_begin(store, ctx, out_tx);
     AX_TRY(store->ops->begin(store, ctx, access, out_tx));
     (*out_tx)->store = store;
     (*out_tx)->access = access;
@@ -57,16 +66,21 @@ ax_store_commit(struct ax_store_tx *tx, struct ax_ctx *ctx)
 {
     ax_status status = check_alive(tx, ctx);
     if (status != AX_OK) {
-        tx->store->ops->rollback(tx);
+        ax_store_rollback(tx);
         return status;
     }
-    return tx->store->ops->commit(tx, ctx);
+    return tx->access == AX_STORE_WRITE ? ax_write_group_commit(tx, ctx)
+                                        : tx->store->ops->commit(tx, ctx);
 }
 
 void
 ax_store_rollback(struct ax_store_tx *tx)
 {
-    if (tx)
+    if (!tx)
+        return;
+    if (tx->access == AX_STORE_WRITE)
+        ax_write_group_rollback(tx);
+    else
         tx->store->ops->rollback(tx);
 }
 
@@ -307,6 +321,8 @@ ax_store_check(struct ax_store *store, struct ax_ctx *ctx)
 void
 ax_store_close(struct ax_store *store)
 {
-    if (store)
-        store->ops->close(store);
+    if (!store)
+        return;
+    ax_write_group_done(&store->group);
+    store->ops->close(store);
 }

@@ -17,13 +17,16 @@
  * `on conflict`). Not a number has no place in a column: it is refused, keep a flag beside it.
  *
  * A store serves any thread; a transaction belongs to the thread that began it. There is one
- * writer at a time; readers see the state at their begin and never wait for the writer.
+ * writer at a time; readers see the state at their begin and never wait for the writer. Writers
+ * that wait for each other are committed together, each with its own success or failure
+ * (write_group.h).
  */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/ctx.h"
+#include "store/write_group.h"
 
 struct ax_store;
 struct ax_store_tx;
@@ -220,6 +223,14 @@ AX_DEFINE_AUTO(struct ax_store, ax_store_close);
 
 /* ---- for adapters ---- */
 
+/* What is done to the open transaction of several writers; all of it closes open rows. */
+enum ax_store_save {
+    AX_STORE_CLOSE_ROWS, /* nothing else */
+    AX_STORE_SAVE,       /* a savepoint, to which one may go back */
+    AX_STORE_SAVED,      /* it is no longer needed */
+    AX_STORE_UNDO,       /* back to it, and it is gone; without memory or deadline of the ctx */
+};
+
 struct ax_store_ops {
     const char *name;
     enum ax_store_dialect dialect;
@@ -227,6 +238,7 @@ struct ax_store_ops {
                        struct ax_store_tx **out_tx);
     ax_status (*commit)(struct ax_store_tx *tx, struct ax_ctx *ctx); /* ends it in any case */
     void (*rollback)(struct ax_store_tx *tx);
+    ax_status (*save)(struct ax_store_tx *tx, struct ax_ctx *ctx, enum ax_store_save what);
     ax_status (*run)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_store_params params,
                      int64_t *out_changed);
     ax_status (*run_each)(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql,
@@ -250,7 +262,11 @@ struct ax_store_ops {
 /* An adapter embeds these as the first member of its own. The wrappers fill the rest. */
 struct ax_store {
     const struct ax_store_ops *ops;
+    struct ax_write_group group;
 };
+
+/* The first thing of an adapter's open; undone by ax_store_close. */
+void ax_store_init(struct ax_store *store, const struct ax_store_ops *ops, int64_t wait_ms_max);
 
 struct ax_store_tx {
     struct ax_store *store;

@@ -11,6 +11,7 @@
 #include "store/sqlite.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/workers.h"
 
 static char folder[64];
 static ax_str url; /* of the database that takes the folder's place */
@@ -458,6 +459,71 @@ claims(struct ax_ctx *ctx, const struct adapter *adapter)
 TEST(store_gives_a_claim_to_whoever_comes_first)
 {
     for_each_adapter(claims);
+}
+
+/* ---- writers together ---- */
+
+enum { WRITERS = 6, WRITES = 25 };
+
+struct writer {
+    struct ax_store *store;
+    struct ax_thread *thread;
+    int number, kept;
+};
+
+/* Two rows, of which the second clashes with the first now and then: both or none. */
+static ax_status
+insert_two(struct ax_store *store, struct ax_ctx *ctx, int64_t first, bool clashes)
+{
+    const ax_str sql = AX_STR("insert into t (a, b) values ($1, 'x')");
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    AX_TRY(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx));
+    AX_TRY(ax_store_run(tx, ctx, sql, AX_STORE_PARAMS(ax_store_i64(first)), NULL));
+    AX_TRY(ax_store_run(tx, ctx, sql, AX_STORE_PARAMS(ax_store_i64(clashes ? first : first + 1)),
+                        NULL));
+    return ax_store_commit(ax_take(tx), ctx);
+}
+
+static void
+write_many(void *arg)
+{
+    struct writer *writer = arg;
+    for (int i = 0; i < WRITES; i++) {
+        ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 20);
+        struct ax_ctx ctx = ax_ctx_of(arena);
+        bool clashes = (i + writer->number) % 5 == 0;
+        ax_status status = AX_UNAVAILABLE;
+        while (status == AX_UNAVAILABLE) /* the disk may be slow, and the wait is short here */
+            status = insert_two(writer->store, &ctx, (writer->number * WRITES + i) * 2, clashes);
+        CHECK_EQ(status, clashes ? AX_CONFLICT : AX_OK);
+        writer->kept += status == AX_OK;
+    }
+}
+
+static void
+writers_together(struct ax_ctx *ctx, const struct adapter *adapter)
+{
+    ax_auto(ax_store_close) struct ax_store *store = NULL;
+    struct writer writers[WRITERS];
+    int kept = 0;
+    CHECK_EQ(adapter->open(ctx, &store), AX_OK);
+    CHECK_EQ(make_table(store, ctx), AX_OK);
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.store = store, .number = i};
+        CHECK_EQ(ax_thread_start(ctx, "writer", write_many, &writers[i], &writers[i].thread),
+                 AX_OK);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        ax_thread_join(writers[i].thread);
+        kept += writers[i].kept;
+    }
+    CHECK_EQ(kept, WRITERS * WRITES * 4 / 5);
+    CHECK_EQ(count_rows(store, ctx), 2 * kept);
+}
+
+TEST(store_keeps_what_writers_did_together_and_nothing_of_who_failed)
+{
+    for_each_adapter(writers_together);
 }
 
 /* ---- the schema ---- */
