@@ -240,7 +240,8 @@ create_version(struct ax_call *call, struct ax_ctx *ctx)
     struct ax_registered_version_new made = {.description = AX_STR(""),
                                              .run_id = AX_STR(""),
                                              .run_link = AX_STR(""),
-                                             .logged_model_id = AX_STR("")};
+                                             .logged_model_id = AX_STR(""),
+                                             .artifacts = call->services->artifacts};
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_need_text(&request, "name", &made.model));
     AX_TRY(ax_mlflow_need_text(&request, "source", &made.source));

@@ -123,16 +123,58 @@ read_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model
     return read_json(ctx, call->request->body, model, request);
 }
 
+/* The number of the class of each row: of two classes by the probability of the second. */
+static void
+print_labels(const struct ax_tensor *scores, struct ax_json_writer *json)
+{
+    size_t rows = scores->dim_count ? (size_t)scores->shape[0] : 1;
+    size_t width = rows ? scores->count / rows : 0;
+    ax_json_begin_array(json);
+    for (size_t r = 0; r < rows; r++) {
+        size_t best = 0;
+        for (size_t c = 1; c < width; c++)
+            if (ax_tensor_f64(scores, r * width + c) > ax_tensor_f64(scores, r * width + best))
+                best = c;
+        if (width == 1)
+            best = ax_tensor_f64(scores, r) > 0.5;
+        ax_json_put_i64(json, (int64_t)best);
+    }
+    ax_json_end_array(json);
+}
+
+/*
+ * What predict() of the library gives, where it was logged as one (signature.h). A graph that
+ * stands for a scikit-learn model has labels and probabilities as outputs, in this order.
+ */
+static bool
+print_answer(const struct ax_loaded_model *model, const struct ax_tensor *outputs,
+             size_t output_count, struct ax_json_writer *json)
+{
+    bool label = ax_str_eq(model->signature->answer, AX_STR("label"));
+    bool graph = ax_engine_graph(model->engine) != NULL;
+    if (graph && output_count &&
+        (label || ax_str_eq(model->signature->answer, AX_STR("probabilities")))) {
+        ax_row_json_print(&outputs[label ? 0 : output_count - 1], json);
+        return true;
+    }
+    if (label && !graph && output_count == 1 && outputs[0].type != AX_TENSOR_BYTES) {
+        print_labels(&outputs[0], json);
+        return true;
+    }
+    return false;
+}
+
 static ax_status
 write_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
            const void *body, const struct ax_tensor *outputs, size_t output_count)
 {
-    (void)model;
     (void)body;
     struct ax_json_writer *json = ax_call_json(call);
     ax_json_begin_object(json);
     ax_json_key(json, "predictions");
-    if (output_count == 1) {
+    if (print_answer(model, outputs, output_count, json)) {
+        /* as the library does */
+    } else if (output_count == 1) {
         ax_row_json_print(&outputs[0], json);
     } else {
         ax_json_begin_object(json);

@@ -18,6 +18,15 @@ add_model(struct ax_ctx *ctx, struct ax_server_options *options, ax_str text)
     ax_str rest = text, name;
     if (options->model_count == AX_SERVER_MODELS_MAX)
         return ax_fail(ctx, AX_LIMIT, "at most %d models", AX_SERVER_MODELS_MAX);
+    if (ax_str_starts(text, AX_STR("models:/"))) { /* under the registry's own name */
+        size_t len = 0;
+        ax_str address = ax_str_from(text, strlen("models:/"));
+        while (len < address.len && address.at[len] != '/' && address.at[len] != '@')
+            len++;
+        options->models[options->model_count++] =
+            (struct ax_model_repository_file){{address.at, len}, text};
+        return AX_OK;
+    }
     if (!ax_str_cut(&rest, '=', &name) || !rest.at || !name.len || !rest.len)
         return ax_fail(ctx, AX_INVALID, "--model wants NAME=FILE, not \"%.*s\"", AX_FMT(text));
     options->models[options->model_count++] = (struct ax_model_repository_file){name, rest};
@@ -99,7 +108,10 @@ read_serve(struct ax_ctx *ctx, struct ax_server_options *options, int argument_c
             return ax_fail(ctx, AX_LIMIT, "no memory for an address");
         AX_TRY(add_listen(ctx, options, text));
     }
-    if ((options->data_dir.len > 0) == (options->model_count > 0))
+    if (options->data_dir.len == 0 && options->model_count == 0)
+        return ax_fail(ctx, AX_INVALID,
+                       "either a data directory (axiom init makes one) or --model NAME=FILE");
+    if (options->data_dir.len && options->model_count && !options->may_be_new)
         return ax_fail(ctx, AX_INVALID,
                        "either a data directory (axiom init makes one) or --model NAME=FILE");
     return AX_OK;
@@ -124,6 +136,7 @@ const struct ax_command ax_command_serve = {
         "       axiom serve --model NAME=FILE [--model ...] [--listen HOST:PORT ...]\n"
         "       axiom serve --data-dir NEW [--default-artifact-root URI]\n"
         "                   [--artifacts-destination FOLDER] [--host HOST] [--port PORT]\n"
+        "                   [--model models:/NAME/VERSION ...]\n"
         "\n"
         "  --listen HOST:PORT   127.0.0.1:8080; [::1]:8080, unix:/run/axiom.sock; port 0: any\n"
         "                       HOST:PORT=DIALECT,... narrows it: inference, tfserving,\n"
@@ -132,6 +145,8 @@ const struct ax_command ax_command_serve = {
         "  --data-dir DIR       the same as DIR; a folder that is new or empty is made, for\n"
         "                       tracking experiments in development mode (MLFLOW_TRACKING_URI)\n"
         "  --model NAME=FILE    development mode: loopback only, no credentials, no records\n"
+        "  --model models:/N/3  the same of a version that was registered in --data-dir; also\n"
+        "                       models:/N@ALIAS, models:/N for the newest\n"
         "  --section.name V     a setting (docs/settings.md), over axiom.yaml\n"
         "\n"
         "SIGTERM lets requests in flight end. Logs are JSON lines on standard error.\n"

@@ -359,6 +359,22 @@ append_version(struct ax_ctx *ctx, ax_str before, ax_str name, int64_t version, 
 }
 
 ax_status
+ax_experiment_model_beside(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+                           const char *suffix, ax_str *out_uri)
+{
+    struct ax_store_rows *rows;
+    AX_TRY(ax_store_query(
+        tx, ctx,
+        AX_STR("select b.artifact_uri from logged_models a join logged_models b on "
+               "b.source_run_id = a.source_run_id and b.experiment_id = a.experiment_id and "
+               "b.name = a.name || $2 where a.id = $1 and a.source_run_id <> '' and "
+               "b.lifecycle_stage = 'active' order by b.created_ms desc, b.id"),
+        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(ax_str_of(suffix))), &rows));
+    *out_uri = ax_store_next(rows) ? ax_store_read_text(rows, 0) : AX_STR("");
+    return ax_store_finish(rows);
+}
+
+ax_status
 ax_experiment_model_note_version(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, ax_str name,
                                  int64_t version)
 {

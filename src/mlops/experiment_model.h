@@ -40,6 +40,11 @@ ax_status ax_experiment_model_log_params(struct ax_experiments *experiments, str
 ax_status ax_experiment_model_artifact_uri(struct ax_experiments *experiments, struct ax_ctx *ctx,
                                            ax_str id, ax_str *out_uri);
 
+/* Where the files are of the model that the same run logged under this name with suffix behind;
+ * "" when there is none. */
+ax_status ax_experiment_model_beside(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
+                                     const char *suffix, ax_str *out_uri);
+
 /* Notes in its tag mlflow.modelVersions that a version was made of it; in the caller's tx. */
 ax_status ax_experiment_model_note_version(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                                            ax_str name, int64_t version);

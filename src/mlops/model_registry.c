@@ -411,6 +411,14 @@ prove(struct ax_ctx *ctx, ax_str model, const struct ax_bundle *bundle)
 }
 
 ax_status
+ax_registry_keep(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
+                 const struct ax_bundle *bundle)
+{
+    AX_TRY(prove(ctx, model, bundle));
+    return keep_files(registry, ctx, bundle);
+}
+
+ax_status
 ax_registry_register(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model, ax_str bytes,
                      struct ax_version_record *out_record)
 {
@@ -433,8 +441,7 @@ ax_registry_register(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mo
         *out_record = same.record;
         return AX_OK;
     }
-    AX_TRY(prove(ctx, model, &bundle));
-    AX_TRY(keep_files(registry, ctx, &bundle));
+    AX_TRY(ax_registry_keep(registry, ctx, model, &bundle));
     *out_record = (struct ax_version_record){
         .model = model,
         .digest = bundle.digest,
@@ -448,12 +455,26 @@ ax_registry_register(struct ax_registry *registry, struct ax_ctx *ctx, ax_str mo
     return insert_version(registry, ctx, &bundle, out_record);
 }
 
+/* Registered through MLflow, and not a model that the engine reads: its manifest says why. */
+static ax_status
+no_bundle(struct ax_ctx *ctx, const struct one *one)
+{
+    const struct ax_json *manifest;
+    ax_str hint = AX_STR("its files are not among this server's artifacts");
+    AX_TRY(ax_json_parse(ctx, one->manifest, NULL, &manifest));
+    (void)ax_json_text(ax_json_find(manifest, "hint"), &hint);
+    return ax_fail(ctx, AX_UNSUPPORTED, "%.*s/%lld cannot be served: %.*s",
+                   AX_FMT(one->record.model), (long long)one->record.version, AX_FMT(hint));
+}
+
 ax_status
 ax_registry_bundle(struct ax_registry *registry, struct ax_ctx *ctx, struct ax_store_tx *tx,
                    const struct ax_version_record *record, struct ax_bundle *out_bundle)
 {
     struct one one = {};
     AX_TRY(find_version(registry, ctx, tx, record->model, record->version, &one));
+    if (ax_str_eq(one.record.format, AX_STR("mlflow")))
+        return no_bundle(ctx, &one);
     AX_TRY(ax_bundle_read_manifest(ctx, one.manifest, out_bundle));
     if (!ax_digest_eq(out_bundle->digest, record->digest))
         return ax_fail(ctx, AX_CORRUPT, "the manifest of %.*s/%lld was changed",

@@ -104,6 +104,10 @@ ax_status ax_registry_show_version(struct ax_registry *registry, struct ax_ctx *
 
 /* ---- for the files of the registry beside this one ---- */
 
+/* Opens and self-tests a bundle, then keeps its files. Fails: as ax_registry_register. */
+ax_status ax_registry_keep(struct ax_registry *registry, struct ax_ctx *ctx, ax_str model,
+                           const struct ax_bundle *bundle);
+
 const struct ax_registry_config *ax_registry_config(const struct ax_registry *registry);
 
 /* A fact about an object ("credit/3"), in the caller's transaction. */

@@ -1,5 +1,6 @@
 #include "mlops/registered_model.h"
 
+#include "base/number.h"
 #include "mlops/experiment_search.h"
 #include "mlops/registered_version.h"
 #include "sys/clock.h"
@@ -472,6 +473,32 @@ ax_registered_model_alias(struct ax_registry *registry, struct ax_ctx *ctx, ax_s
         return ax_fail(ctx, AX_INVALID, "Registered model alias %.*s not found.",
                        AX_FMT(ax_experiment_cut(alias, 200)));
     return status;
+}
+
+ax_status
+ax_registered_model_find(struct ax_registry *registry, struct ax_ctx *ctx, ax_str address,
+                         ax_str *out_name, int64_t *out_version)
+{
+    ax_str rest = ax_str_starts(address, AX_STR("models:/"))
+                      ? ax_str_from(address, strlen("models:/"))
+                      : AX_STR("");
+    ax_str name = AX_STR("");
+    bool alias = memchr(rest.at, '@', rest.len) != NULL;
+    int64_t version;
+    (void)ax_str_cut(&rest, alias ? '@' : '/', &name);
+    ax_str which = rest.at ? rest : AX_STR("latest");
+    if (name.len == 0)
+        return ax_fail(ctx, AX_INVALID, "`%.*s` is no model: models:/NAME/VERSION, or @ALIAS",
+                       AX_FMT(ax_experiment_cut(address, 200)));
+    bool number = !alias && ax_parse_i64(which, &version);
+    if (!number && !alias && !ax_str_eq(which, AX_STR("latest")))
+        return ax_fail(ctx, AX_INVALID, "`%.*s` is no version of model %.*s",
+                       AX_FMT(ax_experiment_cut(which, 200)), AX_FMT(name));
+    if (!number)
+        AX_TRY(ax_registered_model_alias(registry, ctx, name, which, &version));
+    *out_name = name;
+    *out_version = version;
+    return AX_OK;
 }
 
 /* ---- searching ---- */

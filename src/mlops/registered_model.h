@@ -54,6 +54,13 @@ ax_status ax_registered_model_delete_alias(struct ax_registry *registry, struct 
 ax_status ax_registered_model_alias(struct ax_registry *registry, struct ax_ctx *ctx, ax_str name,
                                     ax_str alias, int64_t *out_version);
 
+/*
+ * What an address means: "models:/credit/3", "models:/credit@champion"; "models:/credit" and
+ * "models:/credit/latest" are the newest version.
+ */
+ax_status ax_registered_model_find(struct ax_registry *registry, struct ax_ctx *ctx, ax_str address,
+                                   ax_str *out_name, int64_t *out_version);
+
 /* {"registered_models":[..],"next_page_token"?}: members of an object the caller has begun. */
 ax_status ax_registered_models_search(struct ax_registry *registry, struct ax_ctx *ctx,
                                       const struct ax_experiment_search *search,

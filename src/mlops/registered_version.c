@@ -4,6 +4,7 @@
 #include "codec/text.h"
 #include "mlops/experiment_model.h"
 #include "mlops/experiment_search.h"
+#include "mlops/registered_bundle.h"
 #include "sys/clock.h"
 
 enum { DECODE_TIMES_MAX = 10, STAGE_NONE = 0, STAGE_STAGING, STAGE_PRODUCTION, STAGE_ARCHIVED };
@@ -306,15 +307,23 @@ put_tag(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_version_reco
         NULL);
 }
 
+/* What the files of a version are to the engine. */
+struct content {
+    struct ax_bundle bundle; /* manifest "": none */
+    ax_str hint;             /* why not; "" when nobody looked */
+};
+
 /* What stands where a bundle's manifest would: nothing that the engine could load. */
 static ax_status
-make_manifest(struct ax_ctx *ctx, const struct ax_registered_version_new *made, int64_t version,
-              ax_str *out)
+make_manifest(struct ax_ctx *ctx, const struct ax_registered_version_new *made, ax_str hint,
+              int64_t version, ax_str *out)
 {
     ax_writer_auto struct ax_writer text = ax_writer_of(1 << 20);
     struct ax_json_writer json = ax_json_writer_of(&text);
     ax_json_begin_object(&json);
     ax_json_member_text(&json, "format", AX_STR("mlflow"));
+    if (hint.len)
+        ax_json_member_text(&json, "hint", hint);
     ax_json_member_text(&json, "logged_model", made->logged_model_id);
     ax_json_member_text(&json, "model", made->model);
     ax_json_member_text(&json, "run_id", made->run_id);
@@ -335,7 +344,8 @@ touch_model(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str model, int64_t no
 
 static ax_status
 insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
-       const struct ax_registered_version_new *made, struct ax_version_record *record)
+       const struct ax_registered_version_new *made, const struct content *content,
+       struct ax_version_record *record)
 {
     char hex[AX_DIGEST_HEX_BYTES + 1];
     ax_str manifest, location;
@@ -349,20 +359,26 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
     if (status == AX_NOT_FOUND)
         return ax_registered_model_missing(ctx, made->model);
     AX_TRY(status);
-    AX_TRY(make_manifest(ctx, made, record->version, &manifest));
+    record->format = AX_STR("mlflow");
+    manifest = content->bundle.manifest;
+    if (manifest.len)
+        record->format = content->bundle.format;
+    else
+        AX_TRY(make_manifest(ctx, made, content->hint, record->version, &manifest));
     record->digest = ax_sha256(manifest);
     AX_TRY(ax_store_run(
         tx, ctx,
         AX_STR("insert into model_versions (model, version, digest, format, manifest, state, "
                "stage, description, developer, dataset, run_id, source, created_ns, updated_ns, "
-               "run_link, logged_model_id, location) values ($1, $2, $3, 'mlflow', $4, "
+               "run_link, logged_model_id, location) values ($1, $2, $3, $13, $4, "
                "'registered', 'None', $5, $6, '', $7, $8, $9, $9, $10, $11, $12)"),
         AX_STORE_PARAMS(ax_store_text(made->model), ax_store_i64(record->version),
                         ax_store_text(ax_digest_hex(record->digest, hex)), ax_store_text(manifest),
                         ax_store_text(made->description), ax_store_text(ctx->actor->id),
                         ax_store_text(made->run_id), ax_store_text(made->source),
                         ax_store_i64(record->created_ns), ax_store_text(made->run_link),
-                        ax_store_text(made->logged_model_id), ax_store_text(location)),
+                        ax_store_text(made->logged_model_id), ax_store_text(location),
+                        ax_store_text(record->format)),
         NULL));
     for (size_t i = 0; i < made->tags.count; i++)
         AX_TRY(put_tag(tx, ctx, record, made->tags.items[i]));
@@ -390,6 +406,43 @@ complete(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_registered_versio
     return AX_OK;
 }
 
+/* Where the files are, and those of the ONNX form that a run may have logged beside. */
+static ax_status
+find_files(struct ax_registry *registry, struct ax_ctx *ctx,
+           const struct ax_registered_version_new *made, struct ax_registered_bundle_of *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct ax_registered_version_new full = *made;
+    AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_READ, &tx));
+    AX_TRY(complete(tx, ctx, &full));
+    AX_TRY(resolve(registry, tx, ctx, full.source, &out->location));
+    if (out->location.len == 0)
+        out->location = full.source;
+    out->run_id = full.run_id;
+    if (full.logged_model_id.len)
+        return ax_experiment_model_beside(tx, ctx, full.logged_model_id, "_onnx", &out->sibling);
+    out->sibling = ax_str_printf(ctx->arena, "%.*s_onnx", AX_FMT(out->location));
+    return out->sibling.at ? AX_OK : no_memory(ctx);
+}
+
+/* Before the transaction of the version: files are read, and a model is tried. */
+static ax_status
+read_content(struct ax_registry *registry, struct ax_ctx *ctx,
+             const struct ax_registered_version_new *made, struct content *out)
+{
+    struct ax_registered_bundle_of of = {
+        .model = made->model, .logged_model_id = made->logged_model_id, .source = made->source};
+    if (!made->artifacts || is_prompt(&made->tags))
+        return AX_OK;
+    ax_status status = find_files(registry, ctx, made, &of);
+    if (status == AX_INVALID || status == AX_NOT_FOUND) { /* inserting says it in MLflow's words */
+        ctx->error[0] = '\0';
+        return AX_OK;
+    }
+    AX_TRY(status);
+    return ax_registered_bundle_make(registry, made->artifacts, ctx, &of, &out->bundle, &out->hint);
+}
+
 ax_status
 ax_registered_version_create(struct ax_registry *registry, struct ax_ctx *ctx,
                              const struct ax_registered_version_new *asked,
@@ -398,13 +451,15 @@ ax_registered_version_create(struct ax_registry *registry, struct ax_ctx *ctx,
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_registered_version_new made = *asked;
     struct ax_version_record record = {.model = made.model, .created_ns = ax_clock_real_ns()};
+    struct content content = {.bundle.manifest = AX_STR(""), .hint = AX_STR("")};
+    AX_TRY(read_content(registry, ctx, asked, &content));
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     if (!is_prompt(&made.tags)) {
         AX_TRY(is_local(made.source) ? check_local(tx, ctx, &made)
                                      : check_remote(ctx, made.source));
     }
     AX_TRY(complete(tx, ctx, &made));
-    AX_TRY(insert(registry, tx, ctx, &made, &record));
+    AX_TRY(insert(registry, tx, ctx, &made, &content, &record));
     if (made.logged_model_id.len > 0)
         AX_TRY(ax_experiment_model_note_version(tx, ctx, made.logged_model_id, made.model,
                                                 record.version));

@@ -1,16 +1,19 @@
 /*
  * Versions of registered models as MLflow's client sees them: a source among the artifacts, a
- * stage, tags. The same rows as model_registry.h has; registered through MLflow, a version has no
- * bundle that the engine could load, and is unvalidated.
+ * stage, tags. The same rows as model_registry.h has. Registered through MLflow, a version is
+ * unvalidated; it has a bundle when its files are here and the engine reads one of them
+ * (registered_bundle.h), and says what to log instead when not.
  */
 #pragma once
 
+#include "mlops/artifacts.h"
 #include "mlops/registered_model.h"
 
 struct ax_registered_version_new {
     ax_str model, source, description, run_id, run_link;
     ax_str logged_model_id; /* "" */
     struct ax_experiment_pairs tags;
+    struct ax_artifacts *artifacts; /* where its files are looked for; NULL: they are not */
 };
 
 /*

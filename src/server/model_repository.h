@@ -1,9 +1,11 @@
 /*
- * The model files of development mode: which there are, which are loaded; load and unload by name.
+ * The models of development mode: which there are, which are loaded; load and unload by name.
  *
- * Each change makes a whole new plan of the models that are loaded and swaps it in; those that
- * stay are taken over as they are. A file that fails to load changes nothing. Governed servers
- * have none of this: there, deployments say what is loaded.
+ * A model is a file, or a version of the registry where there is one (a folder for tracking):
+ * "models:/credit/3", "models:/credit@champion", "models:/credit" for the newest. Each change makes
+ * a whole new plan of the models that are loaded and swaps it in; those that stay are taken over as
+ * they are. What fails to load changes nothing. Governed servers have none of this: there,
+ * deployments say what is loaded.
  */
 #pragma once
 
@@ -11,24 +13,31 @@
 #include "serving/model_server.h"
 
 struct ax_model_repository;
+struct ax_registry;
+
+enum { AX_MODEL_REPOSITORY_MODELS_MAX = 1024 };
 
 struct ax_model_repository_file {
     ax_str name;
-    ax_str path;
+    ax_str path; /* or "models:/..." */
 };
 
-/*
- * Loads every file and serves them.
- *
- * files, server: kept. Fails: as ax_model_load, with the path; LIMIT.
- */
-ax_status ax_model_repository_open(struct ax_ctx *ctx, struct ax_model_server *server,
-                                   const struct ax_model_repository_file *files, size_t file_count,
+struct ax_model_repository_config { /* all kept */
+    struct ax_model_server *server;
+    struct ax_registry *registry; /* NULL: files alone */
+    const struct ax_model_repository_file *files;
+    size_t file_count;
+};
+
+/* Loads every file and serves them. Fails: as ax_model_load, with the path; LIMIT. */
+ax_status ax_model_repository_open(struct ax_ctx *ctx,
+                                   const struct ax_model_repository_config *config,
                                    struct ax_model_repository **out_repository);
 void ax_model_repository_close(struct ax_model_repository *repository);
 
 /*
- * Reads the file again and serves what it holds now. Blocks; any thread, one after the other.
+ * Reads the file again and serves what it holds now; of a registered model that was not loaded yet,
+ * the newest version. Blocks; any thread, one after the other.
  * Fails: NOT_FOUND when there is no such name; as ax_model_load: what was served goes on.
  */
 ax_status ax_model_repository_load(struct ax_model_repository *repository, struct ax_ctx *ctx,

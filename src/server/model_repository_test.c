@@ -41,6 +41,16 @@ stop(struct served *served)
         ax_metrics_close(served->metrics);
 }
 
+static ax_status
+open_files(struct ax_ctx *ctx, const struct served *served,
+           const struct ax_model_repository_file *of, size_t count,
+           struct ax_model_repository **out_repository)
+{
+    const struct ax_model_repository_config config = {
+        .server = served->server, .files = of, .file_count = count};
+    return ax_model_repository_open(ctx, &config, out_repository);
+}
+
 static bool
 is_served(const struct served *served, const char *name)
 {
@@ -65,7 +75,7 @@ loads_and_unloads(struct ax_ctx *ctx)
     struct served served = {};
     struct ax_model_repository *repository;
     CHECK_EQ(serve(ctx, &served), AX_OK);
-    CHECK_EQ(ax_model_repository_open(ctx, served.server, files, 2, &repository), AX_OK);
+    CHECK_EQ(open_files(ctx, &served, files, 2, &repository), AX_OK);
     CHECK(is_served(&served, "one") && is_served(&served, "two"));
     CHECK(is_shown(repository, "[]"));
     CHECK_EQ(ax_model_repository_unload(repository, ctx, AX_STR("one")), AX_OK);
@@ -102,13 +112,13 @@ keeps_what_was(struct ax_ctx *ctx)
     CHECK_EQ(ax_file_write_atomic(ctx, ax_str_of(path), bytes), AX_OK);
     const struct ax_model_repository_file changing = {AX_STR("m"), ax_str_of(path)};
     CHECK_EQ(serve(ctx, &served), AX_OK);
-    CHECK_EQ(ax_model_repository_open(ctx, served.server, &changing, 1, &repository), AX_OK);
+    CHECK_EQ(open_files(ctx, &served, &changing, 1, &repository), AX_OK);
     CHECK_EQ(ax_file_write_atomic(ctx, ax_str_of(path), AX_STR("no model")), AX_OK);
     CHECK_EQ(ax_model_repository_load(repository, ctx, AX_STR("m")), AX_INVALID);
     CHECK(strstr(ctx->error, path) != NULL);
     CHECK(is_served(&served, "m"));
     ax_model_repository_close(repository);
-    CHECK_EQ(ax_model_repository_open(ctx, served.server, &changing, 1, &repository), AX_INVALID);
+    CHECK_EQ(open_files(ctx, &served, &changing, 1, &repository), AX_INVALID);
     stop(&served);
     unlink(path);
 }
@@ -125,7 +135,7 @@ open_once(struct ax_ctx *ctx)
     struct ax_model_repository *repository = NULL;
     ax_status status = serve(ctx, &served);
     if (status == AX_OK)
-        status = ax_model_repository_open(ctx, served.server, files, 1, &repository);
+        status = open_files(ctx, &served, files, 1, &repository);
     if (status == AX_OK)
         status = ax_model_repository_load(repository, ctx, AX_STR("one"));
     if (status == AX_OK)

@@ -338,6 +338,18 @@ check_loopback(struct ax_ctx *ctx, const struct server *server)
 }
 
 static ax_status
+open_repository(struct ax_ctx *ctx, struct server *server)
+{
+    const struct ax_model_repository_config config = {
+        .server = server->services.server,
+        .registry = server->services.registry,
+        .files = server->options->models,
+        .file_count = server->options->model_count,
+    };
+    return ax_model_repository_open(ctx, &config, &server->repository);
+}
+
+static ax_status
 open_tracking(struct ax_ctx *ctx, struct server *server)
 {
     struct ax_services *services = &server->services;
@@ -351,21 +363,19 @@ open_tracking(struct ax_ctx *ctx, struct server *server)
            "read and change everything; axiom init makes a governed directory",
            NULL);
     AX_TRY(ax_services_open_tracking(ctx, services));
-    return ax_model_repository_open(ctx, services->server, NULL, 0, &server->repository);
+    return open_repository(ctx, server);
 }
 
 static ax_status
 open_development(struct ax_ctx *ctx, struct server *server)
 {
-    const struct ax_server_options *options = server->options;
     struct ax_services *services = &server->services;
     AX_TRY(check_loopback(ctx, server));
     AX_TRY(ax_metrics_open(ctx, &services->metrics));
     const struct ax_model_server_config config = {.metrics = services->metrics,
                                                   .build_id = services->build_id};
     AX_TRY(ax_model_server_open(ctx, &config, &services->server));
-    return ax_model_repository_open(ctx, services->server, options->models, options->model_count,
-                                    &server->repository);
+    return open_repository(ctx, server);
 }
 
 /* ---- opening and closing ---- */
@@ -530,6 +540,11 @@ choose_mode(struct ax_ctx *ctx, struct server *server)
     AX_TRY(ax_data_dir_of(ctx, options->data_dir, AX_STR(""), dir));
     server->tracking = ax_data_dir_is_development(ctx, dir);
     server->governed = !server->tracking;
+    if (server->governed && options->model_count)
+        return ax_fail(ctx, AX_DENIED,
+                       "%.*s is a governed directory: approved deployments say what is served "
+                       "(axiom deploy), not --model",
+                       AX_FMT(options->data_dir));
     return AX_OK;
 }
 

@@ -174,7 +174,8 @@ ax_bundle_make(struct ax_ctx *ctx, const struct ax_bundle_parts *parts,
     return AX_OK;
 }
 
-/* Names, category tables and missing rules as the file itself says them. */
+/* Names, category tables and missing rules as the file itself says them; they outlive the engine.
+ */
 static ax_status
 signature_of_engine(struct ax_ctx *ctx, const struct ax_engine_signature *from,
                     struct ax_signature **out)
@@ -184,7 +185,8 @@ signature_of_engine(struct ax_ctx *ctx, const struct ax_engine_signature *from,
     if (!names)
         return ax_fail(ctx, AX_LIMIT, "no memory for a signature");
     for (size_t i = 0; i < from->feature_count; i++)
-        names[i] = from->features[i].name;
+        if (!ax_str_copy(ctx->arena, from->features[i].name, &names[i]))
+            return ax_fail(ctx, AX_LIMIT, "no memory for a signature");
     AX_TRY(ax_signature_of_names(ctx, names, from->feature_count, &signature));
     for (size_t i = 0; i < from->feature_count; i++) {
         const struct ax_engine_feature *feature = &from->features[i];
@@ -200,8 +202,8 @@ signature_of_engine(struct ax_ctx *ctx, const struct ax_engine_signature *from,
         if (!to->categories || !to->category_index)
             return ax_fail(ctx, AX_LIMIT, "no memory for a signature");
         for (size_t c = 0; c < to->category_count; c++) {
-            to->categories[c] = feature->categories[c];
-            if (!ax_map_put(to->category_index, to->categories[c], &to->categories[c]))
+            if (!ax_str_copy(ctx->arena, feature->categories[c], &to->categories[c]) ||
+                !ax_map_put(to->category_index, to->categories[c], &to->categories[c]))
                 return ax_fail(ctx, AX_LIMIT, "no memory for a signature");
         }
     }
@@ -210,20 +212,30 @@ signature_of_engine(struct ax_ctx *ctx, const struct ax_engine_signature *from,
 }
 
 ax_status
-ax_bundle_of_model(struct ax_ctx *ctx, ax_str model, struct ax_bundle *out_bundle)
+ax_bundle_describe(struct ax_ctx *ctx, ax_str model, struct ax_bundle_parts *out_parts,
+                   struct ax_signature **out_signature)
 {
     ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
     struct ax_signature *signature = NULL;
+    struct ax_bundle_parts parts = {.files[AX_BUNDLE_MODEL] = model};
     AX_TRY(ax_engine_open(ctx, model, NULL, &engine));
     const struct ax_engine_signature *from = ax_engine_signature(engine);
     AX_TRY(signature_of_engine(ctx, from, &signature));
-    struct ax_bundle_parts parts = {
-        .files[AX_BUNDLE_MODEL] = model,
-        .format = from->format,
-        .library = from->version,
-        .signature = signature,
-    };
-    return ax_bundle_make(ctx, &parts, out_bundle); /* the manifest copies what it took */
+    if (!ax_str_copy(ctx->arena, from->format, &parts.format) ||
+        !ax_str_copy(ctx->arena, from->version, &parts.library))
+        return ax_fail(ctx, AX_LIMIT, "no memory for a bundle");
+    parts.signature = *out_signature = signature;
+    *out_parts = parts;
+    return AX_OK;
+}
+
+ax_status
+ax_bundle_of_model(struct ax_ctx *ctx, ax_str model, struct ax_bundle *out_bundle)
+{
+    struct ax_signature *signature;
+    struct ax_bundle_parts parts;
+    AX_TRY(ax_bundle_describe(ctx, model, &parts, &signature));
+    return ax_bundle_make(ctx, &parts, out_bundle);
 }
 
 ax_status

@@ -52,6 +52,13 @@ ax_status ax_bundle_make(struct ax_ctx *ctx, const struct ax_bundle_parts *parts
                          struct ax_bundle *out_bundle);
 
 /*
+ * What the engine reads from a bare model file: the file, its format and library, and a signature
+ * that may be changed before a bundle is made of them. Fails: as ax_engine_open.
+ */
+ax_status ax_bundle_describe(struct ax_ctx *ctx, ax_str model, struct ax_bundle_parts *out_parts,
+                             struct ax_signature **out_signature);
+
+/*
  * A bundle around a bare model file: opens it with the engine, takes names and categories from
  * there. Fails: as ax_engine_open.
  */

@@ -87,6 +87,7 @@ signature_new(struct ax_ctx *ctx, size_t feature_count, struct ax_signature **ou
     signature->names = AX_NEW_ARRAY(ctx->arena, ax_str, feature_count);
     signature->index = ax_map_new(ctx->arena);
     signature->response = AX_STR("probability");
+    signature->answer = AX_STR("response");
     if (!signature->features || !signature->names || !signature->index)
         return no_memory(ctx);
     *out = signature;
@@ -127,6 +128,7 @@ ax_signature_parse(struct ax_ctx *ctx, const struct ax_json *json,
         AX_TRY(ax_json_may_text(ctx, target, "positive", &signature->positive));
     }
     AX_TRY(ax_json_may_text(ctx, json, "response", &signature->response));
+    AX_TRY(ax_json_may_text(ctx, json, "answer", &signature->answer));
     *out_signature = signature;
     return AX_OK;
 }
@@ -192,6 +194,8 @@ ax_signature_print(const struct ax_signature *signature, struct ax_json_writer *
         ax_json_end_object(json);
     }
     ax_json_member_text(json, "response", signature->response);
+    if (!ax_str_eq(signature->answer, AX_STR("response"))) /* as digests have always had it */
+        ax_json_member_text(json, "answer", signature->answer);
     ax_json_end_object(json);
 }
 
