@@ -10,7 +10,7 @@
 #include "sys/log.h"
 #include "sys/process.h"
 
-enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 7 };
+enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 8 };
 enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
@@ -197,13 +197,20 @@ job_clock(void *arg, struct ax_ctx *ctx)
 }
 
 static ax_status
+job_issuer(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return server->services.issuer ? ax_jwt_issuer_upkeep(server->services.issuer, ctx) : AX_OK;
+}
+
+static ax_status
 start_jobs(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_job jobs[JOB_COUNT] = {
         {"outbox", 100, job_outbox, server},           {"index", 200, job_index, server},
         {"index_sync", 1'000, job_index_sync, server}, {"store", 1'000, job_store, server},
         {"changes", 2'000, job_changes, server},       {"sweep", 30'000, job_sweep, server},
-        {"clock", 1'000, job_clock, server},
+        {"clock", 1'000, job_clock, server},           {"issuer", 1'000, job_issuer, server},
     };
     memcpy(server->job_table, jobs, sizeof jobs);
     return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
@@ -324,6 +331,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
                  .unload = host_unload,
                  .show_unloaded = host_show_unloaded},
         .directory = services->directory,
+        .issuer = services->issuer,
+        .passwords = services->passwords,
+        .permissions = services->permissions,
         .store = services->store,
         .registry = services->registry,
         .experiments = services->experiments,

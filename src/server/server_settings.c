@@ -67,12 +67,16 @@ static const struct ax_setting tracking_rows[] = {
      TRACKING(production_alias), 0, 0, 0, "production prod champion"},
     {"artifact_bytes_max", "all artifacts together; 0: as much as the disk has", AX_SETTING_BYTES,
      TRACKING(artifact_bytes_max), 0, 0, (double)(1LL << 50)},
+    {"default_permission",
+     "what a user whose role allows it may do with experiments and registered models that they were "
+     "permitted nothing about: NO_PERMISSIONS, READ, USE, EDIT or MANAGE",
+     AX_SETTING_TEXT, TRACKING(default_permission), 0, 0, 0, "MANAGE"},
 };
 
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 8 };
+enum { SECTION_COUNT = 9 };
 
 struct section {
     const struct ax_settings *settings;
@@ -90,6 +94,7 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[5] = (struct section){&ax_postgres_settings, &settings->postgres};
     out[6] = (struct section){&scoring_settings, &settings->scoring};
     out[7] = (struct section){&tracking_settings, &settings->tracking};
+    out[8] = (struct section){&ax_jwt_settings, &settings->jwt};
 }
 
 void
@@ -127,8 +132,8 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
         return ax_settings_set(ctx, found->settings, found->config, name, value);
     return ax_fail(
         ctx, AX_NOT_FOUND,
-        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring and tracking "
-        "are known",
+        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking "
+        "and jwt are known",
         AX_FMT(section));
 }
 

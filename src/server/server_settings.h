@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "auth/jwt_issuer.h"
 #include "event/ledger.h"
 #include "net/loop.h"
 #include "store/postgres.h"
@@ -17,6 +18,7 @@ struct ax_tracking_config {
     ax_str promotion;           /* "advise" or "enforce" */
     ax_str production_alias;    /* aliases that mean production, with spaces */
     int64_t artifact_bytes_max; /* of all together; 0: as large as the disk */
+    ax_str default_permission;  /* "READ" ...: of what nobody was permitted anything */
 };
 
 /* Section "server". */
@@ -54,6 +56,7 @@ struct ax_server_settings {
     struct ax_sqlite_config store;
     struct ax_postgres_config postgres; /* its url is taken from database */
     struct ax_tracking_config tracking;
+    struct ax_jwt_config jwt;
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);
