@@ -9,6 +9,8 @@
 #include "api/api.h"
 #include "api/browser.h"
 #include "api/limits.h"
+#include "auth/passwords.h"
+#include "auth/permissions.h"
 #include "deployed_case.h"
 #include "event/outbox.h"
 #include "kv/lmdb.h"
@@ -33,6 +35,9 @@ struct api_case {
     struct ax_training *training;
     struct ax_experiments *experiments;
     struct ax_artifacts *artifacts;
+    struct ax_passwords *passwords;
+    struct ax_permissions *permissions;
+    const char *default_permission; /* NULL: "MANAGE" */
     struct ax_workers *workers;
     struct ax_api_config config;
     struct ax_api *api;
@@ -281,8 +286,15 @@ api_case_open_governed(struct api_case *at)
                                                 .memory_bytes_max = 1 << 30,
                                                 .thread_count_max = 1};
     CHECK_EQ(ax_training_open(&at->ctx, &training, &at->training), AX_OK);
+    const char *otherwise = at->default_permission ? at->default_permission : "MANAGE";
+    CHECK_EQ(ax_passwords_open(&at->ctx, mlops->base.directory, &at->passwords), AX_OK);
+    CHECK_EQ(ax_permissions_open(&at->ctx, mlops->base.directory, ax_str_of(otherwise),
+                                 &at->permissions),
+             AX_OK);
     at->config = (struct ax_api_config){.governed = true,
                                         .directory = mlops->base.directory,
+                                        .passwords = at->passwords,
+                                        .permissions = at->permissions,
                                         .store = mlops->base.store,
                                         .registry = mlops->registry,
                                         .datasets = mlops->datasets,
@@ -311,6 +323,8 @@ api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
     body(&ctx, &at);
     api_case_shut(&at);
     ax_training_close(at.training);
+    ax_permissions_close(at.permissions);
+    ax_passwords_close(at.passwords);
     ax_artifacts_close(at.artifacts);
     ax_experiments_close(at.experiments);
     ax_decision_archive_close(at.archive);

@@ -98,7 +98,7 @@ SYSTEM_FOLDERS = {"sys", "netinet", "arpa", "net", "linux", "bits", "asm"}
 VOCABULARY = {
     "sys/metrics": "metric",
     "sys/crypto": "sha256 hmac random ed25519 seal unseal aes password", "sys/file": "path",
-    "sys/workers": "thread", "codec/text": "base64 hex percent utf8",
+    "sys/workers": "thread", "codec/text": "base64 base64url hex percent utf8",
 }
 # Programs and their verbs are no modules: the end-to-end tests are theirs.
 MAINS = {"cli/main", "verify/verify_main"}

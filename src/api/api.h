@@ -21,6 +21,9 @@ struct ax_api;
 struct ax_health_watch;
 struct ax_limits;
 struct ax_browser;
+struct ax_jwt_issuer;
+struct ax_passwords;
+struct ax_permissions;
 
 /* What the server itself can do for a caller. */
 struct ax_api_host {
@@ -64,6 +67,9 @@ struct ax_api_config {
     struct ax_browser *browser; /* browser.h; NULL: pages of other origins read nothing */
     struct ax_api_host host;
     struct ax_directory *directory;
+    struct ax_jwt_issuer *issuer;       /* NULL: no tokens of an issuer are taken */
+    struct ax_passwords *passwords;     /* NULL: no passwords are */
+    struct ax_permissions *permissions; /* of tracking; NULL: the roles alone decide */
     struct ax_store *store;
     struct ax_registry *registry;
     struct ax_experiments *experiments;

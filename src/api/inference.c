@@ -12,6 +12,7 @@ ax_inference_find(struct ax_ctx *ctx, struct ax_lane *lane,
                   const struct ax_inference_target *target, struct ax_loaded_model **out_model)
 {
     const struct ax_plan *plan = ax_lane_plan(lane);
+    AX_TRY(ax_policy_check_model(ctx, ctx->actor, target->model, AX_GRANT_USE));
     const struct ax_plan_deployment *deployment =
         plan ? ax_plan_deployment(plan, target->model) : NULL;
     struct ax_loaded_model *any = plan ? ax_plan_model(plan, target->model, 0) : NULL;

@@ -128,6 +128,8 @@ stats_of_all(struct ax_call *call, struct ax_ctx *ctx)
     ax_json_key(json, "model_stats");
     ax_json_begin_array(json);
     for (size_t i = 0; plan && i < plan->model_count; i++) {
+        if (!ax_policy_may_model(&call->actor, plan->models[i]->model, AX_GRANT_READ))
+            continue;
         const struct ax_model_stats stats = ax_lane_model_stats(call->lane, plan->models[i]);
         show_stats(json, plan->models[i], &stats);
     }
@@ -195,6 +197,8 @@ repository_index(struct ax_call *call, struct ax_ctx *ctx)
     ax_json_begin_array(json);
     for (size_t i = 0; plan && i < plan->model_count; i++) {
         char version[AX_NUMBER_BYTES_MAX];
+        if (!ax_policy_may_model(&call->actor, plan->models[i]->model, AX_GRANT_READ))
+            continue;
         size_t len = ax_format_i64(plan->models[i]->version, version);
         ax_json_begin_object(json);
         ax_json_member_text(json, "name", plan->models[i]->model);
@@ -202,7 +206,7 @@ repository_index(struct ax_call *call, struct ax_ctx *ctx)
         ax_json_member_text(json, "state", AX_STR("READY"));
         ax_json_end_object(json);
     }
-    if (!ready_only)
+    if (!ready_only && !call->actor.limited)
         host->show_unloaded(host->arg, json);
     ax_json_end_array(json);
     return AX_OK;
@@ -337,4 +341,5 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_inference_admin_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE};
+    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE,
+    .checks_models = true};

@@ -45,6 +45,7 @@ ax_inference_decides(struct ax_call *call, struct ax_ctx *ctx,
     *out_decides = false;
     if (!call->services->governed || !plan || !(call->actor.roles & AX_ROLE_BIT(CLIENT)))
         return AX_OK;
+    AX_TRY(ax_policy_check_model(ctx, &call->actor, target->model, AX_GRANT_USE));
     const struct ax_plan_deployment *deployment = ax_plan_deployment(plan, target->model);
     *out_decides = deployment &&
                    (target->version == 0 || target->version == deployment->champion.model->version);

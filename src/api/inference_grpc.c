@@ -290,7 +290,8 @@ model_statistics(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     const struct ax_plan *plan = ax_lane_plan(call->lane);
     struct ax_writer *out = ax_grpc_reply(grpc);
     for (size_t i = 0; plan && i < plan->model_count; i++) {
-        if (one && plan->models[i] != one)
+        if ((one && plan->models[i] != one) ||
+            !ax_policy_may_model(&call->actor, plan->models[i]->model, AX_GRANT_READ))
             continue;
         const struct ax_model_stats stats = ax_lane_model_stats(call->lane, plan->models[i]);
         put_stats(out, plan->models[i], &stats);
@@ -311,6 +312,8 @@ repository_index(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     const struct ax_plan *plan = ax_lane_plan(call->lane);
     struct ax_writer *out = ax_grpc_reply(grpc);
     for (size_t i = 0; plan && i < plan->model_count; i++) {
+        if (!ax_policy_may_model(&call->actor, plan->models[i]->model, AX_GRANT_READ))
+            continue;
         size_t begun = ax_protobuf_begin(out, 1);
         ax_protobuf_put_bytes(out, 1, plan->models[i]->model);
         put_version(out, 2, plan->models[i]->version);

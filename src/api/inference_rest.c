@@ -137,7 +137,8 @@ list_models(struct ax_call *call, struct ax_ctx *ctx)
     ax_json_key(json, "models");
     ax_json_begin_array(json);
     for (size_t i = 0; plan && i < plan->model_count; i++)
-        if (ax_plan_model(plan, plan->models[i]->model, 0) == plan->models[i])
+        if (ax_plan_model(plan, plan->models[i]->model, 0) == plan->models[i] &&
+            ax_policy_may_model(&call->actor, plan->models[i]->model, AX_GRANT_READ))
             ax_json_put_text(json, plan->models[i]->model);
     ax_json_end_array(json);
     ax_json_end_object(json);
@@ -211,4 +212,5 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_inference_rest_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE};
+    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE,
+    .checks_models = true};

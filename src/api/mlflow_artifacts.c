@@ -2,7 +2,7 @@
  */
 #include <stdio.h>
 
-#include "api/mlflow_wire.h"
+#include "api/mlflow_permissions.h"
 #include "base/number.h"
 #include "codec/text.h"
 #include "mlops/artifacts.h"
@@ -493,4 +493,5 @@ const struct ax_route_table ax_mlflow_artifacts_table = {
     .stored = true,
     .refuse = ax_mlflow_refuse,
     .guard = ax_mlflow_guard,
+    .permit = ax_mlflow_permit,
 };

@@ -1,5 +1,5 @@
 /* MLflow's API of logged models. */
-#include "api/mlflow_wire.h"
+#include "api/mlflow_permissions.h"
 #include "mlops/experiment_model.h"
 
 enum { RESULTS_MAX = 50 };
@@ -229,4 +229,5 @@ const struct ax_route_table ax_mlflow_models_table = {
     .stored = true,
     .refuse = ax_mlflow_refuse,
     .guard = ax_mlflow_guard,
+    .permit = ax_mlflow_permit,
 };

@@ -1,5 +1,5 @@
 /* MLflow's model registry API: registered models and their versions. */
-#include "api/mlflow_wire.h"
+#include "api/mlflow_permissions.h"
 #include "base/number.h"
 #include "mlops/registered_version.h"
 
@@ -55,6 +55,7 @@ create_model(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_pairs(&request, "tags", &made.tags));
     struct ax_json_writer *json = begun(call, "registered_model");
     AX_TRY(ax_registered_model_create(registry(call), ctx, &made, json));
+    AX_TRY(ax_mlflow_made(call, ctx, "registered_model", made.name));
     return ended(json);
 }
 
@@ -93,6 +94,7 @@ rename_model(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_need_text(&request, "new_name", &new_name));
     struct ax_json_writer *json = begun(call, "registered_model");
     AX_TRY(ax_registered_model_rename(registry(call), ctx, name, new_name, json));
+    AX_TRY(ax_mlflow_moved(call, ctx, "registered_model", name, new_name));
     return ended(json);
 }
 
@@ -104,6 +106,7 @@ delete_model(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_read(call, ctx, &request));
     AX_TRY(ax_mlflow_need_text(&request, "name", &name));
     AX_TRY(ax_registered_model_delete(registry(call), ctx, name));
+    AX_TRY(ax_mlflow_moved(call, ctx, "registered_model", name, AX_STR("")));
     return ax_mlflow_done(call);
 }
 
@@ -141,7 +144,8 @@ search_models(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(read_search(&request, AX_REGISTERED_MODEL_RESULTS_MAX, &search));
     struct ax_json_writer *json = begun(call, NULL);
     AX_TRY(ax_registered_models_search(registry(call), ctx, &search, json));
-    return ended(json);
+    AX_TRY(ended(json));
+    return ax_mlflow_leave_out(call, ctx, "registered_model", "registered_models", "name");
 }
 
 static ax_status
@@ -313,7 +317,8 @@ search_versions(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(read_search(&request, AX_REGISTERED_VERSION_RESULTS_MAX, &search));
     struct ax_json_writer *json = begun(call, NULL);
     AX_TRY(ax_registered_versions_search(registry(call), ctx, &search, json));
-    return ended(json);
+    AX_TRY(ended(json));
+    return ax_mlflow_leave_out(call, ctx, "registered_model", "model_versions", "name");
 }
 
 static ax_status
@@ -414,4 +419,5 @@ const struct ax_route_table ax_mlflow_registry_table = {
     .stored = true,
     .refuse = ax_mlflow_refuse,
     .guard = ax_mlflow_guard,
+    .permit = ax_mlflow_permit,
 };

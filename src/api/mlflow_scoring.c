@@ -282,4 +282,4 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_mlflow_scoring_table = {routes, AX_COUNT_OF(routes), false, false,
-                                                       refuse, AX_DIALECT_MLFLOW};
+                                                       refuse, AX_DIALECT_MLFLOW, .checks_models = true};

@@ -1,7 +1,7 @@
 /* MLflow's tracking API: experiments, runs, metrics. */
 #include <stdio.h>
 
-#include "api/mlflow_wire.h"
+#include "api/mlflow_permissions.h"
 #include "mlops/experiment_run.h"
 
 enum { BULK_RUNS_MAX = 100, BULK_RESULTS_MAX = 25'000, INTERVAL_RESULTS_MAX = 2500 };
@@ -35,6 +35,7 @@ create_experiment(struct ax_call *call, struct ax_ctx *ctx)
     AX_TRY(ax_mlflow_may_text(&request, "artifact_location", &made.artifact_location));
     AX_TRY(ax_mlflow_pairs(&request, "tags", &made.tags));
     AX_TRY(ax_experiment_create(tracking(call), ctx, &made, &id));
+    AX_TRY(ax_mlflow_made(call, ctx, "experiment", id));
     struct ax_json_writer *json = ax_mlflow_json(call);
     ax_json_begin_object(json);
     ax_json_member_text(json, "experiment_id", id);
@@ -190,7 +191,7 @@ search_experiments(struct ax_call *call, struct ax_ctx *ctx)
     ax_json_begin_object(json);
     AX_TRY(ax_experiments_search(tracking(call), ctx, &search, json));
     ax_json_end_object(json);
-    return AX_OK;
+    return ax_mlflow_leave_out(call, ctx, "experiment", "experiments", "experiment_id");
 }
 
 static ax_status
@@ -704,4 +705,5 @@ const struct ax_route_table ax_mlflow_tracking_table = {
     .stored = true,
     .refuse = ax_mlflow_refuse,
     .guard = ax_mlflow_guard,
+    .permit = ax_mlflow_permit,
 };

@@ -1,20 +1,20 @@
 #include "api/route.h"
 
+#include "api/access.h"
 #include "api/browser.h"
 #include "api/health_watch.h"
 #include "api/limits.h"
 #include "api/path_tree.h"
 #include "api/rpc.h"
 #include "api/rpc_details.h"
-#include "auth/token.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
-#include "codec/text.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
-enum { ARENA_BYTES_MAX = 4 << 20, WORKER_BYTES_MAX = 1 << 30, DETAILS_BYTES_MAX = 4'096 };
+enum { ARENA_BYTES_MAX = 4 << 20, WORKER_BYTES_MAX = 1 << 30 };
+enum { DETAILS_BYTES_MAX = 4'096, PASSWORDS_WAITING_MAX = 32 };
 
 struct ax_api {
     struct ax_api_config config;
@@ -24,6 +24,8 @@ struct ax_api {
     struct ax_metric *refused;     /* before a route was known */
     struct ax_metric *seconds;
     struct ax_grpc grpc;
+    struct ax_access *access;
+    struct ax_workers *verifier; /* one thread, on which passwords are verified; or NULL */
 };
 
 /* What a row of a table is found as: the tables know nothing of each other. */
@@ -45,6 +47,7 @@ const struct ax_route_table *const ax_route_tables[] = {
     &ax_v1_governance_table,   &ax_v1_ledger_table,        &ax_v1_users_table,
     &ax_v1_description_table,  &ax_mlflow_tracking_table,  &ax_mlflow_models_table,
     &ax_mlflow_registry_table, &ax_mlflow_artifacts_table, &ax_mlflow_meta_table,
+    &ax_mlflow_users_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
@@ -94,7 +97,8 @@ add_table(struct ax_ctx *ctx, struct ax_api *api, const struct ax_route_table *t
 static bool
 is_offered(const struct ax_api_config *config, const struct ax_route_table *table)
 {
-    return (config->governed || !table->governed) &&
+    bool permits = config->permissions || table != &ax_mlflow_users_table;
+    return permits && (config->governed || !table->governed) &&
            (config->governed || config->experiments || !table->tracked);
 }
 
@@ -131,6 +135,9 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
         if (is_offered(config, ax_route_tables[i]))
             AX_TRY(add_table(ctx, api, ax_route_tables[i]));
     make_metrics(api);
+    AX_TRY(ax_access_open(ctx, &api->access));
+    if (config->passwords)
+        AX_TRY(ax_workers_open(ctx, 1, PASSWORDS_WAITING_MAX, &api->verifier));
     api->grpc = (struct ax_grpc){.arg = api,
                                  .services = ax_rpc_services,
                                  .service_count = ax_rpc_service_count,
@@ -147,6 +154,10 @@ ax_api_close(struct ax_api *api)
     if (!api)
         return;
     ax_health_watch_close(api->config.health_watch);
+    if (api->verifier)
+        ax_workers_close(api->verifier);
+    if (api->access)
+        ax_access_close(api->access);
     if (api->arena)
         ax_arena_free(api->arena);
     ax_free(api);
@@ -235,7 +246,8 @@ refuse(struct ax_call *call, int http_status, ax_str words)
     ax_exchange_set_status(call->exchange, http_status);
     if (http_status == 401)
         ax_exchange_header(call->exchange, AX_STR("www-authenticate"),
-                           AX_STR("Bearer realm=\"axiom\""));
+                           table->tracked ? AX_STR("Basic realm=\"axiom\"")
+                                          : AX_STR("Bearer realm=\"axiom\""));
     if (http_status == 503 || http_status == 429)
         retry_after(call);
     ax_browser_headers(call);
@@ -329,6 +341,8 @@ run(struct ax_call *call, struct ax_ctx *ctx)
 {
     AX_TRY(check_store(call, ctx));
     AX_TRY(read_body(call, ctx));
+    if (call->table->permit && call->route->permission != AX_PERMISSION_PUBLIC)
+        AX_TRY(call->table->permit(call, ctx));
     return call->route->handle(call, ctx);
 }
 
@@ -427,6 +441,21 @@ take_deadline(struct ax_call *call, struct ax_ctx *ctx)
     return ax_limits_check_deadline(call, ctx);
 }
 
+/* Argon2id first: on the one thread for that, which then goes on with the call. */
+static void
+verify_and_run(void *arg)
+{
+    struct ax_call *call = arg;
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    ax_status status = ax_access_verify(call, ctx);
+    if (status == AX_OK)
+        status = ax_access_check(call->api->access, call, ctx, call->route->permission);
+    if (status == AX_OK)
+        run_on_worker(call);
+    else
+        ax_call_end(call, status);
+}
+
 static void
 handle(void *arg, struct ax_exchange *exchange)
 {
@@ -439,6 +468,13 @@ handle(void *arg, struct ax_exchange *exchange)
     (void)arg;
     AX_ASSERT(call != NULL && call->route != NULL);
     ax_status status = take_deadline(call, ctx);
+    if (status == AX_OK && call->unverified) {
+        call->lane = NULL;
+        if (!ax_workers_submit(call->api->verifier, verify_and_run, call))
+            ax_call_end(call,
+                        ax_fail(ctx, AX_UNAVAILABLE, "too many passwords wait to be verified"));
+        return;
+    }
     if (status == AX_OK && call->route->thread == AX_ROUTE_LOOP) {
         run_on_loop(call);
         return;
@@ -507,49 +543,22 @@ find_route(struct ax_api *api, struct ax_call *call)
     return 0;
 }
 
-/*
- * "Basic <name:token>", as MLFLOW_TRACKING_USERNAME and _PASSWORD arrive, made the bearer of that
- * token, with the name beside it; any other header stays.
- */
-static ax_status
-take_basic(struct ax_ctx *ctx, ax_str *header, ax_str *out_name)
-{
-    ax_str pair, token, name;
-    if (!ax_str_starts(*header, AX_STR("Basic ")))
-        return AX_OK;
-    if (ax_base64_decode(ctx, ax_str_trim(ax_str_from(*header, 6)), &pair) != AX_OK)
-        return ax_fail(ctx, AX_UNAUTHENTICATED, "the credentials cannot be read");
-    token = pair;
-    if (!ax_str_cut(&token, ':', &name) || !token.at || name.len == 0)
-        return ax_fail(ctx, AX_UNAUTHENTICATED, "a name and a token are expected");
-    *out_name = name;
-    *header = ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(token));
-    return header->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for credentials");
-}
-
-/* Who asks: the bearer of a token, or in development mode whoever reaches the loopback address. */
+/* Who asks and whether they may; in development mode, whoever reaches the loopback address. */
 static ax_status
 authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx,
              enum ax_permission permission)
 {
+    ctx->actor = &call->actor;
     if (!api->config.governed) {
         call->actor = (struct ax_actor){.id = AX_STR("developer"),
                                         .kind = AX_ACTOR_PERSON,
                                         .authenticated_by = AX_STR("development")};
-    } else if (permission != AX_PERMISSION_PUBLIC) {
-        ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
-        ax_str peer = ax_exchange_peer(call->exchange);
-        ax_str name = AX_STR("");
-        if (call->table && call->table->tracked)
-            AX_TRY(take_basic(ctx, &header, &name));
-        AX_TRY(ax_token_authenticate(api->config.directory, ctx, header, peer, &call->actor));
-        if (name.len > 0 && !ax_str_eq(name, call->actor.id))
-            return ax_fail(ctx, AX_UNAUTHENTICATED, "the token is not of the user who was named");
-        ctx->actor = &call->actor;
-        return ax_policy_check(ctx, &call->actor, permission);
+        return AX_OK;
     }
-    ctx->actor = &call->actor;
-    return AX_OK;
+    if (permission == AX_PERMISSION_PUBLIC)
+        return AX_OK;
+    AX_TRY(ax_access_identify(call, ctx));
+    return call->unverified ? AX_OK : ax_access_check(api->access, call, ctx, permission);
 }
 
 static struct ax_call *

@@ -12,6 +12,7 @@
 #include "auth/policy.h"
 
 struct ax_call;
+struct ax_credential;
 struct ax_grpc_call;
 struct ax_streamed;
 
@@ -47,6 +48,16 @@ struct ax_route_table {
     /* NULL, or: the status that refuses this caller whatever they want, with its words; 0. */
     int (*guard)(const struct ax_call *call, ax_str *out_words);
     bool tracked; /* only where experiments are tracked; its /api/ paths are at /ajax-api/ too */
+    /*
+     * Where a path names no model, its handlers ask ax_policy_check_model for whichever it is about
+     * and leave the others out of lists: without that, who is limited to some models is refused.
+     */
+    bool checks_models;
+    /*
+     * NULL, or: whether the protocol's own permissions allow this, on the worker and with the body
+     * read, before the handler. It says it for callers without a role too.
+     */
+    ax_status (*permit)(struct ax_call *call, struct ax_ctx *ctx);
 };
 
 /* One request in progress. In its own arena. */
@@ -60,6 +71,7 @@ struct ax_call {
     ax_str parameters[AX_ROUTE_PARAMETERS_MAX]; /* decoded, in the order of the pattern */
     const struct ax_json *body;                 /* of JSON routes */
     struct ax_actor actor;
+    const struct ax_credential *unverified; /* a password that is still to be verified; or NULL */
     struct ax_lane *lane;         /* the loop's; NULL on a worker */
     struct ax_grpc_call *grpc;    /* NULL over REST */
     struct ax_streamed *streamed; /* of inference_grpc.c: one of several messages */
@@ -118,6 +130,7 @@ extern const struct ax_route_table ax_mlflow_tracking_table;  /* mlflow_tracking
 extern const struct ax_route_table ax_mlflow_models_table;    /* mlflow_models.c: logged models */
 extern const struct ax_route_table ax_mlflow_registry_table;  /* mlflow_registry.c */
 extern const struct ax_route_table ax_mlflow_artifacts_table; /* mlflow_artifacts.c */
+extern const struct ax_route_table ax_mlflow_users_table;     /* mlflow_users.c: permissions */
 extern const struct ax_route_table ax_mlflow_meta_table;      /* mlflow_meta.c: health, version */
 
 /* Refusals as application/problem+json (RFC 9457): the form of every /api/v1 table. */

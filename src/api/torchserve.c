@@ -348,7 +348,9 @@ list_models(struct ax_call *call, struct ax_ctx *ctx)
     ax_json_begin_array(json);
     for (size_t i = 0; plan && i < plan->model_count; i++) {
         const struct ax_loaded_model *model = plan->models[i];
-        if (ax_plan_model(plan, model->model, 0) != model || seen++ < from || shown == limit)
+        if (ax_plan_model(plan, model->model, 0) != model ||
+            !ax_policy_may_model(&call->actor, model->model, AX_GRANT_READ) || seen++ < from ||
+            shown == limit)
             continue;
         ax_json_begin_object(json);
         ax_json_member_text(json, "modelName", model->model);
@@ -462,6 +464,7 @@ static const struct ax_route management[] = {
 };
 
 const struct ax_route_table ax_torchserve_table = {routes, AX_COUNT_OF(routes),  false, false,
-                                                   refuse, AX_DIALECT_TORCHSERVE};
+                                                   refuse, AX_DIALECT_TORCHSERVE, .checks_models = true};
 const struct ax_route_table ax_torchserve_management_table = {
-    management, AX_COUNT_OF(management), false, false, refuse, AX_DIALECT_TORCHSERVE_MANAGEMENT};
+    management, AX_COUNT_OF(management), false, false, refuse, AX_DIALECT_TORCHSERVE_MANAGEMENT,
+    .checks_models = true};

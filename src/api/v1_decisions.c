@@ -155,9 +155,22 @@ decide(struct ax_call *call, struct ax_ctx *ctx)
 
 /* ---- decisions that were made ---- */
 
+/* Who is limited to some deployments sees the decisions of those. */
+static ax_status
+check_deployment(struct ax_call *call, struct ax_ctx *ctx)
+{
+    struct ax_decision record;
+    if (!call->actor.limited)
+        return AX_OK;
+    AX_TRY(ax_decision_archive_read(call->services->archive, ctx, call->parameters[0], &record));
+    return ax_policy_check_model(ctx, &call->actor, record.deployment,
+                                 ax_policy_level(call->route->permission));
+}
+
 static ax_status
 show(struct ax_call *call, struct ax_ctx *ctx)
 {
+    AX_TRY(check_deployment(call, ctx));
     return ax_decision_archive_show(call->services->archive, ctx, call->parameters[0],
                                     ax_call_json(call));
 }
@@ -166,6 +179,7 @@ static ax_status
 prove(struct ax_call *call, struct ax_ctx *ctx)
 {
     ax_str proof;
+    AX_TRY(check_deployment(call, ctx));
     AX_TRY(ax_decision_archive_prove(call->services->archive, ctx, call->parameters[0], &proof));
     ax_exchange_header(call->exchange, AX_STR("content-type"), AX_STR("text/plain; charset=utf-8"));
     ax_writer_bytes(ax_exchange_body(call->exchange), proof);
@@ -175,6 +189,7 @@ prove(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 replay(struct ax_call *call, struct ax_ctx *ctx)
 {
+    AX_TRY(check_deployment(call, ctx));
     return ax_decision_archive_replay(call->services->archive, ctx, call->parameters[0],
                                       ax_call_json(call));
 }
@@ -182,6 +197,7 @@ replay(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 outcome(struct ax_call *call, struct ax_ctx *ctx)
 {
+    AX_TRY(check_deployment(call, ctx));
     return ax_decision_archive_outcome(call->services->archive, ctx, call->parameters[0],
                                        call->body, ax_call_json(call));
 }
@@ -189,6 +205,7 @@ outcome(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 review(struct ax_call *call, struct ax_ctx *ctx)
 {
+    AX_TRY(check_deployment(call, ctx));
     return ax_decision_archive_review(call->services->archive, ctx, call->parameters[0], call->body,
                                       ax_call_json(call));
 }
@@ -209,4 +226,5 @@ static const struct ax_route routes[] = {
 };
 
 const struct ax_route_table ax_v1_decisions_table = {routes, AX_COUNT_OF(routes), true,
-                                                     false,  ax_problem_refuse,   AX_DIALECT_AXIOM};
+                                                     false,  ax_problem_refuse,   AX_DIALECT_AXIOM,
+                                                     .checks_models = true};

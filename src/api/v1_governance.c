@@ -3,9 +3,29 @@
 
 /* ---- proposals ---- */
 
+/*
+ * Who is limited to some models proposes about those, and about their own key. The subject is a
+ * deployment, a model, or "model/version".
+ */
+static ax_status
+check_subject(struct ax_call *call, struct ax_ctx *ctx)
+{
+    ax_str kind = AX_STR(""), subject = AX_STR(""), name;
+    if (!call->actor.limited)
+        return AX_OK;
+    AX_TRY(ax_json_need_text(ctx, call->body, "kind", &kind));
+    AX_TRY(ax_json_need_text(ctx, call->body, "subject", &subject));
+    if (ax_str_eq(kind, AX_STR("key")) && ax_str_eq(subject, call->actor.id))
+        return AX_OK;
+    name = subject;
+    (void)ax_str_cut(&subject, '/', &name);
+    return ax_policy_check_model(ctx, &call->actor, name, AX_GRANT_EDIT);
+}
+
 static ax_status
 propose(struct ax_call *call, struct ax_ctx *ctx)
 {
+    AX_TRY(check_subject(call, ctx));
     ax_exchange_set_status(call->exchange, 201);
     return ax_change_control_propose(call->services->control, ctx, call->body, ax_call_json(call));
 }

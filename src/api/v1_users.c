@@ -53,7 +53,16 @@ disable_user(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 list_tokens(struct ax_call *call, struct ax_ctx *ctx)
 {
-    return ax_token_list(call->services->directory, ctx, call->parameters[0], ax_call_json(call));
+    return ax_token_list(call->services->directory, ctx, call->parameters[0], AX_STR(""), ax_call_json(call));
+}
+
+/* By how it begins: whose is this one that was found somewhere? */
+static ax_status
+find_tokens(struct ax_call *call, struct ax_ctx *ctx)
+{
+    ax_str prefix;
+    AX_TRY(ax_call_query(call, ctx, "prefix", &prefix));
+    return ax_token_list(call->services->directory, ctx, AX_STR(""), prefix, ax_call_json(call));
 }
 
 static ax_status
@@ -62,6 +71,14 @@ issue_token(struct ax_call *call, struct ax_ctx *ctx)
     ax_exchange_set_status(call->exchange, 201);
     return ax_token_issue(call->services->directory, ctx, call->parameters[0], call->body,
                           ax_call_json(call));
+}
+
+static ax_status
+rotate_token(struct ax_call *call, struct ax_ctx *ctx)
+{
+    ax_exchange_set_status(call->exchange, 201);
+    return ax_token_rotate(call->services->directory, ctx, call->parameters[0], call->body,
+                           ax_call_json(call));
 }
 
 static ax_status
@@ -90,6 +107,10 @@ static const struct ax_route routes[] = {
      AX_ROUTE_NO_BODY, 0, list_tokens, "A user's tokens, without their secrets"},
     {AX_HTTP_POST, "/api/v1/users/{user}/tokens", AX_PERMISSION_MANAGE_TOKENS, AX_ROUTE_WORKER,
      AX_ROUTE_JSON, 0, issue_token, "Issues a token, shown once"},
+    {AX_HTTP_GET, "/api/v1/tokens", AX_PERMISSION_MANAGE_TOKENS, AX_ROUTE_WORKER, AX_ROUTE_NO_BODY,
+     0, find_tokens, "Tokens of everybody, or those that begin with `prefix`"},
+    {AX_HTTP_POST, "/api/v1/tokens/{token}/rotate", AX_PERMISSION_MANAGE_TOKENS, AX_ROUTE_WORKER,
+     AX_ROUTE_JSON, 0, rotate_token, "Another token in place of one, which goes on for a while"},
     {AX_HTTP_POST, "/api/v1/tokens/{token}/revoke", AX_PERMISSION_MANAGE_TOKENS, AX_ROUTE_WORKER,
      AX_ROUTE_NO_BODY, 0, revoke_token, "Revokes a token"},
 };

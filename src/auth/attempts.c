@@ -58,6 +58,22 @@ find_place(struct bucket row[PLACES], uint64_t address)
 }
 
 bool
+ax_attempts_spent(struct ax_attempts *attempts, ax_str address)
+{
+    bool spent = false;
+    uint64_t hash = ax_map_hash(address);
+    int64_t now_ns = ax_clock_monotonic_ns();
+    const struct bucket *row = attempts->rows[hash % ROWS];
+    ax_mutex_lock(&attempts->mutex);
+    for (size_t i = 0; i < PLACES; i++)
+        if (row[i].last_ns && row[i].address == hash)
+            spent = row[i].failures_ns - (now_ns - row[i].last_ns) + attempts->refill_ns >
+                    attempts->full_ns;
+    ax_mutex_unlock(&attempts->mutex);
+    return spent;
+}
+
+bool
 ax_attempts_failed(struct ax_attempts *attempts, ax_str address)
 {
     uint64_t hash = ax_map_hash(address);

@@ -22,5 +22,8 @@ ax_status ax_attempts_open(struct ax_ctx *ctx, const struct ax_attempts_config *
 void ax_attempts_close(struct ax_attempts *attempts);
 AX_DEFINE_AUTO(struct ax_attempts, ax_attempts_close);
 
+/* Whether it has failed so often that one more would be too many; counts nothing. */
+[[nodiscard]] bool ax_attempts_spent(struct ax_attempts *attempts, ax_str address);
+
 /* Counts a failure; false when it was one too many. Any thread; a short lock, never a wait. */
 [[nodiscard]] bool ax_attempts_failed(struct ax_attempts *attempts, ax_str address);

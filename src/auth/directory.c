@@ -2,6 +2,7 @@
 
 #include "auth/attempts.h"
 #include "auth/directory_cache.h"
+#include "auth/token_uses.h"
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "store/store.h"
@@ -18,6 +19,7 @@ struct ax_directory {
     struct ax_store *store; /* NULL while it is away */
     struct ax_snapshot *snapshot;
     struct ax_attempts *attempts;
+    struct ax_token_uses *uses;
     char cache_path[PATH_BYTES_MAX];
     struct ax_mutex cache_mutex; /* one writer of the copy at a time */
     uint64_t cached;             /* ticket of the copy on disk; guarded by cache_mutex */
@@ -136,7 +138,11 @@ ax_directory_upkeep(struct ax_directory *directory, struct ax_ctx *ctx)
     ax_mutex_lock(&directory->mutex);
     bool stale = directory->stale;
     ax_mutex_unlock(&directory->mutex);
-    return stale && directory->store ? ax_directory_reload(directory, ctx) : AX_OK;
+    if (!directory->store)
+        return AX_OK;
+    if (stale)
+        AX_TRY(ax_directory_reload(directory, ctx));
+    return ax_token_uses_flush(directory->uses, ctx, directory->store);
 }
 
 ax_status
@@ -185,6 +191,7 @@ ax_directory_open(struct ax_ctx *ctx, struct ax_store *store, ax_str cache_path,
     memcpy(directory->cache_path, cache_path.at, cache_path.len);
     AX_TRY(ax_snapshot_open(ctx, ax_directory_state_free, &directory->snapshot));
     AX_TRY(ax_attempts_open(ctx, &attempts_config, &directory->attempts));
+    AX_TRY(ax_token_uses_open(ctx, &directory->uses));
     AX_TRY(store ? ax_directory_reload(directory, ctx) : load_copy(directory, ctx));
     *out_directory = ax_take(directory);
     return AX_OK;
@@ -193,6 +200,8 @@ ax_directory_open(struct ax_ctx *ctx, struct ax_store *store, ax_str cache_path,
 void
 ax_directory_close(struct ax_directory *directory)
 {
+    if (directory->uses)
+        ax_token_uses_close(directory->uses);
     if (directory->attempts)
         ax_attempts_close(directory->attempts);
     if (directory->snapshot)
@@ -223,6 +232,12 @@ ax_directory_attempts(struct ax_directory *directory)
     return directory->attempts;
 }
 
+struct ax_token_uses *
+ax_directory_uses(struct ax_directory *directory)
+{
+    return directory->uses;
+}
+
 ax_status
 ax_directory_begin(struct ax_directory *directory, struct ax_ctx *ctx, enum ax_store_access access,
                    struct ax_store_tx **out_tx)
@@ -240,6 +255,24 @@ find(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id,
     AX_TRY(ax_directory_present(directory, ctx, &state));
     *out_user = ax_directory_state_user(state, id);
     return *out_user ? AX_OK : ax_fail(ctx, AX_NOT_FOUND, "no user \"%.*s\"", AX_FMT(id));
+}
+
+static bool
+copy_bounds(struct ax_arena *arena, const struct ax_directory_user *from,
+            struct ax_directory_user *out)
+{
+    struct ax_grant *grants = AX_NEW_ARRAY(arena, struct ax_grant, from->grant_count + 1);
+    ax_str *names = AX_NEW_ARRAY(arena, ax_str, from->identity_count + 1);
+    bool whole = grants && names;
+    for (size_t i = 0; whole && i < from->grant_count; i++) {
+        grants[i].level = from->grants[i].level;
+        whole = ax_str_copy(arena, from->grants[i].pattern, &grants[i].pattern);
+    }
+    for (size_t i = 0; whole && i < from->identity_count; i++)
+        whole = ax_str_copy(arena, from->identities[i], &names[i]);
+    out->grants = grants;
+    out->identities = names;
+    return whole;
 }
 
 /* The picture may go at this thread's next question: what is given out is a copy. */
@@ -262,7 +295,7 @@ copy_user(struct ax_arena *arena, const struct ax_directory_user *from,
     }
     user.keys = keys;
     *out = user;
-    return true;
+    return copy_bounds(arena, from, out);
 }
 
 ax_status

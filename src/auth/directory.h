@@ -38,7 +38,14 @@ struct ax_directory_user {
     int64_t created_ns;
     const struct ax_directory_key *keys;
     size_t key_count;
+    bool limited; /* to the models and deployments of grants */
+    const struct ax_grant *grants;
+    size_t grant_count;
+    const ax_str *identities; /* what their certificates and tokens of issuers call them */
+    size_t identity_count;
 };
+
+enum { AX_DIRECTORY_GRANTS_MAX = 256, AX_DIRECTORY_IDENTITIES_MAX = 16 };
 
 /*
  * store: kept; NULL while it is away: the copy at cache_path serves then, and when there is none
@@ -58,7 +65,10 @@ AX_DEFINE_AUTO(struct ax_directory, ax_directory_close);
  */
 ax_status ax_directory_reload(struct ax_directory *directory, struct ax_ctx *ctx);
 
-/* A job, every second or so: what a reload or its copy on disk could not do is done now. */
+/*
+ * A job, every second or so: what a reload or its copy on disk could not do is done now, and when
+ * tokens were used is written down.
+ */
 ax_status ax_directory_upkeep(struct ax_directory *directory, struct ax_ctx *ctx);
 
 /* For readiness. Fails: UNAVAILABLE while picture or copy are older than the store; says why. */
@@ -118,11 +128,16 @@ ax_status ax_directory_check_signature(struct ax_store_tx *tx, struct ax_ctx *ct
 /* ---- changes by proposal: the caller notes the fact, commits and reloads ---- */
 
 /*
- * change: {"grant":[..],"revoke":[..],"line":n,"manager":".."}, each may be absent. check says
- * whether it could take effect and changes nothing.
+ * change: {"grant":[..],"revoke":[..],"line":n,"manager":"..","models":{"credit*":"USE",..},
+ * "identities":["uri:spiffe://bank/scorer",..]}, each may be absent. check says whether it could
+ * take effect and changes nothing.
+ *
+ * models: the only models and deployments the user may touch, and how far; {} for none, null for
+ * all that the roles allow. identities: what else they are known by, whole: "uri:", "dns:",
+ * "email:" and "subject:" of client certificates, "jwt:" of an issuer's tokens.
  * Fails: INVALID (unknown role, member or line, a circle of managers), DENIED (roles that do not go
  * together), NOT_FOUND (user, manager), CONFLICT (user disabled, nothing to change, the last
- * security administrator).
+ * security administrator, an identity of somebody else).
  */
 ax_status ax_directory_check_role(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str user,
                                   const struct ax_json *change);

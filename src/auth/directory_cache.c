@@ -1,6 +1,6 @@
 #include "auth/directory_cache.h"
 
-enum { FORM = 1 };
+enum { FORM = 2 };
 
 /* ---- writing ---- */
 
@@ -25,6 +25,7 @@ put_user(struct ax_json_writer *json, const struct ax_directory_user *user)
     ax_json_member_text(json, "manager", user->manager);
     ax_json_member_bool(json, "disabled", user->disabled);
     ax_json_member_i64(json, "created_ns", user->created_ns);
+    ax_json_member_bool(json, "limited", user->limited);
     ax_json_end_object(json);
 }
 
@@ -53,6 +54,25 @@ put_token(struct ax_json_writer *json, const struct ax_directory_token *token)
 }
 
 static void
+put_grant(struct ax_json_writer *json, const struct ax_directory_grant *grant)
+{
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "user", grant->user_id);
+    ax_json_member_text(json, "pattern", grant->grant.pattern);
+    ax_json_member_i64(json, "level", grant->grant.level);
+    ax_json_end_object(json);
+}
+
+static void
+put_identity(struct ax_json_writer *json, const struct ax_directory_identity *known)
+{
+    ax_json_begin_object(json);
+    ax_json_member_text(json, "user", known->user_id);
+    ax_json_member_text(json, "identity", known->identity);
+    ax_json_end_object(json);
+}
+
+static void
 put_state(const struct ax_directory_state *state, struct ax_json_writer *json)
 {
     ax_json_begin_object(json);
@@ -71,6 +91,16 @@ put_state(const struct ax_directory_state *state, struct ax_json_writer *json)
     ax_json_begin_array(json);
     for (size_t i = 0; i < state->tokens.count; i++)
         put_token(json, &state->tokens.items[i]);
+    ax_json_end_array(json);
+    ax_json_key(json, "grants");
+    ax_json_begin_array(json);
+    for (size_t i = 0; i < state->grants.count; i++)
+        put_grant(json, &state->grants.items[i]);
+    ax_json_end_array(json);
+    ax_json_key(json, "identities");
+    ax_json_begin_array(json);
+    for (size_t i = 0; i < state->identities.count; i++)
+        put_identity(json, &state->identities.items[i]);
     ax_json_end_array(json);
     ax_json_end_object(json);
 }
@@ -117,6 +147,7 @@ take_user(struct ax_directory_state *state, struct ax_ctx *ctx, const struct ax_
     AX_TRY(ax_json_need_text(ctx, json, "manager", &user.manager));
     AX_TRY(ax_json_need_bool(ctx, json, "disabled", &user.disabled));
     AX_TRY(ax_json_need_i64(ctx, json, "created_ns", &user.created_ns));
+    AX_TRY(ax_json_need_bool(ctx, json, "limited", &user.limited));
     if (roles < 0 || roles >> AX_ROLE_COUNT || line < 0 || line > 3)
         return ax_fail(ctx, AX_INVALID, "a user has roles or a line that are none");
     user.kind = person ? AX_ACTOR_PERSON : AX_ACTOR_SERVICE;
@@ -168,6 +199,37 @@ take_token(struct ax_directory_state *state, struct ax_ctx *ctx, const struct ax
 }
 
 static ax_status
+take_grant(struct ax_directory_state *state, struct ax_ctx *ctx, const struct ax_json *json)
+{
+    int64_t level = 0;
+    struct ax_directory_grant grant = {};
+    AX_TRY(ax_json_need_text(ctx, json, "user", &grant.user_id));
+    AX_TRY(ax_json_need_text(ctx, json, "pattern", &grant.grant.pattern));
+    AX_TRY(ax_json_need_i64(ctx, json, "level", &level));
+    if (level <= AX_GRANT_NONE || level >= AX_GRANT_COUNT)
+        return ax_fail(ctx, AX_INVALID, "a grant has a level that is none");
+    grant.grant.level = (enum ax_grant_level)level;
+    struct ax_directory_grant *place = AX_ARRAY_PUSH(state->arena, &state->grants);
+    if (!place)
+        return ax_fail(ctx, AX_LIMIT, "no memory for grants");
+    *place = grant;
+    return AX_OK;
+}
+
+static ax_status
+take_identity(struct ax_directory_state *state, struct ax_ctx *ctx, const struct ax_json *json)
+{
+    struct ax_directory_identity known = {};
+    AX_TRY(ax_json_need_text(ctx, json, "user", &known.user_id));
+    AX_TRY(ax_json_need_text(ctx, json, "identity", &known.identity));
+    struct ax_directory_identity *place = AX_ARRAY_PUSH(state->arena, &state->identities);
+    if (!place)
+        return ax_fail(ctx, AX_LIMIT, "no memory for identities");
+    *place = known;
+    return AX_OK;
+}
+
+static ax_status
 take_each(struct ax_directory_state *state, struct ax_ctx *ctx, const struct ax_json *json,
           const char *name,
           ax_status (*take)(struct ax_directory_state *state, struct ax_ctx *ctx,
@@ -202,6 +264,8 @@ take_state(struct ax_directory_state *state, struct ax_ctx *ctx, ax_str bytes)
     AX_TRY(take_each(state, ctx, json, "users", take_user));
     AX_TRY(take_each(state, ctx, json, "keys", take_key));
     AX_TRY(take_each(state, ctx, json, "tokens", take_token));
+    AX_TRY(take_each(state, ctx, json, "grants", take_grant));
+    AX_TRY(take_each(state, ctx, json, "identities", take_identity));
     return ax_directory_state_index(state, ctx);
 }
 

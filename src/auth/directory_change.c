@@ -2,9 +2,11 @@
 #include "auth/directory.h"
 #include "auth/directory_state.h"
 #include "auth/policy.h"
+#include "codec/text.h"
 #include "store/store.h"
 #include "sys/clock.h"
 
+enum { PATTERN_BYTES_MAX = 256, IDENTITY_BYTES_MAX = 512 };
 enum { MANAGERS_MAX = 64, LINE_MAX = 3, VALID_DAYS_MAX = 1'096, VALID_DAYS = 365 };
 
 #define NS_PER_DAY INT64_C(86'400'000'000'000)
@@ -179,22 +181,183 @@ check_members(struct ax_ctx *ctx, const struct ax_json *change, const char *cons
     return AX_OK;
 }
 
+/* ---- what the user is limited to, and is known as: both come whole ---- */
+
+static ax_status
+check_pattern(struct ax_ctx *ctx, ax_str pattern)
+{
+    for (size_t i = 0; i < pattern.len; i++) {
+        bool star = pattern.at[i] == '*' && i + 1 < pattern.len;
+        if ((unsigned char)pattern.at[i] < ' ' || star)
+            return ax_fail(ctx, AX_INVALID,
+                           "`models`: \"%.*s\" is no name: a '*' may stand at its end alone",
+                           AX_FMT(pattern));
+    }
+    if (pattern.len == 0 || pattern.len > PATTERN_BYTES_MAX || !ax_utf8_ok(pattern))
+        return ax_fail(ctx, AX_INVALID, "`models`: a name has 1 to %d bytes of UTF-8",
+                       PATTERN_BYTES_MAX);
+    return AX_OK;
+}
+
+/* null takes the limit away; an object is the limit. */
+static ax_status
+take_models(struct ax_ctx *ctx, const struct ax_json *change, struct ax_directory_user *user)
+{
+    const struct ax_json *models = ax_json_find(change, "models");
+    if (!models)
+        return AX_OK;
+    user->limited = ax_json_kind(models) != AX_JSON_NULL;
+    user->grants = NULL;
+    user->grant_count = 0;
+    if (!user->limited)
+        return AX_OK;
+    size_t count = ax_json_count(models);
+    if (ax_json_kind(models) != AX_JSON_OBJECT || count > AX_DIRECTORY_GRANTS_MAX)
+        return ax_fail(ctx, AX_INVALID,
+                       "`models` must be null, or an object of names and permissions, %d at most",
+                       (int)AX_DIRECTORY_GRANTS_MAX);
+    struct ax_grant *grants = AX_NEW_ARRAY(ctx->arena, struct ax_grant, count + 1);
+    if (!grants)
+        return ax_fail(ctx, AX_LIMIT, "no memory for grants");
+    struct ax_json_iter it = ax_json_iter_of(models);
+    while (ax_json_next(&it)) {
+        struct ax_grant *grant = &grants[it.index];
+        ax_str word = AX_STR("");
+        grant->pattern = it.key;
+        AX_TRY(check_pattern(ctx, it.key));
+        if (!ax_json_text(it.value, &word) || !ax_policy_level_parse(word, &grant->level) ||
+            grant->level == AX_GRANT_NONE)
+            return ax_fail(ctx, AX_INVALID, "`models`: READ, USE, EDIT or MANAGE, not \"%.*s\"",
+                           AX_FMT(word));
+    }
+    user->grants = grants;
+    user->grant_count = count;
+    return AX_OK;
+}
+
+static ax_status
+check_identity(struct ax_ctx *ctx, ax_str identity)
+{
+    static const ax_str kinds[] = {
+        {"uri:", 4}, {"dns:", 4}, {"email:", 6}, {"subject:", 8}, {"jwt:", 4}};
+    bool known = false;
+    for (size_t i = 0; i < AX_COUNT_OF(kinds); i++)
+        known |= identity.len > kinds[i].len && ax_str_starts(identity, kinds[i]);
+    if (!known || identity.len > IDENTITY_BYTES_MAX || !ax_utf8_ok(identity))
+        return ax_fail(ctx, AX_INVALID,
+                       "`identities`: \"%.*s\" does not begin with uri:, dns:, email:, subject: or "
+                       "jwt:, or is too long",
+                       (int)(identity.len < 64 ? identity.len : 64), identity.at);
+    for (size_t i = 0; i < identity.len; i++)
+        if ((unsigned char)identity.at[i] < ' ' || identity.at[i] == 0x7f)
+            return ax_fail(ctx, AX_INVALID, "`identities`: one holds a control character");
+    return AX_OK;
+}
+
+static ax_status
+take_identities(struct ax_ctx *ctx, const struct ax_json *change, struct ax_directory_user *user)
+{
+    const struct ax_json *list = ax_json_find(change, "identities");
+    size_t count = ax_json_count(list);
+    if (!list)
+        return AX_OK;
+    if (ax_json_kind(list) != AX_JSON_ARRAY || count > AX_DIRECTORY_IDENTITIES_MAX)
+        return ax_fail(ctx, AX_INVALID, "`identities` must be an array of texts, %d at most",
+                       (int)AX_DIRECTORY_IDENTITIES_MAX);
+    ax_str *names = AX_NEW_ARRAY(ctx->arena, ax_str, count + 1);
+    if (!names)
+        return ax_fail(ctx, AX_LIMIT, "no memory for identities");
+    struct ax_json_iter it = ax_json_iter_of(list);
+    while (ax_json_next(&it)) {
+        names[it.index] = AX_STR("");
+        if (!ax_json_text(it.value, &names[it.index]))
+            return ax_fail(ctx, AX_INVALID, "`identities` must be texts");
+        AX_TRY(check_identity(ctx, names[it.index]));
+        for (size_t i = 0; i < it.index; i++)
+            if (ax_str_eq(names[i], names[it.index]))
+                return ax_fail(ctx, AX_INVALID, "`identities`: %.*s is there twice",
+                               AX_FMT(names[i]));
+    }
+    user->identities = names;
+    user->identity_count = count;
+    return AX_OK;
+}
+
+/* Whether what came whole is what was there, in whatever order. */
+static bool
+same_bounds(const struct ax_directory_user *one, const struct ax_directory_user *other)
+{
+    size_t same = 0;
+    if (one->limited != other->limited || one->grant_count != other->grant_count ||
+        one->identity_count != other->identity_count)
+        return false;
+    for (size_t i = 0; i < one->grant_count; i++)
+        for (size_t j = 0; j < other->grant_count; j++)
+            same += one->grants[i].level == other->grants[j].level &&
+                    ax_str_eq(one->grants[i].pattern, other->grants[j].pattern);
+    for (size_t i = 0; i < one->identity_count; i++)
+        for (size_t j = 0; j < other->identity_count; j++)
+            same += ax_str_eq(one->identities[i], other->identities[j]);
+    return same == one->grant_count + one->identity_count;
+}
+
+static ax_status
+check_identities(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_directory_user *user)
+{
+    int64_t others;
+    for (size_t i = 0; i < user->identity_count; i++) {
+        AX_TRY(ax_store_get_i64(
+            tx, ctx,
+            AX_STR("select count(*) from user_identities where identity = $1 and user_id <> $2"),
+            AX_STORE_PARAMS(ax_store_text(user->identities[i]), ax_store_text(user->id)), &others));
+        if (others)
+            return ax_fail(ctx, AX_CONFLICT, "%.*s is an identity of somebody else",
+                           AX_FMT(user->identities[i]));
+    }
+    return AX_OK;
+}
+
+/* The user's rows are those of `after`, and no others. */
+static ax_status
+put_bounds(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_directory_user *after)
+{
+    AX_TRY(ax_store_run(tx, ctx, AX_STR("delete from user_models where user_id = $1"),
+                        AX_STORE_PARAMS(ax_store_text(after->id)), NULL));
+    AX_TRY(ax_store_run(tx, ctx, AX_STR("delete from user_identities where user_id = $1"),
+                        AX_STORE_PARAMS(ax_store_text(after->id)), NULL));
+    for (size_t i = 0; i < after->grant_count; i++)
+        AX_TRY(ax_store_run(
+            tx, ctx,
+            AX_STR("insert into user_models (user_id, pattern, level) values ($1, $2, $3)"),
+            AX_STORE_PARAMS(ax_store_text(after->id), ax_store_text(after->grants[i].pattern),
+                            ax_store_i64(after->grants[i].level)),
+            NULL));
+    for (size_t i = 0; i < after->identity_count; i++)
+        AX_TRY(ax_store_run(
+            tx, ctx, AX_STR("insert into user_identities (identity, user_id) values ($1, $2)"),
+            AX_STORE_PARAMS(ax_store_text(after->identities[i]), ax_store_text(after->id)), NULL));
+    return AX_OK;
+}
+
 /* The user as it would be. Fails when it could not be so. */
 static ax_status
 take_role_change(struct ax_ctx *ctx, const struct ax_json *change, struct ax_directory_user *user)
 {
-    static const char *const names[] = {"grant", "revoke", "line", "manager"};
+    static const char *const names[] = {"grant",   "revoke", "line",
+                                        "manager", "models", "identities"};
     uint32_t grant, revoke;
     const struct ax_directory_user before = *user;
     AX_TRY(check_members(ctx, change, names, AX_COUNT_OF(names)));
     AX_TRY(take_roles(ctx, change, "grant", &grant));
     AX_TRY(take_roles(ctx, change, "revoke", &revoke));
     AX_TRY(take_place(ctx, change, user));
+    AX_TRY(take_models(ctx, change, user));
+    AX_TRY(take_identities(ctx, change, user));
     if (grant & revoke)
         return ax_fail(ctx, AX_INVALID, "a role is both granted and revoked");
     user->roles = (user->roles | grant) & ~revoke;
     if (user->roles == before.roles && user->line == before.line &&
-        ax_str_eq(user->manager, before.manager))
+        ax_str_eq(user->manager, before.manager) && same_bounds(user, &before))
         return ax_fail(ctx, AX_CONFLICT, "%.*s is so already: nothing would change",
                        AX_FMT(user->id));
     return ax_policy_check_roles(ctx, user->kind, user->roles);
@@ -230,6 +393,7 @@ judge_role(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, const struct a
     bool was_admin = user->roles & AX_ROLE_BIT(SECURITY_ADMIN);
     AX_TRY(take_role_change(ctx, change, user));
     AX_TRY(check_manager(tx, ctx, user));
+    AX_TRY(check_identities(tx, ctx, user));
     if (!was_admin || (user->roles & AX_ROLE_BIT(SECURITY_ADMIN)))
         return AX_OK;
     AX_TRY(ax_directory_holders(tx, ctx, AX_ROLE_SECURITY_ADMIN, id, others));
@@ -252,10 +416,12 @@ ax_directory_apply_role(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str user,
 {
     struct ax_directory_user after;
     AX_TRY(judge_role(tx, ctx, user, change, &after));
+    AX_TRY(put_bounds(tx, ctx, &after));
     return ax_store_run(
-        tx, ctx, AX_STR("update users set roles = $2, line = $3, manager = $4 where id = $1"),
+        tx, ctx,
+        AX_STR("update users set roles = $2, line = $3, manager = $4, limited = $5 where id = $1"),
         AX_STORE_PARAMS(ax_store_text(user), ax_store_i64(after.roles), ax_store_i64(after.line),
-                        ax_store_text(after.manager)),
+                        ax_store_text(after.manager), ax_store_i64(after.limited)),
         NULL);
 }
 

@@ -263,3 +263,89 @@ TEST(r43_changes_of_roles_and_keys_meet_every_fault)
 {
     ax_test_with_ctx(sweep);
 }
+
+/* ---- limits and identities ---- */
+
+static void
+bounds(struct ax_ctx *ctx)
+{
+    static const struct {
+        const char *change;
+        ax_status want;
+    } cases[] = {
+        {"{\"models\":{\"credit*\":\"USE\",\"fraud\":\"MANAGE\"}}", AX_OK},
+        {"{\"models\":{\"fraud\":\"MANAGE\",\"credit*\":\"USE\"}}", AX_CONFLICT}, /* is so already */
+        {"{\"models\":{\"credit*\":\"EDIT\",\"fraud\":\"MANAGE\"}}", AX_OK},
+        {"{\"models\":{}}", AX_OK},
+        {"{\"models\":null}", AX_OK},
+        {"{\"models\":null}", AX_CONFLICT},
+        {"{\"models\":[]}", AX_INVALID},
+        {"{\"models\":{\"a*b\":\"USE\"}}", AX_INVALID},
+        {"{\"models\":{\"\":\"USE\"}}", AX_INVALID},
+        {"{\"models\":{\"a\":\"NO_PERMISSIONS\"}}", AX_INVALID},
+        {"{\"models\":{\"a\":\"use\"}}", AX_INVALID},
+        {"{\"models\":{\"a\":2}}", AX_INVALID},
+        {"{\"identities\":[\"uri:spiffe://bank/dana\",\"jwt:dana\"]}", AX_OK},
+        {"{\"identities\":[\"jwt:dana\",\"uri:spiffe://bank/dana\"]}", AX_CONFLICT},
+        {"{\"identities\":[\"jwt:dana\",\"jwt:dana\"]}", AX_INVALID},
+        {"{\"identities\":[\"dana\"]}", AX_INVALID},
+        {"{\"identities\":[\"uri:\"]}", AX_INVALID},
+        {"{\"identities\":[\"dns:a\\nb\"]}", AX_INVALID},
+        {"{\"identities\":[7]}", AX_INVALID},
+        {"{\"identities\":{}}", AX_INVALID},
+        {"{\"identities\":[\"dns:eve.bank\"]}", AX_CONFLICT}, /* eve's */
+        {"{\"identities\":[]}", AX_OK},
+    };
+    struct directory_case made = {};
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct ax_directory_user user;
+    open_case(ctx, &made);
+    directory_case_user(ctx, &made, "{\"id\":\"dana\"}", NULL);
+    directory_case_user(ctx, &made, "{\"id\":\"eve\"}", "{\"identities\":[\"dns:eve.bank\"]}");
+    begin(ctx, &made, &tx);
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        const struct ax_json *change = directory_case_json(ctx, cases[i].change);
+        ax_status check = ax_directory_check_role(tx, ctx, AX_STR("dana"), change);
+        ax_status apply = ax_directory_apply_role(tx, ctx, AX_STR("dana"), change);
+        if (check != cases[i].want || apply != cases[i].want)
+            ax_test_failed(__FILE__, __LINE__, "%s: %s, %s: %s", cases[i].change,
+                           ax_status_name(check), ax_status_name(apply), ctx->error);
+    }
+    CHECK_EQ(ax_directory_read_user(tx, ctx, AX_STR("dana"), &user), AX_OK);
+    CHECK(!user.limited && user.grant_count == 0 && user.identity_count == 0);
+    ax_store_rollback(ax_take(tx));
+    directory_case_done(ctx, &made);
+}
+
+TEST(r83_limits_and_identities_change_whole_and_an_identity_is_one_users)
+{
+    ax_test_with_ctx(bounds);
+}
+
+/* The limit travels: to the picture, to its copy on disk, to people. */
+static void
+shown(struct ax_ctx *ctx)
+{
+    struct directory_case made = {};
+    struct ax_directory_user user;
+    struct ax_directory *copy = NULL;
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 16);
+    struct ax_json_writer json = ax_json_writer_of(&out);
+    open_case(ctx, &made);
+    directory_case_user(ctx, &made, "{\"id\":\"dana\"}",
+                        "{\"models\":{\"a*\":\"USE\"},\"identities\":[\"jwt:d\"]}");
+    CHECK_EQ(ax_directory_show(made.directory, ctx, AX_STR("dana"), &json), AX_OK);
+    CHECK(ax_str_find(ax_writer_str(&out),
+                      AX_STR("\"models\":{\"a*\":\"USE\"},\"identities\":[\"jwt:d\"]")) != SIZE_MAX);
+    CHECK_EQ(ax_directory_open(ctx, NULL, ax_str_of(made.cache), &copy), AX_OK);
+    CHECK_EQ(ax_directory_find(copy, ctx, AX_STR("dana"), &user), AX_OK);
+    CHECK(user.limited && user.grant_count == 1 && user.identity_count == 1);
+    CHECK_STR(user.grants[0].pattern, "a*");
+    ax_directory_close(copy);
+    directory_case_done(ctx, &made);
+}
+
+TEST(r83_limits_outlive_a_restart_without_the_store)
+{
+    ax_test_with_ctx(shown);
+}

@@ -7,7 +7,7 @@
 
 enum { STATE_BYTES_MAX = 256 << 20, SLOTS_MIN = 16 };
 
-#define USER_COLUMNS "id, name, kind, line, manager, roles, disabled, created_ns"
+#define USER_COLUMNS "id, name, kind, line, manager, roles, disabled, created_ns, limited"
 #define KEY_COLUMNS  "id, user_id, public_key, valid_from_ns, valid_until_ns, revoked_ns"
 
 struct ax_directory_state *
@@ -48,6 +48,7 @@ take_user(struct ax_store_rows *rows, struct ax_ctx *ctx, struct ax_directory_us
         .roles = (uint32_t)roles,
         .disabled = ax_store_read_i64(rows, 6) != 0,
         .created_ns = ax_store_read_i64(rows, 7),
+        .limited = ax_store_read_i64(rows, 8) != 0,
     };
     if (rows->status != AX_OK)
         return AX_OK; /* the caller's finish tells */
@@ -92,6 +93,18 @@ take_token(struct ax_store_rows *rows, struct ax_ctx *ctx, struct ax_directory_t
     };
     if (rows->status == AX_OK && !ax_digest_parse(hash, &token->hash))
         return ax_fail(ctx, AX_CORRUPT, "token %.*s has no SHA-256", AX_FMT(token->id));
+    return AX_OK;
+}
+
+static ax_status
+take_grant(struct ax_store_rows *rows, struct ax_ctx *ctx, struct ax_directory_grant *grant)
+{
+    int64_t level = ax_store_read_i64(rows, 2);
+    grant->user_id = ax_store_read_text(rows, 0);
+    grant->grant.pattern = ax_store_read_text(rows, 1);
+    if (rows->status == AX_OK && (level <= AX_GRANT_NONE || level >= AX_GRANT_COUNT))
+        return ax_fail(ctx, AX_CORRUPT, "a grant of %.*s has no level", AX_FMT(grant->user_id));
+    grant->grant.level = (enum ax_grant_level)level;
     return AX_OK;
 }
 
@@ -147,6 +160,45 @@ read_tokens(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_directory_stat
 }
 
 static ax_status
+read_grants(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_directory_state *state)
+{
+    struct ax_store_rows *rows;
+    ax_status status = AX_OK;
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR("select user_id, pattern, level from user_models "
+                                 "order by user_id, pattern"),
+                          AX_STORE_NO_PARAMS, &rows));
+    while (status == AX_OK && ax_store_next(rows)) {
+        struct ax_directory_grant *grant = AX_ARRAY_PUSH(state->arena, &state->grants);
+        status =
+            grant ? take_grant(rows, ctx, grant) : ax_fail(ctx, AX_LIMIT, "no memory for grants");
+    }
+    ax_status finished = ax_store_finish(rows);
+    return status == AX_OK ? finished : status;
+}
+
+static ax_status
+read_identities(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_directory_state *state)
+{
+    struct ax_store_rows *rows;
+    ax_status status = AX_OK;
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR("select user_id, identity from user_identities "
+                                 "order by user_id, identity"),
+                          AX_STORE_NO_PARAMS, &rows));
+    while (status == AX_OK && ax_store_next(rows)) {
+        struct ax_directory_identity *known = AX_ARRAY_PUSH(state->arena, &state->identities);
+        if (known)
+            *known = (struct ax_directory_identity){.user_id = ax_store_read_text(rows, 0),
+                                                    .identity = ax_store_read_text(rows, 1)};
+        else
+            status = ax_fail(ctx, AX_LIMIT, "no memory for identities");
+    }
+    ax_status finished = ax_store_finish(rows);
+    return status == AX_OK ? finished : status;
+}
+
+static ax_status
 read_all(struct ax_store *store, struct ax_ctx *ctx, struct ax_directory_state *state)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
@@ -154,6 +206,8 @@ read_all(struct ax_store *store, struct ax_ctx *ctx, struct ax_directory_state *
     AX_TRY(read_users(tx, ctx, state));
     AX_TRY(read_keys(tx, ctx, state));
     AX_TRY(read_tokens(tx, ctx, state));
+    AX_TRY(read_grants(tx, ctx, state));
+    AX_TRY(read_identities(tx, ctx, state));
     return ax_directory_state_index(state, ctx);
 }
 
@@ -215,15 +269,64 @@ join_tokens(struct ax_directory_state *state, struct ax_ctx *ctx)
     return AX_OK;
 }
 
+/* The user's grants as they stand in an array of their own: what actors carry. */
+static ax_status
+join_grants(struct ax_directory_state *state, struct ax_ctx *ctx)
+{
+    struct ax_grant *grants = NULL;
+    if (state->grants.count)
+        grants = AX_NEW_ARRAY(state->arena, struct ax_grant, state->grants.count);
+    if (state->grants.count && !grants)
+        return ax_fail(ctx, AX_LIMIT, "no memory for grants");
+    for (size_t i = 0; i < state->grants.count; i++) {
+        struct ax_directory_user *user = ax_map_find(state->by_id, state->grants.items[i].user_id);
+        grants[i] = state->grants.items[i].grant;
+        if (!user || (user->grants && user->grants + user->grant_count != &grants[i]))
+            return ax_fail(ctx, AX_CORRUPT, "a grant of %.*s is nobody's, or out of order",
+                           AX_FMT(state->grants.items[i].user_id));
+        if (!user->grants)
+            user->grants = &grants[i];
+        user->grant_count++;
+    }
+    return AX_OK;
+}
+
+static ax_status
+join_identities(struct ax_directory_state *state, struct ax_ctx *ctx)
+{
+    ax_str *names = NULL;
+    if (state->identities.count)
+        names = AX_NEW_ARRAY(state->arena, ax_str, state->identities.count);
+    if (state->identities.count && !names)
+        return ax_fail(ctx, AX_LIMIT, "no memory for identities");
+    for (size_t i = 0; i < state->identities.count; i++) {
+        struct ax_directory_identity *known = &state->identities.items[i];
+        struct ax_directory_user *user = ax_map_find(state->by_id, known->user_id);
+        names[i] = known->identity;
+        if (!user || ax_map_find(state->by_identity, known->identity) ||
+            (user->identities && user->identities + user->identity_count != &names[i]))
+            return ax_fail(ctx, AX_CORRUPT, "identity %.*s is nobody's, there twice or out of order",
+                           AX_FMT(known->identity));
+        known->user = user;
+        if (!user->identities)
+            user->identities = &names[i];
+        user->identity_count++;
+        if (!ax_map_put(state->by_identity, known->identity, known))
+            return ax_fail(ctx, AX_LIMIT, "no memory to index identities");
+    }
+    return AX_OK;
+}
+
 ax_status
 ax_directory_state_index(struct ax_directory_state *state, struct ax_ctx *ctx)
 {
     state->by_id = ax_map_new(state->arena);
+    state->by_identity = ax_map_new(state->arena);
     state->slot_count = SLOTS_MIN;
     while (state->slot_count < 2 * state->tokens.count)
         state->slot_count *= 2;
     state->slots = AX_NEW_ARRAY(state->arena, uint32_t, state->slot_count);
-    if (!state->by_id || !state->slots)
+    if (!state->by_id || !state->by_identity || !state->slots)
         return ax_fail(ctx, AX_LIMIT, "no memory to index users");
     for (size_t i = 0; i < state->users.count; i++) {
         struct ax_directory_user *user = &state->users.items[i];
@@ -233,6 +336,8 @@ ax_directory_state_index(struct ax_directory_state *state, struct ax_ctx *ctx)
             return ax_fail(ctx, AX_LIMIT, "no memory to index users");
     }
     AX_TRY(join_keys(state, ctx));
+    AX_TRY(join_grants(state, ctx));
+    AX_TRY(join_identities(state, ctx));
     return join_tokens(state, ctx);
 }
 
@@ -252,6 +357,52 @@ ax_directory_state_token(const struct ax_directory_state *state, ax_digest hash)
             return token;
     }
     return NULL;
+}
+
+const struct ax_directory_user *
+ax_directory_state_known_as(const struct ax_directory_state *state, ax_str identity)
+{
+    const struct ax_directory_identity *known = ax_map_find(state->by_identity, identity);
+    return known ? known->user : NULL;
+}
+
+/* ---- who asks ---- */
+
+static bool
+copy_grants(struct ax_ctx *ctx, const struct ax_directory_user *user, struct ax_actor *actor)
+{
+    struct ax_grant *grants = NULL;
+    if (user->grant_count)
+        grants = AX_NEW_ARRAY(ctx->arena, struct ax_grant, user->grant_count);
+    if (user->grant_count && !grants)
+        return false;
+    for (size_t i = 0; i < user->grant_count; i++) {
+        grants[i].level = user->grants[i].level;
+        if (!ax_str_copy(ctx->arena, user->grants[i].pattern, &grants[i].pattern))
+            return false;
+    }
+    actor->grants = grants;
+    actor->grant_count = user->grant_count;
+    return true;
+}
+
+ax_status
+ax_directory_state_actor(struct ax_ctx *ctx, const struct ax_directory_user *user,
+                         struct ax_actor *out_actor)
+{
+    struct ax_actor actor = {
+        .kind = user->kind,
+        .roles = user->roles,
+        .line = user->line,
+        .authenticated_by = AX_STR(""),
+        .limited = user->limited,
+    };
+    if (!ax_str_copy(ctx->arena, user->id, &actor.id) ||
+        !ax_str_copy(ctx->arena, user->manager, &actor.manager) ||
+        (user->limited && !copy_grants(ctx, user, &actor)))
+        return ax_fail(ctx, AX_LIMIT, "no memory to say who asks");
+    *out_actor = actor;
+    return AX_OK;
 }
 
 /* ---- one user ---- */
@@ -279,6 +430,56 @@ read_user_keys(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_directory_u
     return status == AX_OK ? finished : status;
 }
 
+static ax_status
+read_user_grants(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_directory_user *user)
+{
+    struct {
+        AX_ARRAY(struct ax_grant)
+    } grants = {};
+    struct ax_store_rows *rows;
+    ax_status status = AX_OK;
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR("select user_id, pattern, level from user_models "
+                                 "where user_id = $1 order by pattern"),
+                          AX_STORE_PARAMS(ax_store_text(user->id)), &rows));
+    while (status == AX_OK && ax_store_next(rows)) {
+        struct ax_directory_grant one;
+        struct ax_grant *grant = AX_ARRAY_PUSH(ctx->arena, &grants);
+        status = grant ? take_grant(rows, ctx, &one) : ax_fail(ctx, AX_LIMIT, "no memory");
+        if (status == AX_OK)
+            *grant = one.grant;
+    }
+    ax_status finished = ax_store_finish(rows);
+    user->grants = grants.items;
+    user->grant_count = grants.count;
+    return status == AX_OK ? finished : status;
+}
+
+static ax_status
+read_user_identities(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_directory_user *user)
+{
+    struct {
+        AX_ARRAY(ax_str)
+    } names = {};
+    struct ax_store_rows *rows;
+    ax_status status = AX_OK;
+    AX_TRY(ax_store_query(tx, ctx,
+                          AX_STR("select identity from user_identities where user_id = $1 "
+                                 "order by identity"),
+                          AX_STORE_PARAMS(ax_store_text(user->id)), &rows));
+    while (status == AX_OK && ax_store_next(rows)) {
+        ax_str *name = AX_ARRAY_PUSH(ctx->arena, &names);
+        if (name)
+            *name = ax_store_read_text(rows, 0);
+        else
+            status = ax_fail(ctx, AX_LIMIT, "no memory for identities");
+    }
+    ax_status finished = ax_store_finish(rows);
+    user->identities = names.items;
+    user->identity_count = names.count;
+    return status == AX_OK ? finished : status;
+}
+
 ax_status
 ax_directory_state_read_user(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                              struct ax_directory_user *out_user)
@@ -295,6 +496,8 @@ ax_directory_state_read_user(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str 
     if (!found)
         return ax_fail(ctx, AX_NOT_FOUND, "no user \"%.*s\"", AX_FMT(id));
     AX_TRY(read_user_keys(tx, ctx, &user));
+    AX_TRY(read_user_grants(tx, ctx, &user));
+    AX_TRY(read_user_identities(tx, ctx, &user));
     *out_user = user;
     return AX_OK;
 }
@@ -323,6 +526,28 @@ write_key(const struct ax_directory_key *key, struct ax_json_writer *out)
     ax_json_end_object(out);
 }
 
+/* Neither is there for who has none: most users. */
+static void
+write_bounds(const struct ax_directory_user *user, struct ax_json_writer *out)
+{
+    if (user->limited) {
+        ax_json_key(out, "models");
+        ax_json_begin_object(out);
+        for (size_t i = 0; i < user->grant_count; i++) {
+            ax_json_key_str(out, user->grants[i].pattern);
+            ax_json_put_text(out, ax_str_of(ax_policy_level_name(user->grants[i].level)));
+        }
+        ax_json_end_object(out);
+    }
+    if (user->identity_count == 0)
+        return;
+    ax_json_key(out, "identities");
+    ax_json_begin_array(out);
+    for (size_t i = 0; i < user->identity_count; i++)
+        ax_json_put_text(out, user->identities[i]);
+    ax_json_end_array(out);
+}
+
 void
 ax_directory_state_write_user(const struct ax_directory_user *user, struct ax_json_writer *out)
 {
@@ -346,5 +571,6 @@ ax_directory_state_write_user(const struct ax_directory_user *user, struct ax_js
     for (size_t i = 0; i < user->key_count; i++)
         write_key(&user->keys[i], out);
     ax_json_end_array(out);
+    write_bounds(user, out);
     ax_json_end_object(out);
 }

@@ -12,7 +12,7 @@ run_sql(struct ax_ctx *ctx, struct directory_case *made, const char *sql)
 }
 
 #define USER(id, roles)                                                                            \
-    "insert into users values ('" id "', 'N', 'person', 1, '', " roles ", 0, 7);"
+    "insert into users values ('" id "', 'N', 'person', 1, '', " roles ", 0, 7, 0);"
 #define ONES "1111111111111111111111111111111111111111111111111111111111111111"
 
 static void
@@ -21,8 +21,8 @@ corrupt(struct ax_ctx *ctx)
     static const char *const rows[] = {
         USER("dana", "-1"),
         USER("dana", "8192"),
-        "insert into users values ('dana', 'N', 'person', 9, '', 0, 0, 7);",
-        USER("dana", "0") "insert into tokens values ('t', 'dana', '', 'ab', 1, 2, null);",
+        "insert into users values ('dana', 'N', 'person', 9, '', 0, 0, 7, 0);",
+        USER("dana", "0") "insert into tokens values ('t', 'dana', '', 'ab', 1, 2, null, '', null);",
         USER("dana", "0") "insert into user_keys values ('k', 'dana', 'ab', 1, 2, null);",
         USER("dana", "0") "insert into user_keys values ('k', 'dana', '" ONES "', 1, 2, null);",
     };
@@ -52,7 +52,7 @@ many(struct ax_ctx *ctx)
     run_sql(ctx, &made,
             "insert into tokens with recursive n(i) as (select 1 union all select i + 1 from n "
             "where i < 1000) select 't' || i, 'erin', '', printf('%064x', i * 977), 1, i, "
-            "case when i % 2 = 0 then 5 end from n;");
+            "case when i % 2 = 0 then 5 end, '', null from n;");
     CHECK_EQ(ax_directory_state_read(made.store, ctx, &state), AX_OK);
     CHECK_EQ(state->users.count, 2);
     CHECK_EQ(state->tokens.count, TOKENS / 2);
@@ -91,13 +91,52 @@ reads(struct ax_ctx *ctx)
     return AX_OK;
 }
 
+/* Side by side for each user, found by name; and rows that hold no level are refused. */
+static void
+bounds(struct ax_ctx *ctx)
+{
+    struct directory_case made = {};
+    struct ax_directory_state *state = NULL;
+    struct ax_actor actor = {};
+    directory_case_make(ctx, &made);
+    run_sql(ctx, &made,
+            USER("dana", "1") USER("erin", "0")
+            "update users set limited = 1 where id = 'dana';"
+            "insert into user_models values ('erin', 'x', 1), ('dana', 'b', 4), ('dana', 'a*', 2);"
+            "insert into user_identities values ('uri:b', 'erin'), ('dns:a', 'dana'), "
+            "('jwt:c', 'dana');");
+    CHECK_EQ(ax_directory_state_read(made.store, ctx, &state), AX_OK);
+    const struct ax_directory_user *dana = ax_directory_state_known_as(state, AX_STR("jwt:c"));
+    CHECK(dana && ax_str_eq(dana->id, AX_STR("dana")));
+    CHECK(dana == ax_directory_state_known_as(state, AX_STR("dns:a")));
+    CHECK(ax_directory_state_known_as(state, AX_STR("dns:b")) == NULL);
+    CHECK_EQ(dana->grant_count, 2);
+    CHECK_EQ(dana->identity_count, 2);
+    CHECK_EQ(ax_directory_state_actor(ctx, dana, &actor), AX_OK);
+    CHECK(actor.limited && actor.grant_count == 2);
+    CHECK_STR(actor.grants[0].pattern, "a*");
+    CHECK_EQ(actor.grants[0].level, AX_GRANT_USE);
+    ax_directory_state_free(state);
+    run_sql(ctx, &made, "update user_models set level = 9 where pattern = 'b';");
+    CHECK_EQ(ax_directory_state_read(made.store, ctx, &state), AX_CORRUPT);
+    CHECK(ax_test_said(ctx, "a grant of dana has no level"));
+    directory_case_done(ctx, &made);
+}
+
+TEST(r83_grants_and_identities_are_the_users_they_belong_to)
+{
+    ax_test_with_ctx(bounds);
+}
+
 static void
 sweep(struct ax_ctx *ctx)
 {
     directory_case_make(ctx, &swept);
     run_sql(ctx, &swept,
             USER("dana", "1") "insert into tokens values ('t', 'dana', '', '" ONES
-                              "', 1, 2, null);");
+                              "', 1, 2, null, '', null);"
+                              "insert into user_models values ('dana', 'credit*', 2);"
+                              "insert into user_identities values ('uri:spiffe://x', 'dana');");
     FAULT_SWEEP(reads);
     directory_case_done(ctx, &swept);
 }

@@ -11,9 +11,13 @@
     (ROLE(CLIENT) | ROLE(OWNER) | ROLE(VALIDATOR) | ROLE(OPERATOR) | ROLE(RISK_OFFICER) |          \
      ROLE(COMPLIANCE) | ROLE(AUDITOR) | ROLE(PRIVACY))
 
-enum { PERSON_ONLY = 1, ROLELESS_TOO = 2 };
+enum { PERSON_ONLY = 1, ROLELESS_TOO = 2, PRIVILEGED = 4 };
 
-/* Whoever has no role yet may propose a key of their own: so PROPOSE is open to them. */
+/*
+ * Whoever has no role yet may propose a key of their own: so PROPOSE is open to them. Reading is
+ * privileged only where it shows what others may not see; AUDIT is not, since each look into the
+ * ledger would lengthen it.
+ */
 static const struct rule {
     const char *words; /* what those without it may not do */
     uint32_t roles;    /* any of them suffices */
@@ -29,14 +33,14 @@ static const struct rule {
     [AX_PERMISSION_READ_DECISIONS] = {"read decisions", READS_DECISIONS, 0},
     [AX_PERMISSION_PROVE] = {"fetch the proof of a decision", READS_DECISIONS, 0},
     [AX_PERMISSION_REPLAY] = {"replay a decision",
-                              ROLE(VALIDATOR) | ROLE(COMPLIANCE) | ROLE(AUDITOR), 0},
+                              ROLE(VALIDATOR) | ROLE(COMPLIANCE) | ROLE(AUDITOR), PRIVILEGED},
     [AX_PERMISSION_REVIEW] = {"review a referred decision",
                               ROLE(OWNER) | ROLE(OPERATOR) | ROLE(RISK_OFFICER) | ROLE(COMPLIANCE),
                               PERSON_ONLY},
     [AX_PERMISSION_READ] = {"read the inventory", ALL_BUT(ROLE(CLIENT)), 0},
     [AX_PERMISSION_DEVELOP] = {"change models, data sets or training runs",
                                ROLE(DEVELOPER) | ROLE(OWNER), 0},
-    [AX_PERMISSION_VALIDATE] = {"validate a model", ROLE(VALIDATOR), 0},
+    [AX_PERMISSION_VALIDATE] = {"validate a model", ROLE(VALIDATOR), PRIVILEGED},
     [AX_PERMISSION_PROPOSE] = {"propose a change", ALL_BUT(ROLE(CLIENT) | ROLE(AUDITOR)),
                                ROLELESS_TOO},
     [AX_PERMISSION_PROPOSE_MODEL] = {"propose a change of a model, a policy or a reason map",
@@ -46,22 +50,22 @@ static const struct rule {
     [AX_PERMISSION_PROPOSE_DEPLOYMENT] = {"propose a deployment",
                                           ROLE(DEVELOPER) | ROLE(OWNER) | ROLE(DEPLOYER), 0},
     [AX_PERMISSION_PROPOSE_ACCESS] = {"propose a change of roles", ROLE(SECURITY_ADMIN),
-                                      PERSON_ONLY},
+                                      PERSON_ONLY | PRIVILEGED},
     [AX_PERMISSION_PROPOSE_RELEASE] = {"propose that a breaker or a kill switch is released",
-                                       ROLE(OPERATOR) | ROLE(RISK_OFFICER), PERSON_ONLY},
+                                       ROLE(OPERATOR) | ROLE(RISK_OFFICER), PERSON_ONLY | PRIVILEGED},
     [AX_PERMISSION_PROPOSE_ERASURE] = {"propose that somebody's data are erased", ROLE(PRIVACY),
-                                       PERSON_ONLY},
+                                       PERSON_ONLY | PRIVILEGED},
     [AX_PERMISSION_SIGN] = {"approve or reject a proposal", ALL_BUT(ROLE(CLIENT) | ROLE(AUDITOR)),
-                            PERSON_ONLY},
-    [AX_PERMISSION_ROLLBACK] = {"roll a deployment back", ROLE(OPERATOR) | ROLE(DEPLOYER), 0},
+                            PERSON_ONLY | PRIVILEGED},
+    [AX_PERMISSION_ROLLBACK] = {"roll a deployment back", ROLE(OPERATOR) | ROLE(DEPLOYER), PRIVILEGED},
     [AX_PERMISSION_KILL] = {"stop a model, a client or the whole server",
-                            ROLE(OWNER) | ROLE(OPERATOR) | ROLE(RISK_OFFICER), 0},
-    [AX_PERMISSION_OPERATE] = {"run backups", ROLE(OPERATOR), 0},
+                            ROLE(OWNER) | ROLE(OPERATOR) | ROLE(RISK_OFFICER), PRIVILEGED},
+    [AX_PERMISSION_OPERATE] = {"run backups", ROLE(OPERATOR), PRIVILEGED},
     [AX_PERMISSION_AUDIT] = {"read the ledger", ROLE(COMPLIANCE) | ROLE(AUDITOR), 0},
     [AX_PERMISSION_READ_USERS] = {"read who the users are", ALL_BUT(ROLE(CLIENT)), 0},
-    [AX_PERMISSION_MANAGE_USERS] = {"make or disable users", ROLE(SECURITY_ADMIN), PERSON_ONLY},
-    [AX_PERMISSION_MANAGE_TOKENS] = {"issue or revoke tokens", ROLE(SECURITY_ADMIN), PERSON_ONLY},
-    [AX_PERMISSION_READ_PROTECTED] = {"read protected attributes", ROLE(FAIRNESS), 0},
+    [AX_PERMISSION_MANAGE_USERS] = {"make or disable users", ROLE(SECURITY_ADMIN), PERSON_ONLY | PRIVILEGED},
+    [AX_PERMISSION_MANAGE_TOKENS] = {"issue or revoke tokens", ROLE(SECURITY_ADMIN), PERSON_ONLY | PRIVILEGED},
+    [AX_PERMISSION_READ_PROTECTED] = {"read protected attributes", ROLE(FAIRNESS), PRIVILEGED},
 };
 
 /* Two sets of roles that one user does not hold a member of each of. */
@@ -129,6 +133,96 @@ ax_policy_check(struct ax_ctx *ctx, const struct ax_actor *actor, enum ax_permis
                    actor->roles ? role_words(actor->roles, ", ", has) : "no role", rule->words,
                    role_words(rule->roles, " or ", takes));
 }
+
+/* ---- grants ---- */
+
+static const char *const level_names[AX_GRANT_COUNT] = {"NO_PERMISSIONS", "READ", "USE", "EDIT",
+                                                        "MANAGE"};
+
+static bool
+covers(ax_str pattern, ax_str name)
+{
+    if (!pattern.len || pattern.at[pattern.len - 1] != '*')
+        return ax_str_eq(pattern, name);
+    pattern.len--;
+    return ax_str_starts(name, pattern);
+}
+
+bool
+ax_policy_may_model(const struct ax_actor *actor, ax_str model, enum ax_grant_level level)
+{
+    if (!actor || !actor->limited)
+        return true;
+    for (size_t i = 0; i < actor->grant_count; i++)
+        if (actor->grants[i].level >= level && covers(actor->grants[i].pattern, model))
+            return true;
+    return false;
+}
+
+ax_status
+ax_policy_check_model(struct ax_ctx *ctx, const struct ax_actor *actor, ax_str model,
+                      enum ax_grant_level level)
+{
+    static const char *const verbs[AX_GRANT_COUNT] = {"see", "read about", "use", "change",
+                                                      "manage"};
+    if (ax_policy_may_model(actor, model, level))
+        return AX_OK;
+    return ax_fail(ctx, AX_DENIED, "%.*s may not %s model \"%.*s\": no grant of theirs says so",
+                   AX_FMT(actor->id), verbs[level], AX_FMT(model));
+}
+
+enum ax_grant_level
+ax_policy_level(enum ax_permission permission)
+{
+    static const enum ax_grant_level levels[AX_PERMISSION_COUNT] = {
+        [AX_PERMISSION_PREDICT] = AX_GRANT_USE,        [AX_PERMISSION_DECIDE] = AX_GRANT_USE,
+        [AX_PERMISSION_OUTCOME] = AX_GRANT_USE,        [AX_PERMISSION_READ_DECISIONS] = AX_GRANT_READ,
+        [AX_PERMISSION_PROVE] = AX_GRANT_READ,         [AX_PERMISSION_REPLAY] = AX_GRANT_READ,
+        [AX_PERMISSION_REVIEW] = AX_GRANT_USE,         [AX_PERMISSION_READ] = AX_GRANT_READ,
+        [AX_PERMISSION_DEVELOP] = AX_GRANT_EDIT,       [AX_PERMISSION_VALIDATE] = AX_GRANT_EDIT,
+        [AX_PERMISSION_PROPOSE] = AX_GRANT_EDIT,       [AX_PERMISSION_PROPOSE_MODEL] = AX_GRANT_EDIT,
+        [AX_PERMISSION_PROPOSE_DEPLOYMENT] = AX_GRANT_EDIT,
+    };
+    AX_ASSERT(permission < AX_PERMISSION_COUNT);
+    bool anybody = permission == AX_PERMISSION_PUBLIC || permission == AX_PERMISSION_KNOWN;
+    if (anybody)
+        return AX_GRANT_READ;
+    return levels[permission] ? levels[permission] : AX_GRANT_MANAGE;
+}
+
+bool
+ax_policy_privileged(enum ax_permission permission)
+{
+    AX_ASSERT(permission < AX_PERMISSION_COUNT);
+    return rules[permission].flags & PRIVILEGED;
+}
+
+const char *
+ax_policy_words(enum ax_permission permission)
+{
+    AX_ASSERT(permission < AX_PERMISSION_COUNT);
+    return rules[permission].words;
+}
+
+const char *
+ax_policy_level_name(enum ax_grant_level level)
+{
+    AX_ASSERT(level < AX_GRANT_COUNT);
+    return level_names[level];
+}
+
+bool
+ax_policy_level_parse(ax_str word, enum ax_grant_level *out_level)
+{
+    for (size_t i = 0; i < AX_GRANT_COUNT; i++)
+        if (ax_str_eq(word, ax_str_of(level_names[i]))) {
+            *out_level = (enum ax_grant_level)i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- roles ---- */
 
 ax_status
 ax_policy_check_roles(struct ax_ctx *ctx, enum ax_actor_kind kind, uint32_t roles)

@@ -48,6 +48,29 @@ ax_status ax_policy_check(struct ax_ctx *ctx, const struct ax_actor *actor,
                           enum ax_permission permission);
 
 /*
+ * Whether the actor may do so much with the model or deployment of that name: everybody whom the
+ * directory does not limit to some; those, what their grants say. A look-up in what the actor came
+ * with: it neither locks nor waits. actor: NULL where nobody was asked for.
+ * Fails: DENIED: "sam may not use model \"credit\": limited to fraud*".
+ */
+ax_status ax_policy_check_model(struct ax_ctx *ctx, const struct ax_actor *actor, ax_str model,
+                                enum ax_grant_level level);
+bool ax_policy_may_model(const struct ax_actor *actor, ax_str model, enum ax_grant_level level);
+
+/* What of a model a permission is about: PREDICT takes USE, KILL takes MANAGE. */
+enum ax_grant_level ax_policy_level(enum ax_permission permission);
+
+/* Whether it is one whose every use and refusal is a fact (R86). */
+bool ax_policy_privileged(enum ax_permission permission);
+
+/* "the verb that they may not": as in refusals. */
+const char *ax_policy_words(enum ax_permission permission);
+
+/* "READ", "USE", "EDIT", "MANAGE", and "NO_PERMISSIONS". */
+const char *ax_policy_level_name(enum ax_grant_level level);
+[[nodiscard]] bool ax_policy_level_parse(ax_str word, enum ax_grant_level *out_level);
+
+/*
  * Whether one user may hold these roles together: an administrator or auditor holds no other, who
  * opens a breaker's lock does not hold both its keys, a service holds none that judges (R20, R26,
  * R44, R70, R79). Fails: DENIED, naming the two.

@@ -142,3 +142,64 @@ TEST(roles_have_words_and_words_have_roles)
     CHECK(!ax_policy_role_parse(AX_STR("root"), &role));
     CHECK(!ax_policy_role_parse(AX_STR(""), &role));
 }
+
+/* ---- grants ---- */
+
+static void
+grants(struct ax_ctx *ctx)
+{
+    static const struct ax_grant given[] = {{{"credit*", 7}, AX_GRANT_USE},
+                                            {{"fraud", 5}, AX_GRANT_MANAGE},
+                                            {{"*", 1}, AX_GRANT_READ}};
+    static const struct {
+        const char *model;
+        enum ax_grant_level most;
+    } cases[] = {{"credit", AX_GRANT_USE},    {"credit-2", AX_GRANT_USE}, {"fraud", AX_GRANT_MANAGE},
+                 {"fraud-2", AX_GRANT_READ},  {"", AX_GRANT_READ},        {"Credit", AX_GRANT_READ},
+                 {"credi", AX_GRANT_READ}};
+    const struct ax_actor all = {.id = AX_STR("dana")};
+    struct ax_actor some = {
+        .id = AX_STR("sam"), .limited = true, .grants = given, .grant_count = 3};
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++)
+        for (int level = AX_GRANT_READ; level < AX_GRANT_COUNT; level++) {
+            ax_str model = ax_str_of(cases[i].model);
+            bool may = level <= (int)cases[i].most;
+            CHECK_EQ(ax_policy_may_model(&some, model, (enum ax_grant_level)level), may);
+            CHECK(ax_policy_may_model(&all, model, (enum ax_grant_level)level));
+            CHECK_EQ(ax_policy_check_model(ctx, &some, model, (enum ax_grant_level)level),
+                     may ? AX_OK : AX_DENIED);
+        }
+    CHECK_EQ(ax_policy_check_model(ctx, NULL, AX_STR("x"), AX_GRANT_MANAGE), AX_OK);
+    some.grant_count = 0;
+    CHECK_EQ(ax_policy_check_model(ctx, &some, AX_STR("credit"), AX_GRANT_READ), AX_DENIED);
+    CHECK(ax_test_said(ctx, "sam may not read about model \"credit\""));
+}
+
+TEST(r83_who_is_limited_may_what_their_grants_say)
+{
+    ax_test_with_ctx(grants);
+}
+
+TEST(every_permission_is_about_some_level_of_a_model)
+{
+    for (int i = 0; i < AX_PERMISSION_COUNT; i++) {
+        enum ax_permission permission = (enum ax_permission)i;
+        enum ax_grant_level level = ax_policy_level(permission);
+        CHECK(level > AX_GRANT_NONE && level < AX_GRANT_COUNT);
+        CHECK(!ax_policy_privileged(permission) || level >= AX_GRANT_READ);
+    }
+    CHECK_EQ(ax_policy_level(AX_PERMISSION_PREDICT), AX_GRANT_USE);
+    CHECK_EQ(ax_policy_level(AX_PERMISSION_KILL), AX_GRANT_MANAGE);
+    CHECK(ax_policy_privileged(AX_PERMISSION_MANAGE_TOKENS));
+    CHECK(!ax_policy_privileged(AX_PERMISSION_PREDICT));
+}
+
+TEST(levels_have_the_words_of_mlflow)
+{
+    enum ax_grant_level level;
+    for (int i = 0; i < AX_GRANT_COUNT; i++) {
+        ax_str word = ax_str_of(ax_policy_level_name((enum ax_grant_level)i));
+        CHECK(ax_policy_level_parse(word, &level) && level == (enum ax_grant_level)i);
+    }
+    CHECK(!ax_policy_level_parse(AX_STR("read"), &level));
+}

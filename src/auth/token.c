@@ -3,18 +3,27 @@
 #include "auth/access_fact.h"
 #include "auth/attempts.h"
 #include "auth/directory_state.h"
+#include "auth/token_uses.h"
 #include "base/fault.h"
 #include "codec/text.h"
 #include "store/store.h"
 #include "sys/clock.h"
 
+enum { OVERLAP_HOURS = 24, OVERLAP_HOURS_MAX = 720 };
 enum { DAYS = 90, DAYS_MAX = 366, ID_RANDOM_BYTES = 8, NAME_BYTES_MAX = 128, PREFIX_BYTES = 4 };
 
-#define NS_PER_DAY INT64_C(86'400'000'000'000)
+#define NS_PER_DAY  INT64_C(86'400'000'000'000)
+#define NS_PER_HOUR INT64_C(3'600'000'000'000)
 
 static const ax_str prefix = {"axm_", PREFIX_BYTES};
 
 /* ---- who is it ---- */
+
+bool
+ax_token_is(ax_str bearer)
+{
+    return bearer.len == AX_TOKEN_BYTES && ax_str_starts(bearer, prefix);
+}
 
 /* The credentials of "Bearer <credentials>"; at is NULL when the header is of another scheme. */
 static ax_str
@@ -35,22 +44,6 @@ refuse(struct ax_directory *directory, struct ax_ctx *ctx, ax_str peer, const ch
     return ax_fail(ctx, AX_UNAUTHENTICATED, "%s", words);
 }
 
-static ax_status
-take_actor(struct ax_ctx *ctx, const struct ax_directory_user *user, struct ax_actor *out_actor)
-{
-    struct ax_actor actor = {
-        .kind = user->kind,
-        .roles = user->roles,
-        .line = user->line,
-        .authenticated_by = AX_STR("token"),
-    };
-    if (!ax_str_copy(ctx->arena, user->id, &actor.id) ||
-        !ax_str_copy(ctx->arena, user->manager, &actor.manager))
-        return ax_fail(ctx, AX_LIMIT, "no memory to say who asks");
-    *out_actor = actor;
-    return AX_OK;
-}
-
 ax_status
 ax_token_authenticate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str authorization,
                       ax_str peer, struct ax_actor *out_actor)
@@ -63,14 +56,18 @@ ax_token_authenticate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str
     ax_str bearer = bearer_of(authorization);
     if (!bearer.at)
         return refuse(directory, ctx, peer, "the authorization must be: Bearer axm_...");
-    if (bearer.len != AX_TOKEN_BYTES || !ax_str_starts(bearer, prefix))
+    if (!ax_token_is(bearer))
         return refuse(directory, ctx, peer, "the token is not valid");
     const struct ax_directory_token *token = ax_directory_state_token(state, ax_sha256(bearer));
     if (!token || token->user->disabled)
         return refuse(directory, ctx, peer, "the token is not valid");
     if (ax_clock_real_ns() >= token->expires_ns) /* only who has the token is told */
         return refuse(directory, ctx, peer, "the token has expired");
-    return take_actor(ctx, token->user, out_actor);
+    AX_TRY(ax_directory_state_actor(ctx, token->user, out_actor));
+    out_actor->authenticated_by = AX_STR("token");
+    memcpy(out_actor->credential, token->hash.bytes, sizeof out_actor->credential);
+    ax_token_uses_note(ax_directory_uses(directory), token->id);
+    return AX_OK;
 }
 
 /* ---- issuing ---- */
@@ -115,11 +112,12 @@ ax_token_put(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str user, ax_str nam
     issued.expires_ns = issued.created_ns + days * NS_PER_DAY;
     AX_TRY(ax_store_run(
         tx, ctx,
-        AX_STR("insert into tokens (id, user_id, name, hash, created_ns, expires_ns) "
-               "values ($1, $2, $3, $4, $5, $6)"),
+        AX_STR("insert into tokens (id, user_id, name, hash, created_ns, expires_ns, prefix) "
+               "values ($1, $2, $3, $4, $5, $6, $7)"),
         AX_STORE_PARAMS(ax_store_text(issued.id), ax_store_text(user), ax_store_text(name),
                         ax_store_text(ax_digest_hex(ax_sha256(issued.token), hash)),
-                        ax_store_i64(issued.created_ns), ax_store_i64(issued.expires_ns)),
+                        ax_store_i64(issued.created_ns), ax_store_i64(issued.expires_ns),
+                        ax_store_text((ax_str){issued.token.at, AX_TOKEN_PREFIX_BYTES})),
         NULL));
     const struct ax_access_fact fact = {
         .kind = AX_EVENT_TOKEN, .object = issued.id, .verb = AX_STR("issued"), .subject = user};
@@ -135,6 +133,28 @@ write_time(struct ax_json_writer *out, const char *name, int64_t ns)
     ax_json_member_text(out, name, ax_clock_format(ns, text));
 }
 
+/* The token is there whatever becomes of the picture, which upkeep makes again. */
+static void
+settle(struct ax_directory *directory, struct ax_ctx *ctx)
+{
+    struct ax_ctx second = ax_ctx_of(ctx->arena);
+    ax_fault_benign_begin();
+    ax_ignore(ax_directory_reload(directory, &second), "upkeep tries again; readiness tells");
+    ax_fault_benign_end();
+}
+
+static void
+show_issued(const struct ax_token_issued *issued, ax_str user, ax_str name,
+            struct ax_json_writer *out)
+{
+    ax_json_member_text(out, "id", issued->id);
+    ax_json_member_text(out, "user", user);
+    ax_json_member_text(out, "name", name);
+    ax_json_member_text(out, "token", issued->token);
+    write_time(out, "created", issued->created_ns);
+    write_time(out, "expires", issued->expires_ns);
+}
+
 ax_status
 ax_token_issue(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
                const struct ax_json *request, struct ax_json_writer *out)
@@ -148,17 +168,77 @@ ax_token_issue(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
     AX_TRY(ax_directory_begin(directory, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_token_put(tx, ctx, user, name, days, &issued));
     AX_TRY(ax_store_commit(ax_take(tx), ctx));
-    struct ax_ctx second = ax_ctx_of(ctx->arena);
-    ax_fault_benign_begin();
-    ax_ignore(ax_directory_reload(directory, &second), "upkeep tries again; readiness tells");
-    ax_fault_benign_end();
+    settle(directory, ctx);
     ax_json_begin_object(out);
-    ax_json_member_text(out, "id", issued.id);
-    ax_json_member_text(out, "user", user);
-    ax_json_member_text(out, "name", name);
-    ax_json_member_text(out, "token", issued.token);
-    write_time(out, "created", issued.created_ns);
-    write_time(out, "expires", issued.expires_ns);
+    show_issued(&issued, user, name, out);
+    ax_json_end_object(out);
+    return AX_OK;
+}
+
+/* ---- rotating ---- */
+
+struct old_token {
+    ax_str user, name;
+    int64_t expires_ns;
+};
+
+static ax_status
+read_old(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct old_token *out)
+{
+    struct ax_store_rows *rows;
+    bool revoked = false;
+    AX_TRY(ax_store_query(
+        tx, ctx, AX_STR("select user_id, name, expires_ns, revoked_ns from tokens where id = $1"),
+        AX_STORE_PARAMS(ax_store_text(id)), &rows));
+    bool found = ax_store_next(rows);
+    if (found) {
+        out->user = ax_store_read_text(rows, 0);
+        out->name = ax_store_read_text(rows, 1);
+        out->expires_ns = ax_store_read_i64(rows, 2);
+        revoked = !ax_store_is_null(rows, 3);
+    }
+    AX_TRY(ax_store_finish(rows));
+    if (!found)
+        return ax_fail(ctx, AX_NOT_FOUND, "no token \"%.*s\"", AX_FMT(id));
+    return revoked ? ax_fail(ctx, AX_CONFLICT, "%.*s was revoked", AX_FMT(id)) : AX_OK;
+}
+
+/* The old one ends when the overlap does, or earlier as it would have. */
+static ax_status
+shorten(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct old_token *old,
+        int64_t until_ns)
+{
+    if (old->expires_ns > until_ns)
+        old->expires_ns = until_ns;
+    AX_TRY(ax_store_run(tx, ctx, AX_STR("update tokens set expires_ns = $2 where id = $1"),
+                        AX_STORE_PARAMS(ax_store_text(id), ax_store_i64(old->expires_ns)), NULL));
+    const struct ax_access_fact fact = {
+        .kind = AX_EVENT_TOKEN, .object = id, .verb = AX_STR("rotated"), .subject = old->user};
+    return ax_access_fact_put(tx, ctx, &fact);
+}
+
+ax_status
+ax_token_rotate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id,
+                const struct ax_json *request, struct ax_json_writer *out)
+{
+    int64_t days = DAYS, hours = OVERLAP_HOURS;
+    struct old_token old = {};
+    struct ax_token_issued issued;
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    AX_TRY(ax_json_may_i64(ctx, request, "days", &days));
+    AX_TRY(ax_json_may_i64(ctx, request, "overlap_hours", &hours));
+    if (hours < 0 || hours > OVERLAP_HOURS_MAX)
+        return ax_fail(ctx, AX_INVALID, "`overlap_hours` must be 0 to %d", OVERLAP_HOURS_MAX);
+    AX_TRY(ax_directory_begin(directory, ctx, AX_STORE_WRITE, &tx));
+    AX_TRY(read_old(tx, ctx, id, &old));
+    AX_TRY(ax_token_put(tx, ctx, old.user, old.name, days, &issued));
+    AX_TRY(shorten(tx, ctx, id, &old, issued.created_ns + hours * NS_PER_HOUR));
+    AX_TRY(ax_store_commit(ax_take(tx), ctx));
+    settle(directory, ctx);
+    ax_json_begin_object(out);
+    show_issued(&issued, old.user, old.name, out);
+    ax_json_member_text(out, "replaces", id);
+    write_time(out, "old_expires", old.expires_ns);
     ax_json_end_object(out);
     return AX_OK;
 }
@@ -197,20 +277,26 @@ ax_token_revoke(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id)
 }
 
 static ax_status
-write_tokens(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str user, struct ax_json_writer *out)
+write_tokens(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str user, ax_str begins,
+             struct ax_json_writer *out)
 {
     struct ax_store_rows *rows;
     AX_TRY(ax_store_query(tx, ctx,
-                          AX_STR("select id, user_id, name, created_ns, expires_ns, revoked_ns "
-                                 "from tokens where user_id = $1 or $1 = '' order by id"),
-                          AX_STORE_PARAMS(ax_store_text(user)), &rows));
+                          AX_STR("select id, user_id, name, created_ns, expires_ns, revoked_ns, "
+                                 "prefix, last_used_ns from tokens where "
+                                 "(user_id = $1 or $1 = '') and (prefix = $2 or $2 = '') "
+                                 "order by id"),
+                          AX_STORE_PARAMS(ax_store_text(user), ax_store_text(begins)), &rows));
     while (ax_store_next(rows)) {
         ax_json_begin_object(out);
         ax_json_member_text(out, "id", ax_store_read_text(rows, 0));
         ax_json_member_text(out, "user", ax_store_read_text(rows, 1));
         ax_json_member_text(out, "name", ax_store_read_text(rows, 2));
+        ax_json_member_text(out, "prefix", ax_store_read_text(rows, 6));
         write_time(out, "created", ax_store_read_i64(rows, 3));
         write_time(out, "expires", ax_store_read_i64(rows, 4));
+        if (!ax_store_is_null(rows, 7))
+            write_time(out, "last_used", ax_store_read_i64(rows, 7));
         if (!ax_store_is_null(rows, 5))
             write_time(out, "revoked", ax_store_read_i64(rows, 5));
         ax_json_end_object(out);
@@ -219,15 +305,17 @@ write_tokens(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str user, struct ax_
 }
 
 ax_status
-ax_token_list(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
+ax_token_list(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user, ax_str begins,
               struct ax_json_writer *out)
 {
+    if (begins.len > AX_TOKEN_PREFIX_BYTES)
+        begins.len = AX_TOKEN_PREFIX_BYTES; /* a whole token finds itself */
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     AX_TRY(ax_directory_begin(directory, ctx, AX_STORE_READ, &tx));
     ax_json_begin_object(out);
     ax_json_key(out, "tokens");
     ax_json_begin_array(out);
-    AX_TRY(write_tokens(tx, ctx, user, out));
+    AX_TRY(write_tokens(tx, ctx, user, begins, out));
     ax_json_end_array(out);
     ax_json_end_object(out);
     return AX_OK;

@@ -4,13 +4,17 @@
  * A token has 256 random bits, so a plain hash is enough and checking one costs a hash and a
  * look-up in the directory's picture: no lock, no wait, less than a microsecond. Whoever fails too
  * often from one address is answered LIMIT; a good token is never refused for its neighbours.
- * No passwords, no sessions.
+ * Its first characters are kept, so that one that was found somewhere can be told and revoked.
+ * No sessions.
  */
 #pragma once
 
 #include "auth/directory.h"
 
-enum { AX_TOKEN_BYTES = 4 + 64 };
+enum { AX_TOKEN_BYTES = 4 + 64, AX_TOKEN_PREFIX_BYTES = 12 };
+
+/* Whether it is of our form: then it is no other kind of bearer's. */
+bool ax_token_is(ax_str bearer);
 
 /*
  * Who the bearer is. authorization: the header, "" when absent; peer: address they came from.
@@ -30,12 +34,23 @@ ax_status ax_token_authenticate(struct ax_directory *directory, struct ax_ctx *c
 ax_status ax_token_issue(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
                          const struct ax_json *request, struct ax_json_writer *out);
 
+/*
+ * Another token for the same user under the same name, while the old one goes on for a while.
+ * request: {"days"?,"overlap_hours"?: 0 to 720, 24 when absent}. out: as issue, with "replaces" and
+ * "old_expires". Fails: NOT_FOUND, CONFLICT (revoked, or the user disabled), INVALID, as the store.
+ */
+ax_status ax_token_rotate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id,
+                          const struct ax_json *request, struct ax_json_writer *out);
+
 /* Fails: NOT_FOUND; as the store and as ax_directory_reload (call it again then). */
 ax_status ax_token_revoke(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id);
 
-/* {"tokens":[{"id","user","name","created","expires","revoked"?}..]}; user: "" for all. */
+/*
+ * {"tokens":[{"id","user","name","prefix","created","expires","last_used"?,"revoked"?}..]}; user: ""
+ * for all. prefix: "" for all, or how the token begins.
+ */
 ax_status ax_token_list(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
-                        struct ax_json_writer *out);
+                        ax_str prefix, struct ax_json_writer *out);
 
 struct ax_token_issued {
     ax_str id;    /* "t_..." */

@@ -78,6 +78,52 @@ ax_base64_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes)
     return AX_OK;
 }
 
+/* ---- base64 for URLs ---- */
+
+void
+ax_base64url_encode(ax_str bytes, struct ax_writer *out)
+{
+    for (size_t at = 0; at < bytes.len; at += 3) {
+        char group[4];
+        size_t left = bytes.len - at, digits = left < 3 ? left + 1 : 4;
+        base64_group((const unsigned char *)bytes.at + at, left < 3 ? left : 3, group);
+        for (size_t i = 0; i < digits; i++)
+            ax_writer_char(out, group[i] == '+' ? '-' : group[i] == '/' ? '_' : group[i]);
+    }
+}
+
+/* Up to four characters of the other alphabet in ours; what is ours alone becomes foreign. */
+static void
+base64url_plain(const char *text, size_t digits, char out[4])
+{
+    for (size_t i = 0; i < digits; i++) {
+        char c = text[i];
+        bool foreign = c == '+' || c == '/';
+        out[i] = c == '-' ? '+' : c == '_' ? '/' : foreign ? '=' : c;
+    }
+}
+
+ax_status
+ax_base64url_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes)
+{
+    size_t rest = text.len % 4, len = text.len / 4 * 3 + (rest ? rest - 1 : 0);
+    if (rest == 1)
+        return ax_fail(ctx, AX_INVALID, "base64url: no bytes have %zu characters", text.len);
+    char *bytes = AX_NEW_ARRAY(ctx->arena, char, len + 1);
+    if (!bytes)
+        return ax_fail(ctx, AX_LIMIT, "base64url: no memory for %zu bytes", len);
+    for (size_t at = 0; at < text.len; at += 4) {
+        char group[4];
+        size_t digits = text.len - at < 4 ? rest : 4;
+        base64url_plain(text.at + at, digits, group);
+        if (!base64_ungroup(group, digits, bytes + at / 4 * 3))
+            return ax_fail(ctx, AX_INVALID,
+                           "base64url: not the canonical form near character %zu", at);
+    }
+    *out_bytes = (ax_str){bytes, len};
+    return AX_OK;
+}
+
 /* ---- hexadecimal ---- */
 
 static int

@@ -1,5 +1,5 @@
 /*
- * Bytes as text: base64, hex, percent-encoding, UTF-8 check.
+ * Bytes as text: base64 and its form for URLs, hex, percent-encoding, UTF-8 check.
  */
 #pragma once
 
@@ -9,6 +9,10 @@
 /* RFC 4648 with padding. The decoder refuses anything but the canonical form. */
 void ax_base64_encode(ax_str bytes, struct ax_writer *out);
 ax_status ax_base64_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes);
+
+/* RFC 4648 section 5 without padding, as JOSE has it (RFC 7515): refuses all but that form. */
+void ax_base64url_encode(ax_str bytes, struct ax_writer *out);
+ax_status ax_base64url_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes);
 
 void ax_hex_encode(ax_str bytes, struct ax_writer *out);                     /* lower case */
 ax_status ax_hex_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes); /* either case */

@@ -23,6 +23,11 @@ round_trips(struct ax_ctx *ctx, ax_str bytes)
     ax_percent_encode(bytes, &percent);
     AX_ASSERT(ax_percent_decode(ctx, ax_writer_str(&percent), &back) == AX_OK);
     AX_ASSERT(ax_str_eq(back, bytes));
+    if (ax_base64url_decode(ctx, bytes, &back) == AX_OK) {
+        ax_writer_auto struct ax_writer url = ax_writer_of(1 << 26);
+        ax_base64url_encode(back, &url);
+        AX_ASSERT(ax_str_eq(ax_writer_str(&url), bytes));
+    }
     if (ax_base64_decode(ctx, bytes, &back) != AX_OK)
         return;
     ax_base64_encode(back, &again);

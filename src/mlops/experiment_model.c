@@ -77,6 +77,18 @@ ax_experiment_model_artifact_uri(struct ax_experiments *experiments, struct ax_c
     return AX_OK;
 }
 
+ax_status
+ax_experiment_model_experiment(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
+                               ax_str *out_experiment_id)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct row row = {};
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    AX_TRY(find(tx, ctx, id, false, &row));
+    *out_experiment_id = row.experiment_id;
+    return AX_OK;
+}
+
 /* ---- showing ---- */
 
 static ax_status

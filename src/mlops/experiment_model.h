@@ -44,6 +44,9 @@ ax_status ax_experiment_model_artifact_uri(struct ax_experiments *experiments, s
  * "" when there is none. */
 ax_status ax_experiment_model_beside(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                                      const char *suffix, ax_str *out_uri);
+/* The experiment it is of. Fails: NOT_FOUND. */
+ax_status ax_experiment_model_experiment(struct ax_experiments *experiments, struct ax_ctx *ctx,
+                                         ax_str id, ax_str *out_experiment_id);
 
 /* Notes in its tag mlflow.modelVersions that a version was made of it; in the caller's tx. */
 ax_status ax_experiment_model_note_version(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,

@@ -85,6 +85,18 @@ ax_run_artifact_uri(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_s
     return AX_OK;
 }
 
+ax_status
+ax_run_experiment(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
+                  ax_str *out_experiment_id)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct ax_run_row run = {};
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    AX_TRY(find(tx, ctx, id, &run));
+    *out_experiment_id = run.experiment_id;
+    return AX_OK;
+}
+
 /* ---- tags and params ---- */
 
 /* An insert of (run, key, value) for each pair, as one batch; values are cut to chars_max. */

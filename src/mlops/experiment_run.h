@@ -98,6 +98,10 @@ ax_status ax_runs_datasets(struct ax_experiments *experiments, struct ax_ctx *ct
     "r.key, r.revision, r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ns, "          \
     "r.end_ns, r.artifact_uri, r.lifecycle_stage"
 
+/* The experiment that a run is of. Fails: NOT_FOUND. */
+ax_status ax_run_experiment(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
+                            ax_str *out_experiment_id);
+
 struct ax_run_row {   /* texts in ctx->arena */
     int64_t key;      /* what all that belongs to the run is kept by */
     int64_t revision; /* raised by every write to the run */

@@ -382,6 +382,12 @@ ax_exchange_client_uri(const struct ax_exchange *exchange)
     return ax_str_of(exchange->peer.identity ? exchange->peer.identity->uri : NULL);
 }
 
+const struct ax_session_identity *
+ax_exchange_identity(const struct ax_exchange *exchange)
+{
+    return exchange->peer.identity;
+}
+
 int
 ax_exchange_listener(const struct ax_exchange *exchange)
 {

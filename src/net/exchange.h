@@ -92,6 +92,10 @@ bool ax_exchange_secure(const struct ax_exchange *exchange);
 ax_str ax_exchange_client_subject(const struct ax_exchange *exchange);
 ax_str ax_exchange_client_uri(const struct ax_exchange *exchange);
 
+struct ax_session_identity;
+/* The same as it is, net/session.h; NULL without a certificate. */
+const struct ax_session_identity *ax_exchange_identity(const struct ax_exchange *exchange);
+
 /* Index of the listener in the loops' list. */
 int ax_exchange_listener(const struct ax_exchange *exchange);
 

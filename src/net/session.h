@@ -24,6 +24,9 @@ struct ax_session_identity {
     size_t ref_count;                    /* of the loop's thread */
     char subject[AX_SESSION_NAME_BYTES]; /* "CN=a,O=b" (RFC 2253), terminated; "" when too long */
     char uri[AX_SESSION_NAME_BYTES];     /* the first URI of its other names, or "" */
+    char dns[AX_SESSION_NAME_BYTES];     /* the first host, in lower case, or "" */
+    char email[AX_SESSION_NAME_BYTES];   /* the first address for mail, or "" */
+    uint8_t digest[32];                  /* SHA-256 of the whole certificate */
 };
 
 /* Who is on the other end. */

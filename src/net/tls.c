@@ -377,23 +377,44 @@ put_subject(X509 *certificate, struct ax_session_identity *identity)
     BIO_free(text);
 }
 
-/* The first URI among the other names: a SPIFFE id where there is one. */
+/* A name that is text, whole and without a NUL, where there is none yet. */
 static void
-put_uri(X509 *certificate, struct ax_session_identity *identity)
+put_name(const ASN1_STRING *name, char out[AX_SESSION_NAME_BYTES])
 {
+    ax_str text = {(const char *)ASN1_STRING_get0_data(name), (size_t)ASN1_STRING_length(name)};
+    bool whole = text.len < AX_SESSION_NAME_BYTES && !memchr(text.at, '\0', text.len);
+    if (whole)
+        memcpy(out, text.at, text.len);
+}
+
+/* The first of each kind among the other names: a SPIFFE id is a URI. */
+static void
+put_names(X509 *certificate, struct ax_session_identity *identity)
+{
+    bool uri = false, dns = false, email = false;
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_URI)
-            continue;
-        ax_str uri = {(const char *)ASN1_STRING_get0_data(name->d.uniformResourceIdentifier),
-                      (size_t)ASN1_STRING_length(name->d.uniformResourceIdentifier)};
-        bool whole = uri.len < sizeof identity->uri && !memchr(uri.at, '\0', uri.len);
-        if (whole)
-            memcpy(identity->uri, uri.at, uri.len);
-        break;
+        if (name->type == GEN_URI && !uri)
+            put_name(name->d.uniformResourceIdentifier, identity->uri);
+        else if (name->type == GEN_DNS && !dns)
+            put_name(name->d.dNSName, identity->dns);
+        else if (name->type == GEN_EMAIL && !email)
+            put_name(name->d.rfc822Name, identity->email);
+        uri |= name->type == GEN_URI;
+        dns |= name->type == GEN_DNS;
+        email |= name->type == GEN_EMAIL;
     }
     GENERAL_NAMES_free(names);
+    for (char *c = identity->dns; *c; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
+}
+
+static bool
+put_digest(X509 *certificate, struct ax_session_identity *identity)
+{
+    unsigned len = sizeof identity->digest;
+    return X509_digest(certificate, EVP_sha256(), identity->digest, &len) == 1;
 }
 
 bool
@@ -408,8 +429,13 @@ ax_tls_connection_identity(struct ax_tls_connection *connection, struct ax_sessi
         return false;
     identity->ref_count = 1;
     put_subject(certificate, identity);
-    put_uri(certificate, identity);
+    put_names(certificate, identity);
+    bool whole = put_digest(certificate, identity);
     ERR_clear_error();
+    if (!whole) {
+        ax_free(identity);
+        return false;
+    }
     *out = identity;
     return true;
 }

@@ -15,7 +15,7 @@
 #include "sys/log.h"
 #include "sys/process.h"
 
-enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 8 };
+enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 9 };
 enum { DESCRIPTORS_OWN = 512, RELOAD_BYTES_MAX = 4 << 20 };
 enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
@@ -291,6 +291,13 @@ job_watch(void *arg, struct ax_ctx *ctx)
 }
 
 static ax_status
+job_issuer(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    return server->services.issuer ? ax_jwt_issuer_upkeep(server->services.issuer, ctx) : AX_OK;
+}
+
+static ax_status
 start_jobs(struct ax_ctx *ctx, struct server *server)
 {
     const struct ax_job jobs[JOB_COUNT] = {
@@ -298,6 +305,7 @@ start_jobs(struct ax_ctx *ctx, struct server *server)
         {"index_sync", 1'000, job_index_sync, server}, {"store", 1'000, job_store, server},
         {"changes", 2'000, job_changes, server},       {"sweep", 30'000, job_sweep, server},
         {"clock", 1'000, job_clock, server},           {"watch", 200, job_watch, server},
+        {"issuer", 1'000, job_issuer, server},
     };
     memcpy(server->job_table, jobs, sizeof jobs);
     return ax_jobs_start(ctx, server->job_table, JOB_COUNT, &server->jobs);
@@ -449,6 +457,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
                  .unload = host_unload,
                  .show_unloaded = host_show_unloaded},
         .directory = services->directory,
+        .issuer = services->issuer,
+        .passwords = services->passwords,
+        .permissions = services->permissions,
         .store = services->store,
         .registry = services->registry,
         .experiments = services->experiments,

@@ -74,12 +74,17 @@ static const struct ax_setting tracking_rows[] = {
      TRACKING(production_alias), 0, 0, 0, "production prod champion"},
     {"artifact_bytes_max", "all artifacts together; 0: as much as the disk has", AX_SETTING_BYTES,
      TRACKING(artifact_bytes_max), 0, 0, (double)(1LL << 50)},
+    {"default_permission",
+     "what a user whose role allows it may do with experiments and registered models that they "
+     "were "
+     "permitted nothing about: NO_PERMISSIONS, READ, USE, EDIT or MANAGE",
+     AX_SETTING_TEXT, TRACKING(default_permission), 0, 0, 0, "MANAGE"},
 };
 
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 10 };
+enum { SECTION_COUNT = 11 };
 
 struct section {
     const struct ax_settings *settings;
@@ -99,6 +104,7 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[7] = (struct section){&tracking_settings, &settings->tracking};
     out[8] = (struct section){ax_limits_settings(), &settings->limits};
     out[9] = (struct section){ax_browser_settings(), &settings->cors};
+    out[10] = (struct section){&ax_jwt_settings, &settings->jwt};
 }
 
 void
@@ -137,7 +143,7 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     return ax_fail(
         ctx, AX_NOT_FOUND,
         "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
-        "limits and cors are known",
+        "limits, cors and jwt are known",
         AX_FMT(section));
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/browser.h"
 #include "api/limits.h"
+#include "auth/jwt_issuer.h"
 #include "event/ledger.h"
 #include "net/loop.h"
 #include "store/postgres.h"
@@ -19,6 +20,7 @@ struct ax_tracking_config {
     ax_str promotion;           /* "advise" or "enforce" */
     ax_str production_alias;    /* aliases that mean production, with spaces */
     int64_t artifact_bytes_max; /* of all together; 0: as large as the disk */
+    ax_str default_permission;  /* "READ" ...: of what nobody was permitted anything */
 };
 
 /* Section "server". */
@@ -59,6 +61,7 @@ struct ax_server_settings {
     struct ax_tracking_config tracking;
     struct ax_limits_config limits;
     struct ax_browser_config cors;
+    struct ax_jwt_config jwt;
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);

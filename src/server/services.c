@@ -1,5 +1,8 @@
 #include "server/services.h"
 
+#include "auth/jwt_issuer.h"
+#include "auth/passwords.h"
+#include "auth/permissions.h"
 #include "event/outbox.h"
 #include "server/adapters.h"
 #include "sys/log.h"
@@ -257,6 +260,11 @@ open_all(struct ax_ctx *ctx, struct ax_services *services)
     AX_TRY(status);
     AX_TRY(ax_directory_open(ctx, services->store, services->dir.directory_cache,
                              &services->directory));
+    AX_TRY(ax_jwt_issuer_open(ctx, &services->settings.jwt, &services->issuer));
+    AX_TRY(ax_passwords_open(ctx, services->directory, &services->passwords));
+    AX_TRY(ax_permissions_open(ctx, services->directory,
+                               services->settings.tracking.default_permission,
+                               &services->permissions));
     if (services->store)
         return open_control_plane(ctx, services);
     status = on_plan(services, ctx); /* the last good plan */
@@ -323,6 +331,9 @@ ax_services_close(struct ax_services *services)
     CLOSE(artifacts, ax_artifacts_close);
     CLOSE(experiments, ax_experiments_close);
     CLOSE(registry, ax_registry_close);
+    CLOSE(permissions, ax_permissions_close);
+    CLOSE(passwords, ax_passwords_close);
+    CLOSE(issuer, ax_jwt_issuer_close);
     CLOSE(directory, ax_directory_close);
     CLOSE(blob, ax_blob_close);
     CLOSE(store, ax_store_close);
@@ -377,6 +388,10 @@ ax_services_ready(struct ax_services *services, struct ax_json_writer *parts)
                         services->store ? AX_STR("ready") : ax_str_of(services->store_words));
     bool known = ax_directory_check(services->directory, &ctx) == AX_OK;
     ax_json_member_text(parts, "directory", known ? AX_STR("ready") : ax_str_of(ctx.error));
+    if (services->issuer) {
+        bool keyed = ax_jwt_issuer_check(services->issuer, &ctx) == AX_OK;
+        ax_json_member_text(parts, "jwt", keyed ? AX_STR("ready") : ax_str_of(ctx.error));
+    }
     bool served = plan_served(services, &ctx, &revision);
     ax_json_member_i64(parts, "plan_revision", revision);
     return ledger && served;

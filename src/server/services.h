@@ -25,6 +25,9 @@ struct ax_services {
     struct ax_model_server *server;
     struct ax_decision_archive *archive;
     struct ax_directory *directory;
+    struct ax_jwt_issuer *issuer; /* NULL: none is trusted */
+    struct ax_passwords *passwords;
+    struct ax_permissions *permissions;
     struct ax_store *store; /* NULL while it is away; so are all below */
     struct ax_blob *blob;
     struct ax_registry *registry;
