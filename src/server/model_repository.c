@@ -125,7 +125,8 @@ ax_model_repository_close(struct ax_model_repository *repository)
         if (repository->entries[i].loaded)
             ax_model_unref(repository->entries[i].loaded);
     ax_mutex_done(&repository->mutex);
-    ax_arena_free(repository->arena);
+    if (repository->arena)
+        ax_arena_free(repository->arena);
     ax_free(repository->entries);
     ax_free(repository);
 }
