@@ -56,8 +56,8 @@ struct ax_api_config {
     struct ax_workers *workers;
     struct ax_api_host host;
     struct ax_directory *directory;
-    struct ax_jwt_issuer *issuer;   /* NULL: no tokens of an issuer are taken */
-    struct ax_passwords *passwords; /* NULL: no passwords are */
+    struct ax_jwt_issuer *issuer;       /* NULL: no tokens of an issuer are taken */
+    struct ax_passwords *passwords;     /* NULL: no passwords are */
     struct ax_permissions *permissions; /* of tracking; NULL: the roles alone decide */
     struct ax_store *store;
     struct ax_registry *registry;

@@ -68,7 +68,8 @@ static const struct ax_setting tracking_rows[] = {
     {"artifact_bytes_max", "all artifacts together; 0: as much as the disk has", AX_SETTING_BYTES,
      TRACKING(artifact_bytes_max), 0, 0, (double)(1LL << 50)},
     {"default_permission",
-     "what a user whose role allows it may do with experiments and registered models that they were "
+     "what a user whose role allows it may do with experiments and registered models that they "
+     "were "
      "permitted nothing about: NO_PERMISSIONS, READ, USE, EDIT or MANAGE",
      AX_SETTING_TEXT, TRACKING(default_permission), 0, 0, 0, "MANAGE"},
 };
