@@ -38,6 +38,7 @@ struct api_case {
     struct ax_passwords *passwords;
     struct ax_permissions *permissions;
     const char *default_permission; /* NULL: "MANAGE" */
+    unsigned dialects;              /* of the listener; 0: those by default */
     struct ax_workers *workers;
     struct ax_api_config config;
     struct ax_api *api;
@@ -164,6 +165,10 @@ api_case_open(struct api_case *at)
     if (at->limits)
         CHECK_EQ(ax_limits_open(&at->ctx, at->limits, at->metrics, at->workers, &at->config.limits),
                  AX_OK);
+    if (at->dialects) {
+        at->config.listener_dialects = &at->dialects;
+        at->config.listener_count = 1;
+    }
     at->config.server_name = AX_STR("axiom");
     at->config.build_id = AX_STR("axiom test");
     at->config.server = at->server;
@@ -310,14 +315,17 @@ api_case_open_governed(struct api_case *at)
                                         .kill = mlops->kill};
 }
 
-/* Everybody is hired, nothing is deployed. */
+/* Everybody is hired, nothing is deployed. set: NULL, or says what is to be otherwise. */
 static inline void
-api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
+api_case_run_set(void (*set)(struct api_case *at),
+                 void (*body)(struct ax_ctx *ctx, struct api_case *at))
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(256 << 20);
     struct ax_ctx ctx = ax_ctx_of(arena);
     struct api_case at = {.arena = ax_arena_new(64 << 20)};
     at.ctx = ax_ctx_of(at.arena);
+    if (set)
+        set(&at);
     api_case_open_governed(&at);
     api_case_open(&at);
     body(&ctx, &at);
@@ -333,6 +341,12 @@ api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
     ax_kv_close(at.kv);
     ax_metrics_close(at.metrics);
     mlops_case_done(&at.mlops); /* and the arena */
+}
+
+static inline void
+api_case_run(void (*body)(struct ax_ctx *ctx, struct api_case *at))
+{
+    api_case_run_set(NULL, body);
 }
 
 /* Development mode: the small models under names that say what they are. */

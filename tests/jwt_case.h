@@ -79,8 +79,7 @@ jwt_case_key(struct ax_ctx *ctx, const struct jwt_case *made, int which, const c
             AX_FMT(named), AX_FMT(jwt_case_number(ctx, key, OSSL_PKEY_PARAM_EC_PUB_X, 32)),
             AX_FMT(jwt_case_number(ctx, key, OSSL_PKEY_PARAM_EC_PUB_Y, 32)));
     return ax_str_printf(ctx->arena, "{%.*s\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"%.*s\"}",
-                         AX_FMT(named),
-                         AX_FMT(jwt_case_number(ctx, key, OSSL_PKEY_PARAM_RSA_N, 0)),
+                         AX_FMT(named), AX_FMT(jwt_case_number(ctx, key, OSSL_PKEY_PARAM_RSA_N, 0)),
                          AX_FMT(jwt_case_number(ctx, key, OSSL_PKEY_PARAM_RSA_E, 0)));
 }
 
@@ -135,9 +134,9 @@ static inline ax_str
 jwt_case_token(struct ax_ctx *ctx, const struct jwt_case *made, int which, const char *header,
                const char *claims)
 {
-    ax_str front = ax_str_printf(ctx->arena, "%.*s.%.*s",
-                                 AX_FMT(jwt_case_text(ctx, ax_str_of(header))),
-                                 AX_FMT(jwt_case_text(ctx, ax_str_of(claims))));
+    ax_str front =
+        ax_str_printf(ctx->arena, "%.*s.%.*s", AX_FMT(jwt_case_text(ctx, ax_str_of(header))),
+                      AX_FMT(jwt_case_text(ctx, ax_str_of(claims))));
     bool pss = ax_str_find(ax_str_of(header), AX_STR("PS256")) != SIZE_MAX;
     ax_str signature = jwt_case_sign(ctx, made, which, pss, front);
     return ax_str_printf(ctx->arena, "%.*s.%.*s", AX_FMT(front),

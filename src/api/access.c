@@ -98,10 +98,9 @@ object_of(const struct ax_call *call, struct ax_ctx *ctx)
     size_t method = (size_t)call->route->method;
     ax_str word = call->parameters[0];
     bool told = word.len > 0 && word.len <= 128 && ax_utf8_ok(word);
-    ax_str object = ax_str_printf(ctx->arena, "%s %s%s%.*s",
-                                  method < AX_COUNT_OF(methods) ? methods[method] : "?",
-                                  call->route->pattern, told ? " " : "", told ? (int)word.len : 0,
-                                  told ? word.at : "");
+    ax_str object = ax_str_printf(
+        ctx->arena, "%s %s%s%.*s", method < AX_COUNT_OF(methods) ? methods[method] : "?",
+        call->route->pattern, told ? " " : "", told ? (int)word.len : 0, told ? word.at : "");
     return object.at ? object : AX_STR("?");
 }
 
@@ -205,9 +204,9 @@ ax_access_check(struct ax_access *access, struct ax_call *call, struct ax_ctx *c
     bool privileged = ax_policy_privileged(permission);
     if (status == AX_OK && privileged) {
         status = note(call, ctx, AX_EVENT_ACCESS_ALLOWED, permission);
-        return status == AX_OK ? AX_OK
-                               : ax_explain(ctx, AX_UNAVAILABLE,
-                                            "what is done here must be kept on record");
+        return status == AX_OK
+                   ? AX_OK
+                   : ax_explain(ctx, AX_UNAVAILABLE, "what is done here must be kept on record");
     }
     if (status == AX_DENIED && privileged)
         ax_access_denied(access, call, ctx, permission);

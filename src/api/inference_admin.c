@@ -340,6 +340,10 @@ static const struct ax_route routes[] = {
     POST("/v2/logging", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP, logging, "Changes what is logged"),
 };
 
-const struct ax_route_table ax_inference_admin_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE,
-    .checks_models = true};
+const struct ax_route_table ax_inference_admin_table = {routes,
+                                                        AX_COUNT_OF(routes),
+                                                        false,
+                                                        false,
+                                                        ax_problem_refuse_plain,
+                                                        AX_DIALECT_INFERENCE,
+                                                        .checks_models = true};

@@ -211,6 +211,10 @@ static const struct ax_route routes[] = {
     INFER("/v2/models/{model}/versions/{version}/infer"),
 };
 
-const struct ax_route_table ax_inference_rest_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_INFERENCE,
-    .checks_models = true};
+const struct ax_route_table ax_inference_rest_table = {routes,
+                                                       AX_COUNT_OF(routes),
+                                                       false,
+                                                       false,
+                                                       ax_problem_refuse_plain,
+                                                       AX_DIALECT_INFERENCE,
+                                                       .checks_models = true};

@@ -177,8 +177,8 @@ static ax_status
 require_run(const struct question *question, ax_str id)
 {
     ax_str experiment_id = AX_STR("");
-    ax_status status = ax_run_experiment(question->call->services->experiments, question->ctx, id,
-                                         &experiment_id);
+    ax_status status =
+        ax_run_experiment(question->call->services->experiments, question->ctx, id, &experiment_id);
     return require_found(question, status, experiment_id);
 }
 

@@ -281,5 +281,5 @@ static const struct ax_route routes[] = {
      AX_ROUTE_BYTES, AX_ROUTE_LARGE_BODY, invocations_of, "Scores rows with a model (MLflow)"},
 };
 
-const struct ax_route_table ax_mlflow_scoring_table = {routes, AX_COUNT_OF(routes), false, false,
-                                                       refuse, AX_DIALECT_MLFLOW, .checks_models = true};
+const struct ax_route_table ax_mlflow_scoring_table = {
+    routes, AX_COUNT_OF(routes), false, false, refuse, AX_DIALECT_MLFLOW, .checks_models = true};

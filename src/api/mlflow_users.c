@@ -210,8 +210,7 @@ check_manager(struct ax_call *call, struct ax_ctx *ctx, const struct kind *kind,
     AX_TRY(ax_permissions_level(call->services->permissions, ctx, &key, develops, &level));
     return level == AX_GRANT_MANAGE
                ? AX_OK
-               : ax_fail(ctx, AX_DENIED,
-                         "Permission denied: %.*s does not manage %s \"%.*s\"",
+               : ax_fail(ctx, AX_DENIED, "Permission denied: %.*s does not manage %s \"%.*s\"",
                          AX_FMT(call->actor.id), kind->word, AX_FMT(resource));
 }
 

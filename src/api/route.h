@@ -72,10 +72,10 @@ struct ax_call {
     const struct ax_json *body;                 /* of JSON routes */
     struct ax_actor actor;
     const struct ax_credential *unverified; /* a password that is still to be verified; or NULL */
-    struct ax_lane *lane;         /* the loop's; NULL on a worker */
-    struct ax_grpc_call *grpc;    /* NULL over REST */
-    struct ax_streamed *streamed; /* of inference_grpc.c: one of several messages */
-    const void *body_read;        /* of a dialect that had to read its body to find the model */
+    struct ax_lane *lane;                   /* the loop's; NULL on a worker */
+    struct ax_grpc_call *grpc;              /* NULL over REST */
+    struct ax_streamed *streamed;           /* of inference_grpc.c: one of several messages */
+    const void *body_read; /* of a dialect that had to read its body to find the model */
     void (*end)(struct ax_call *call, ax_status status); /* NULL: as the route's table answers */
     const void *data;                                    /* the protocol's own, between its steps */
     ax_str code; /* of a refusal, for programs: "four_eyes", "changed", ... */

@@ -544,6 +544,10 @@ static const struct ax_route routes[] = {
     SCORE("/v1/models/{model}/labels/{label}", label_verb, "Refused: there are no labels"),
 };
 
-const struct ax_route_table ax_tfserving_table = {
-    routes, AX_COUNT_OF(routes), false, false, ax_problem_refuse_plain, AX_DIALECT_TFSERVING,
-    .checks_models = true};
+const struct ax_route_table ax_tfserving_table = {routes,
+                                                  AX_COUNT_OF(routes),
+                                                  false,
+                                                  false,
+                                                  ax_problem_refuse_plain,
+                                                  AX_DIALECT_TFSERVING,
+                                                  .checks_models = true};

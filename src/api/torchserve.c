@@ -463,8 +463,17 @@ static const struct ax_route management[] = {
            "Serves a model no more (development mode)"),
 };
 
-const struct ax_route_table ax_torchserve_table = {routes, AX_COUNT_OF(routes),  false, false,
-                                                   refuse, AX_DIALECT_TORCHSERVE, .checks_models = true};
-const struct ax_route_table ax_torchserve_management_table = {
-    management, AX_COUNT_OF(management), false, false, refuse, AX_DIALECT_TORCHSERVE_MANAGEMENT,
-    .checks_models = true};
+const struct ax_route_table ax_torchserve_table = {routes,
+                                                   AX_COUNT_OF(routes),
+                                                   false,
+                                                   false,
+                                                   refuse,
+                                                   AX_DIALECT_TORCHSERVE,
+                                                   .checks_models = true};
+const struct ax_route_table ax_torchserve_management_table = {management,
+                                                              AX_COUNT_OF(management),
+                                                              false,
+                                                              false,
+                                                              refuse,
+                                                              AX_DIALECT_TORCHSERVE_MANAGEMENT,
+                                                              .checks_models = true};

@@ -225,6 +225,6 @@ static const struct ax_route routes[] = {
      AX_ROUTE_JSON, 0, review, "Adds a person's result on a referred decision"},
 };
 
-const struct ax_route_table ax_v1_decisions_table = {routes, AX_COUNT_OF(routes), true,
-                                                     false,  ax_problem_refuse,   AX_DIALECT_AXIOM,
-                                                     .checks_models = true};
+const struct ax_route_table ax_v1_decisions_table = {
+    routes,           AX_COUNT_OF(routes),  true, false, ax_problem_refuse,
+    AX_DIALECT_AXIOM, .checks_models = true};

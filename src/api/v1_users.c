@@ -53,7 +53,8 @@ disable_user(struct ax_call *call, struct ax_ctx *ctx)
 static ax_status
 list_tokens(struct ax_call *call, struct ax_ctx *ctx)
 {
-    return ax_token_list(call->services->directory, ctx, call->parameters[0], AX_STR(""), ax_call_json(call));
+    return ax_token_list(call->services->directory, ctx, call->parameters[0], AX_STR(""),
+                         ax_call_json(call));
 }
 
 /* By how it begins: whose is this one that was found somewhere? */

@@ -14,9 +14,13 @@ limits(struct ax_ctx *ctx)
     CHECK_EQ(ax_attempts_open(ctx, &config, &attempts), AX_OK);
     for (int i = 0; i < 3; i++)
         CHECK(ax_attempts_failed(attempts, AX_STR("192.0.2.1")));
+    CHECK(ax_attempts_spent(attempts, AX_STR("192.0.2.1")));
     CHECK(!ax_attempts_failed(attempts, AX_STR("192.0.2.1")));
     CHECK(ax_attempts_failed(attempts, AX_STR("192.0.2.2"))); /* another is another */
+    CHECK(!ax_attempts_spent(attempts, AX_STR("192.0.2.2")));
+    CHECK(!ax_attempts_spent(attempts, AX_STR("192.0.2.3"))); /* who never failed */
     ax_clock_fake(2 * second_ns + 1, second_ns);
+    CHECK(!ax_attempts_spent(attempts, AX_STR("192.0.2.1")));
     CHECK(ax_attempts_failed(attempts, AX_STR("192.0.2.1"))); /* one was forgiven */
     CHECK(!ax_attempts_failed(attempts, AX_STR("192.0.2.1")));
     ax_clock_fake(60 * second_ns, second_ns);

@@ -162,8 +162,7 @@ by_basic(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_s
     credential->name = name;
     credential->password = rest;
     if (!ax_token_is(rest))
-        return refuse(services, ctx, credential,
-                      by_password(services, ctx, credential, out_actor));
+        return refuse(services, ctx, credential, by_password(services, ctx, credential, out_actor));
     AX_TRY(by_token(services, ctx, rest, credential, out_actor));
     if (ax_str_eq(name, out_actor->id))
         return AX_OK;
@@ -198,7 +197,7 @@ ax_credential_verify(const struct ax_credential_services *services, struct ax_ct
         return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
     if (ax_passwords_recall(services->passwords, credential->name, credential->password))
         return AX_OK; /* while this one waited */
-    return refuse(services, ctx, credential,
-                  ax_passwords_verify(services->passwords, ctx, credential->name,
-                                      credential->password));
+    return refuse(
+        services, ctx, credential,
+        ax_passwords_verify(services->passwords, ctx, credential->name, credential->password));
 }

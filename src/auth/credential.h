@@ -22,10 +22,10 @@ struct ax_credential_services {
 };
 
 struct ax_credential {
-    ax_str authorization; /* the header; "" when absent */
-    ax_str peer;          /* address they came from */
+    ax_str authorization;                          /* the header; "" when absent */
+    ax_str peer;                                   /* address they came from */
     const struct ax_session_identity *certificate; /* one that is vouched for; or NULL */
-    bool basic;           /* "Basic" counts too: a name with a token or password */
+    bool basic; /* "Basic" counts too: a name with a token or password */
     /* Out: the name and the password, in ctx->arena, are still to be verified. */
     bool unverified;
     ax_str name, password;

@@ -78,7 +78,8 @@ certificates(struct ax_ctx *ctx)
         {{.dns = "ada.bank"}, "ada", NULL},
         {{.email = "ada@bank"}, "ada", NULL},
         {{.subject = "CN=ada,O=Bank"}, "ada", NULL},
-        {{.uri = "spiffe://bank/other", .dns = "ada.bank"}, NULL,
+        {{.uri = "spiffe://bank/other", .dns = "ada.bank"},
+         NULL,
          "nobody here is known as uri:spiffe://bank/other"},
         {{.dns = "mallory", .subject = "CN=ada,O=Bank"}, NULL, "known as dns:mallory"},
         {{.subject = "CN=ada,O=Bank "}, NULL, "known as subject:CN=ada,O=Bank "},
@@ -164,7 +165,8 @@ issued(struct ax_ctx *ctx)
         const char *words;
     } cases[] = {
         {"\"sub\":\"svc-1\"", "scorer", AX_ACTOR_SERVICE, AX_ROLE_BIT(CLIENT), NULL},
-        {"\"sub\":\"ada\",\"groups\":[\"dev\"]", "ada", AX_ACTOR_PERSON, AX_ROLE_BIT(APPROVER), NULL},
+        {"\"sub\":\"ada\",\"groups\":[\"dev\"]", "ada", AX_ACTOR_PERSON, AX_ROLE_BIT(APPROVER),
+         NULL},
         {"\"sub\":\"bob\",\"groups\":[\"dev\"]", "jwt:bob", AX_ACTOR_SERVICE,
          AX_ROLE_BIT(DEVELOPER), NULL},
         {"\"sub\":\"bob\",\"groups\":\"scorers dev\"", "jwt:bob", AX_ACTOR_SERVICE,
@@ -254,8 +256,8 @@ limited(struct ax_ctx *ctx)
     CHECK_EQ(limits, 20);
     struct ax_credential other = {.authorization = AX_STR("Bearer nonsense"), .peer = AX_STR("x")};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &other, &actor), AX_UNAUTHENTICATED);
-    struct ax_credential password = {.authorization = AX_STR("Basic YWRhOndyb25n"),
-                                     .peer = AX_STR("192.0.2.1"), .basic = true};
+    struct ax_credential password = {
+        .authorization = AX_STR("Basic YWRhOndyb25n"), .peer = AX_STR("192.0.2.1"), .basic = true};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &password, &actor), AX_LIMIT);
     ax_clock_fake(0, 0);
     close_case(ctx, &made);

@@ -274,7 +274,8 @@ bounds(struct ax_ctx *ctx)
         ax_status want;
     } cases[] = {
         {"{\"models\":{\"credit*\":\"USE\",\"fraud\":\"MANAGE\"}}", AX_OK},
-        {"{\"models\":{\"fraud\":\"MANAGE\",\"credit*\":\"USE\"}}", AX_CONFLICT}, /* is so already */
+        {"{\"models\":{\"fraud\":\"MANAGE\",\"credit*\":\"USE\"}}",
+         AX_CONFLICT}, /* is so already */
         {"{\"models\":{\"credit*\":\"EDIT\",\"fraud\":\"MANAGE\"}}", AX_OK},
         {"{\"models\":{}}", AX_OK},
         {"{\"models\":null}", AX_OK},
@@ -336,7 +337,8 @@ shown(struct ax_ctx *ctx)
                         "{\"models\":{\"a*\":\"USE\"},\"identities\":[\"jwt:d\"]}");
     CHECK_EQ(ax_directory_show(made.directory, ctx, AX_STR("dana"), &json), AX_OK);
     CHECK(ax_str_find(ax_writer_str(&out),
-                      AX_STR("\"models\":{\"a*\":\"USE\"},\"identities\":[\"jwt:d\"]")) != SIZE_MAX);
+                      AX_STR("\"models\":{\"a*\":\"USE\"},\"identities\":[\"jwt:d\"]")) !=
+          SIZE_MAX);
     CHECK_EQ(ax_directory_open(ctx, NULL, ax_str_of(made.cache), &copy), AX_OK);
     CHECK_EQ(ax_directory_find(copy, ctx, AX_STR("dana"), &user), AX_OK);
     CHECK(user.limited && user.grant_count == 1 && user.identity_count == 1);

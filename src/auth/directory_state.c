@@ -305,7 +305,8 @@ join_identities(struct ax_directory_state *state, struct ax_ctx *ctx)
         names[i] = known->identity;
         if (!user || ax_map_find(state->by_identity, known->identity) ||
             (user->identities && user->identities + user->identity_count != &names[i]))
-            return ax_fail(ctx, AX_CORRUPT, "identity %.*s is nobody's, there twice or out of order",
+            return ax_fail(ctx, AX_CORRUPT,
+                           "identity %.*s is nobody's, there twice or out of order",
                            AX_FMT(known->identity));
         known->user = user;
         if (!user->identities)

@@ -54,7 +54,7 @@ struct ax_directory_state {
     } identities;
     struct ax_map *by_id;
     struct ax_map *by_identity; /* struct ax_directory_identity */
-    uint32_t *slots; /* by hash: index of a token + 1, or 0 */
+    uint32_t *slots;            /* by hash: index of a token + 1, or 0 */
     size_t slot_count;
 };
 

@@ -22,7 +22,8 @@ corrupt(struct ax_ctx *ctx)
         USER("dana", "-1"),
         USER("dana", "8192"),
         "insert into users values ('dana', 'N', 'person', 9, '', 0, 0, 7, 0);",
-        USER("dana", "0") "insert into tokens values ('t', 'dana', '', 'ab', 1, 2, null, '', null);",
+        USER("dana",
+             "0") "insert into tokens values ('t', 'dana', '', 'ab', 1, 2, null, '', null);",
         USER("dana", "0") "insert into user_keys values ('k', 'dana', 'ab', 1, 2, null);",
         USER("dana", "0") "insert into user_keys values ('k', 'dana', '" ONES "', 1, 2, null);",
     };
@@ -99,12 +100,14 @@ bounds(struct ax_ctx *ctx)
     struct ax_directory_state *state = NULL;
     struct ax_actor actor = {};
     directory_case_make(ctx, &made);
-    run_sql(ctx, &made,
-            USER("dana", "1") USER("erin", "0")
-            "update users set limited = 1 where id = 'dana';"
-            "insert into user_models values ('erin', 'x', 1), ('dana', 'b', 4), ('dana', 'a*', 2);"
-            "insert into user_identities values ('uri:b', 'erin'), ('dns:a', 'dana'), "
-            "('jwt:c', 'dana');");
+    run_sql(
+        ctx, &made,
+        USER("dana", "1") USER(
+            "erin", "0") "update users set limited = 1 where id = 'dana';"
+                         "insert into user_models values ('erin', 'x', 1), ('dana', 'b', 4), "
+                         "('dana', 'a*', 2);"
+                         "insert into user_identities values ('uri:b', 'erin'), ('dns:a', 'dana'), "
+                         "('jwt:c', 'dana');");
     CHECK_EQ(ax_directory_state_read(made.store, ctx, &state), AX_OK);
     const struct ax_directory_user *dana = ax_directory_state_known_as(state, AX_STR("jwt:c"));
     CHECK(dana && ax_str_eq(dana->id, AX_STR("dana")));

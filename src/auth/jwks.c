@@ -7,7 +7,7 @@
 enum { ARENA_BYTES_MAX = 1 << 20, NAME_BYTES_MAX = 256 };
 
 struct entry {
-    ax_str name; /* "" when it has none */
+    ax_str name;   /* "" when it has none */
     int algorithm; /* the only one it is for, or -1 */
     struct ax_public_key *key;
 };

@@ -16,7 +16,8 @@ forms(struct ax_ctx *ctx)
         {"{\"keys\":[{" ED "},{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", NULL, 1},
         {"{\"keys\":[{" ED "},{" ED ",\"use\":\"enc\"}]}", NULL, 1},
         {"{\"keys\":[{" ED "},{" ED ",\"key_ops\":[\"sign\"]}]}", NULL, 1},
-        {"{\"keys\":[{" ED ",\"use\":\"sig\",\"key_ops\":[\"verify\"],\"alg\":\"EdDSA\"}]}", NULL, 1},
+        {"{\"keys\":[{" ED ",\"use\":\"sig\",\"key_ops\":[\"verify\"],\"alg\":\"EdDSA\"}]}", NULL,
+         1},
         {"{\"keys\":[{" ED "},{" ED ",\"alg\":\"HS256\"}]}", NULL, 1},
         {"{\"keys\":[{" ED "},{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":\"AA\",\"y\":\"AA\"}]}", NULL,
          1},
@@ -27,7 +28,8 @@ forms(struct ax_ctx *ctx)
         {"{\"keys\":[{" ED ",\"d\":\"AAAA\"}]}", "key 0: it shows its private half", 0},
         {"{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}]}", "32 bytes", 0},
         {"{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"A=\"}]}", "`x`", 0},
-        {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}", "RSA modulus of 3 bytes", 0},
+        {"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}", "RSA modulus of 3 bytes",
+         0},
         {"{\"keys\":[{\"crv\":\"Ed25519\"}]}", "`kty` is missing", 0},
         {"{\"keys\":[{" ED "}],\"keys\":[]}", "JWK set", 0}, /* twice */
     };
@@ -60,10 +62,14 @@ finding(struct ax_ctx *ctx)
         enum ax_public_key_algorithm algorithm;
         const char *words;
     } cases[] = {
-        {"rsa", AX_PUBLIC_KEY_RS256, NULL},  {"rsa", AX_PUBLIC_KEY_PS256, NULL},
-        {"ec", AX_PUBLIC_KEY_ES256, NULL},   {"ed", AX_PUBLIC_KEY_EDDSA, NULL},
-        {"", AX_PUBLIC_KEY_ES256, NULL},     {"rsa", AX_PUBLIC_KEY_ES256, "is none for ES256"},
-        {"ec", AX_PUBLIC_KEY_RS256, "none"}, {"other", AX_PUBLIC_KEY_RS256, "\"other\" is not among"},
+        {"rsa", AX_PUBLIC_KEY_RS256, NULL},
+        {"rsa", AX_PUBLIC_KEY_PS256, NULL},
+        {"ec", AX_PUBLIC_KEY_ES256, NULL},
+        {"ed", AX_PUBLIC_KEY_EDDSA, NULL},
+        {"", AX_PUBLIC_KEY_ES256, NULL},
+        {"rsa", AX_PUBLIC_KEY_ES256, "is none for ES256"},
+        {"ec", AX_PUBLIC_KEY_RS256, "none"},
+        {"other", AX_PUBLIC_KEY_RS256, "\"other\" is not among"},
     };
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         ax_status status =

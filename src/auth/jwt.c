@@ -72,8 +72,7 @@ take_header(struct ax_ctx *ctx, const struct ax_json *header, struct ax_jwt_part
     if (!ax_json_text(ax_json_find(header, "alg"), &word))
         return ax_fail(ctx, AX_UNAUTHENTICATED, "the token's header has no `alg`");
     if (!ax_jwks_algorithm_parse(word, &parts->algorithm))
-        return ax_fail(ctx, AX_UNAUTHENTICATED,
-                       "the token's algorithm \"%.*s\" is not accepted",
+        return ax_fail(ctx, AX_UNAUTHENTICATED, "the token's algorithm \"%.*s\" is not accepted",
                        (int)(word.len < 32 ? word.len : 32), word.at);
     parts->key = AX_STR("");
     if (name && !ax_json_text(name, &parts->key))

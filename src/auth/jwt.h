@@ -1,6 +1,6 @@
 /*
- * JSON web tokens of an issuer that is trusted (RFC 7519, in compact form): read strictly, verified,
- * and judged. Who their subject is here is the credential's business (auth/credential).
+ * JSON web tokens of an issuer that is trusted (RFC 7519, in compact form): read strictly,
+ * verified, and judged. Who their subject is here is the credential's business (auth/credential).
  *
  * The algorithm is the key's, not the token's: what the header says must be allowed by setting and
  * fit the key that it names. Refused are "none" and every algorithm with a shared secret, headers
@@ -17,12 +17,12 @@
 enum { AX_JWT_BYTES_MAX = 8 << 10, AX_JWT_SUBJECT_BYTES_MAX = 120 };
 
 struct ax_jwt_rules {
-    ax_str issuer;         /* `iss` must be this */
-    ax_str audience;       /* `aud` must be this, or have it among others */
-    ax_str subject_claim;  /* "sub" */
-    ax_str groups_claim;   /* "groups": an array of texts, or words in one text */
-    uint32_t algorithms;   /* 1 << AX_PUBLIC_KEY_... | ... */
-    int64_t skew_ns;       /* clocks may differ by so much */
+    ax_str issuer;        /* `iss` must be this */
+    ax_str audience;      /* `aud` must be this, or have it among others */
+    ax_str subject_claim; /* "sub" */
+    ax_str groups_claim;  /* "groups": an array of texts, or words in one text */
+    uint32_t algorithms;  /* 1 << AX_PUBLIC_KEY_... | ... */
+    int64_t skew_ns;      /* clocks may differ by so much */
 };
 
 struct ax_jwt { /* texts in ctx->arena */

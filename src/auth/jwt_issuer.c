@@ -14,11 +14,11 @@
 enum { ARENA_BYTES_MAX = 64 << 10, MAPS_MAX = 64, FETCH_MS = 5'000 };
 enum { ROWS = 512, PLACES = 4 };
 
-#define NS_PER_MS      INT64_C(1'000'000)
-#define NS_PER_S       INT64_C(1'000'000'000)
-#define RETRY_NS       (10 * NS_PER_S)    /* after a failure, and between unknown names */
-#define AGE_MIN_NS     (60 * NS_PER_S)    /* whatever the source says */
-#define AGE_MAX_NS     (86'400 * NS_PER_S)
+#define NS_PER_MS  INT64_C(1'000'000)
+#define NS_PER_S   INT64_C(1'000'000'000)
+#define RETRY_NS   (10 * NS_PER_S) /* after a failure, and between unknown names */
+#define AGE_MIN_NS (60 * NS_PER_S) /* whatever the source says */
+#define AGE_MAX_NS (86'400 * NS_PER_S)
 
 #define FIELD(name) offsetof(struct ax_jwt_config, name)
 
@@ -362,8 +362,8 @@ remember(struct ax_jwt_issuer *issuer, const struct entry *entry)
     ax_mutex_lock(&issuer->mutex);
     for (size_t i = 1; i < PLACES; i++) {
         bool old = row[i].generation < first->generation;
-        if (old || (row[i].generation == first->generation &&
-                    row[i].expires_ns < first->expires_ns))
+        if (old ||
+            (row[i].generation == first->generation && row[i].expires_ns < first->expires_ns))
             first = &row[i];
     }
     *first = *entry;

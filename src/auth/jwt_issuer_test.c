@@ -72,8 +72,9 @@ bearers(struct ax_ctx *ctx)
     CHECK_EQ(ask(ctx, &made, JWT_RSA, RS, CLAIMS(""), &bearer), AX_OK);
     CHECK(strcmp(bearer.subject, "alice") == 0);
     CHECK_EQ(bearer.roles, 0);
-    CHECK_EQ(ask(ctx, &made, JWT_RSA, RS, CLAIMS(",\"groups\":[\"scorers\",\"x\",\"dev\"]"), &bearer),
-             AX_OK);
+    CHECK_EQ(
+        ask(ctx, &made, JWT_RSA, RS, CLAIMS(",\"groups\":[\"scorers\",\"x\",\"dev\"]"), &bearer),
+        AX_OK);
     CHECK_EQ(bearer.roles, AX_ROLE_BIT(CLIENT) | AX_ROLE_BIT(DEVELOPER));
     CHECK_EQ(ask(ctx, &made, JWT_OTHER_RSA, RS, CLAIMS(""), &bearer), AX_UNAUTHENTICATED);
     done(ctx, &made);
@@ -223,7 +224,8 @@ fetched(struct ax_ctx *ctx)
     ax_settings_defaults(ax_loop_settings(), &config);
     config.loop_count = 1;
     CHECK_EQ(ax_loops_open(ctx, &config, &service, &listen, 1, &loops), AX_OK);
-    made.config.keys = ax_str_printf(ctx->arena, "http://127.0.0.1:%d/keys", ax_loops_port(loops, 0));
+    made.config.keys =
+        ax_str_printf(ctx->arena, "http://127.0.0.1:%d/keys", ax_loops_port(loops, 0));
     CHECK_EQ(ax_jwt_issuer_open(ctx, &made.config, &made.issuer), AX_OK);
     CHECK_EQ(ax_jwt_issuer_check(made.issuer, ctx), AX_UNAVAILABLE);
     CHECK_EQ(ask(ctx, &made, JWT_ED, "{\"alg\":\"EdDSA\"}", CLAIMS(""), &bearer), AX_UNAVAILABLE);

@@ -4,11 +4,10 @@
 #include "sys/clock.h"
 
 #define NOW_S INT64_C(1'800'000'000)
-#define SOUND                                                                                      \
-    "\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"alice\",\"exp\":1800000600"
-#define RS  "{\"alg\":\"RS256\",\"kid\":\"rsa\"}"
-#define ES  "{\"alg\":\"ES256\",\"kid\":\"ec\"}"
-#define EDS "{\"alg\":\"EdDSA\",\"kid\":\"ed\"}"
+#define SOUND "\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"alice\",\"exp\":1800000600"
+#define RS    "{\"alg\":\"RS256\",\"kid\":\"rsa\"}"
+#define ES    "{\"alg\":\"ES256\",\"kid\":\"ec\"}"
+#define EDS   "{\"alg\":\"EdDSA\",\"kid\":\"ed\"}"
 
 static const struct ax_jwt_rules rules = {
     .issuer = {"https://id.bank", 15},
@@ -54,8 +53,8 @@ static const struct token_row table[] = {
     {JWT_RSA, "{\"alg\":\"RS256\",\"kid\":\"rsa\",\"crit\":[\"exp\"]}", "{" SOUND "}", REFUSED,
      "`crit`"},
     {JWT_RSA, "{\"alg\":\"RS256\",\"kid\":\"rsa\",\"b64\":false}", "{" SOUND "}", REFUSED, "`b64`"},
-    {JWT_RSA, "{\"alg\":\"RS256\",\"kid\":\"rsa\",\"typ\":\"secevent+jwt\"}", "{" SOUND "}", REFUSED,
-     "`typ` is not JWT"},
+    {JWT_RSA, "{\"alg\":\"RS256\",\"kid\":\"rsa\",\"typ\":\"secevent+jwt\"}", "{" SOUND "}",
+     REFUSED, "`typ` is not JWT"},
     {JWT_RSA, "{\"alg\":\"RS256\",\"kid\":[\"rsa\"]}", "{" SOUND "}", REFUSED, "`kid` is no text"},
     {JWT_RSA, "[]", "{" SOUND "}", REFUSED, "header"},
     {JWT_RSA, "", "{" SOUND "}", REFUSED, "header"},
@@ -68,14 +67,16 @@ static const struct token_row table[] = {
     {JWT_RSA, RS, "{" SOUND ",\"sub\":\"root\"}", REFUSED, "claims"}, /* twice */
     {JWT_RSA, RS, "{" SOUND "} ", AX_OK, ""},
     {JWT_RSA, RS, "{" SOUND "}x", REFUSED, "claims"},
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank/\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1800000600}",
-     REFUSED, "another issuer"},
-    {JWT_RSA, RS, "{\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1800000600}", REFUSED, "another issuer"},
+    {JWT_RSA, RS,
+     "{\"iss\":\"https://id.bank/\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1800000600}", REFUSED,
+     "another issuer"},
+    {JWT_RSA, RS, "{\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1800000600}", REFUSED,
+     "another issuer"},
     {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"sub\":\"a\",\"exp\":1800000600}", REFUSED,
      "another audience"},
     {JWT_RSA, RS,
-     "{\"iss\":\"https://id.bank\",\"aud\":[\"x\",\"y\"],\"sub\":\"a\",\"exp\":1800000600}", REFUSED,
-     "another audience"},
+     "{\"iss\":\"https://id.bank\",\"aud\":[\"x\",\"y\"],\"sub\":\"a\",\"exp\":1800000600}",
+     REFUSED, "another audience"},
     {JWT_RSA, RS,
      "{\"iss\":\"https://id.bank\",\"aud\":[\"x\",\"axiom\"],\"sub\":\"a\",\"exp\":1800000600}",
      AX_OK, ""},
@@ -83,23 +84,27 @@ static const struct token_row table[] = {
      REFUSED, "another audience"},
     {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\"}", REFUSED,
      "would never expire"},
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":\"1800000600\"}",
+    {JWT_RSA, RS,
+     "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":\"1800000600\"}",
      REFUSED, "`exp` is no time"},
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":-1}", REFUSED,
-     "`exp` is no time"},
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1e300}", AX_OK,
-     ""},
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1799999970}",
-     REFUSED, "has expired"}, /* to the second, skew included */
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1799999970.5}",
+    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":-1}",
+     REFUSED, "`exp` is no time"},
+    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1e300}",
      AX_OK, ""},
+    {JWT_RSA, RS,
+     "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1799999970}", REFUSED,
+     "has expired"}, /* to the second, skew included */
+    {JWT_RSA, RS,
+     "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a\",\"exp\":1799999970.5}", AX_OK,
+     ""},
     {JWT_RSA, RS, "{" SOUND ",\"nbf\":1800000030}", AX_OK, ""},
     {JWT_RSA, RS, "{" SOUND ",\"nbf\":1800000031}", REFUSED, "not valid yet"},
     {JWT_RSA, RS, "{" SOUND ",\"iat\":1800000031}", REFUSED, "issued in the future"},
     {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"exp\":1800000600}", REFUSED,
      "`sub` is no name"},
-    {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a b\",\"exp\":1800000600}",
-     REFUSED, "`sub` is no name"},
+    {JWT_RSA, RS,
+     "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"a b\",\"exp\":1800000600}", REFUSED,
+     "`sub` is no name"},
     {JWT_RSA, RS, "{\"iss\":\"https://id.bank\",\"aud\":\"axiom\",\"sub\":\"\",\"exp\":1800000600}",
      REFUSED, "`sub` is no name"},
 };
@@ -185,8 +190,11 @@ groups(struct ax_ctx *ctx)
     static const struct {
         const char *claim, *want;
     } cases[] = {
-        {"[\"a\",\"b c\",7,\"d\"]", "a|b c|d|"}, {"\"a  b c \"", "a|b|c|"}, {"[]", ""},
-        {"7", ""},                               {"null", ""},
+        {"[\"a\",\"b c\",7,\"d\"]", "a|b c|d|"},
+        {"\"a  b c \"", "a|b|c|"},
+        {"[]", ""},
+        {"7", ""},
+        {"null", ""},
     };
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         struct ax_jwt jwt = {};

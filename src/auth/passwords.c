@@ -23,10 +23,10 @@ struct entry {
 
 struct ax_passwords {
     struct ax_directory *directory;
-    uint8_t *key; /* in locked memory */
+    uint8_t *key;         /* in locked memory */
     struct ax_mutex slow; /* held while Argon2id runs: one at a time */
     struct ax_mutex mutex;
-    uint64_t generation;               /* guarded by mutex, as is the table */
+    uint64_t generation; /* guarded by mutex, as is the table */
     struct entry entries[ROWS][PLACES];
 };
 

@@ -24,9 +24,9 @@ AX_DEFINE_AUTO(struct ax_passwords, ax_passwords_close);
 bool ax_passwords_recall(struct ax_passwords *passwords, ax_str user, ax_str password);
 
 /*
- * Verifies it against the store, and remembers it. Slow: never on a loop. A user without a password,
- * and one who is not there, take as long as a wrong one.
- * Fails: UNAUTHENTICATED; LIMIT (no memory for Argon2id); as the store.
+ * Verifies it against the store, and remembers it. Slow: never on a loop. A user without a
+ * password, and one who is not there, take as long as a wrong one. Fails: UNAUTHENTICATED; LIMIT
+ * (no memory for Argon2id); as the store.
  */
 ax_status ax_passwords_verify(struct ax_passwords *passwords, struct ax_ctx *ctx, ax_str user,
                               ax_str password);

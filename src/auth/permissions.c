@@ -240,10 +240,9 @@ ax_permissions_move(struct ax_permissions *permissions, struct ax_ctx *ctx, cons
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     AX_TRY(ax_directory_begin(permissions->directory, ctx, AX_STORE_WRITE, &tx));
     if (to.len) /* whoever was permitted something under that name had another thing in mind */
-        AX_TRY(ax_store_run(tx, ctx,
-                            AX_STR("delete from permissions where kind = $1 and resource = $2"),
-                            AX_STORE_PARAMS(ax_store_text(ax_str_of(kind)), ax_store_text(to)),
-                            NULL));
+        AX_TRY(ax_store_run(
+            tx, ctx, AX_STR("delete from permissions where kind = $1 and resource = $2"),
+            AX_STORE_PARAMS(ax_store_text(ax_str_of(kind)), ax_store_text(to)), NULL));
     AX_TRY(ax_store_run(
         tx, ctx,
         to.len ? AX_STR("update permissions set resource = $3 where kind = $1 and resource = $2")

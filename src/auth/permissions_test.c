@@ -16,9 +16,9 @@ open_case(struct ax_ctx *ctx, struct permissions_case *made, const char *otherwi
                                &made->base.directory),
              AX_OK);
     directory_case_user(ctx, &made->base, "{\"id\":\"dana\"}", NULL);
-    CHECK_EQ(ax_permissions_open(ctx, made->base.directory, ax_str_of(otherwise),
-                                 &made->permissions),
-             AX_OK);
+    CHECK_EQ(
+        ax_permissions_open(ctx, made->base.directory, ax_str_of(otherwise), &made->permissions),
+        AX_OK);
 }
 
 static void
@@ -99,7 +99,8 @@ lists(struct ax_ctx *ctx)
     ax_json_begin_array(&json);
     CHECK_EQ(ax_permissions_show(permissions, ctx, key.kind, key.user, "name", &json), AX_OK);
     ax_json_end_array(&json);
-    CHECK_STR(ax_writer_str(&out), "[{\"name\":\"b\",\"user_id\":\"dana\",\"permission\":\"USE\"}]");
+    CHECK_STR(ax_writer_str(&out),
+              "[{\"name\":\"b\",\"user_id\":\"dana\",\"permission\":\"USE\"}]");
     CHECK_EQ(ax_permissions_move(permissions, ctx, key.kind, AX_STR("b"), AX_STR("")), AX_OK);
     CHECK_EQ(ax_permissions_view(permissions, ctx, key.kind, key.user, true, &view), AX_OK);
     CHECK_EQ(ax_map_count(view.levels), 0);

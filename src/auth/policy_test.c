@@ -148,14 +148,13 @@ TEST(roles_have_words_and_words_have_roles)
 static void
 grants(struct ax_ctx *ctx)
 {
-    static const struct ax_grant given[] = {{{"credit*", 7}, AX_GRANT_USE},
-                                            {{"fraud", 5}, AX_GRANT_MANAGE},
-                                            {{"*", 1}, AX_GRANT_READ}};
+    static const struct ax_grant given[] = {
+        {{"credit*", 7}, AX_GRANT_USE}, {{"fraud", 5}, AX_GRANT_MANAGE}, {{"*", 1}, AX_GRANT_READ}};
     static const struct {
         const char *model;
         enum ax_grant_level most;
-    } cases[] = {{"credit", AX_GRANT_USE},    {"credit-2", AX_GRANT_USE}, {"fraud", AX_GRANT_MANAGE},
-                 {"fraud-2", AX_GRANT_READ},  {"", AX_GRANT_READ},        {"Credit", AX_GRANT_READ},
+    } cases[] = {{"credit", AX_GRANT_USE},   {"credit-2", AX_GRANT_USE}, {"fraud", AX_GRANT_MANAGE},
+                 {"fraud-2", AX_GRANT_READ}, {"", AX_GRANT_READ},        {"Credit", AX_GRANT_READ},
                  {"credi", AX_GRANT_READ}};
     const struct ax_actor all = {.id = AX_STR("dana")};
     struct ax_actor some = {

@@ -46,8 +46,8 @@ ax_status ax_token_rotate(struct ax_directory *directory, struct ax_ctx *ctx, ax
 ax_status ax_token_revoke(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id);
 
 /*
- * {"tokens":[{"id","user","name","prefix","created","expires","last_used"?,"revoked"?}..]}; user: ""
- * for all. prefix: "" for all, or how the token begins.
+ * {"tokens":[{"id","user","name","prefix","created","expires","last_used"?,"revoked"?}..]}; user:
+ * "" for all. prefix: "" for all, or how the token begins.
  */
 ax_status ax_token_list(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
                         ax_str prefix, struct ax_json_writer *out);

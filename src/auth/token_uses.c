@@ -113,12 +113,12 @@ write_uses(struct ax_ctx *ctx, struct ax_store *store, const struct use *some, s
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     AX_TRY(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx));
     for (size_t i = 0; i < count; i++)
-        AX_TRY(ax_store_run(tx, ctx,
-                            AX_STR("update tokens set last_used_ns = $2 where id = $1 and "
-                                   "coalesce(last_used_ns, 0) < $2"),
-                            AX_STORE_PARAMS(ax_store_text(ax_str_of(some[i].id)),
-                                            ax_store_i64(some[i].used_ns)),
-                            NULL));
+        AX_TRY(ax_store_run(
+            tx, ctx,
+            AX_STR("update tokens set last_used_ns = $2 where id = $1 and "
+                   "coalesce(last_used_ns, 0) < $2"),
+            AX_STORE_PARAMS(ax_store_text(ax_str_of(some[i].id)), ax_store_i64(some[i].used_ns)),
+            NULL));
     return ax_store_commit(ax_take(tx), ctx);
 }
 

@@ -472,7 +472,7 @@ const struct ax_remote_verb ax_remote_verbs[] = {
         .example = "axiom token list --prefix axm_1f3a5b7c",
         .method = "GET",
         .path = "/api/v1/tokens",
-        .options = {{"--prefix", "prefix", AX_REMOTE_TEXT, false, "how the token begins"}},
+        .options = {{"--prefix", "prefix", AX_REMOTE_QUERY, false, "how the token begins"}},
     },
     {
         .name = "token rotate",

@@ -117,8 +117,8 @@ ax_base64url_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes)
         size_t digits = text.len - at < 4 ? rest : 4;
         base64url_plain(text.at + at, digits, group);
         if (!base64_ungroup(group, digits, bytes + at / 4 * 3))
-            return ax_fail(ctx, AX_INVALID,
-                           "base64url: not the canonical form near character %zu", at);
+            return ax_fail(ctx, AX_INVALID, "base64url: not the canonical form near character %zu",
+                           at);
     }
     *out_bytes = (ax_str){bytes, len};
     return AX_OK;

@@ -41,7 +41,7 @@ rfc_4648(struct ax_ctx *ctx)
 static void
 for_urls(struct ax_ctx *ctx)
 {
-    static const char *const bad[] = {"A",    "Zg==", "Zm8=", "Zh",  "Zm9", "+_+_",
+    static const char *const bad[] = {"A",    "Zg==", "Zm8=", "Zh",   "Zm9", "+_+_",
                                       "Z/_v", "Zg ",  " Zg",  "Zg\n", "Z.g", "AAAAA"};
     ax_str bytes = AX_STR("");
     for (size_t i = 0; i < AX_COUNT_OF(vectors); i++) {

@@ -90,12 +90,14 @@ make_folder(void)
     make_certificate("server", "ca", "DNS:localhost,IP:127.0.0.1");
     make_certificate("alice", "ca", "DNS:alice.bank,URI:spiffe://bank/alice,URI:spiffe://bank/x");
     make_certificate("mallory", "other", "URI:spiffe://bank/alice");
+    make_certificate("many", "ca",
+                     "email:Many@bank,DNS:Many.Bank,DNS:second.bank,email:x@bank,IP:127.0.0.1");
 }
 
 static void
 remove_folder(void)
 {
-    static const char *const names[] = {"ca", "other", "server", "alice", "mallory"};
+    static const char *const names[] = {"ca", "other", "server", "alice", "mallory", "many"};
     char file[64];
     for (size_t i = 0; i < AX_COUNT_OF(names); i++) {
         snprintf(file, sizeof file, "%s.pem", names[i]);
@@ -122,7 +124,15 @@ tls_handler(void *arg, struct ax_exchange *exchange)
 {
     struct ax_writer *body = ax_exchange_body(exchange);
     const struct ax_http_request *request = ax_exchange_request(exchange);
+    const struct ax_session_identity *identity = ax_exchange_identity(exchange);
     (void)arg;
+    if (identity && ax_str_eq(request->body, AX_STR("names"))) {
+        ax_writer_print(body, "%s|%s|%s|", identity->uri, identity->dns, identity->email);
+        for (size_t i = 0; i < sizeof identity->digest; i++)
+            ax_writer_print(body, "%02x", identity->digest[i]);
+        ax_exchange_finish(exchange);
+        return;
+    }
     ax_writer_print(body, "%d|%.*s|%.*s|HTTP/%d|", ax_exchange_secure(exchange),
                     AX_FMT(ax_exchange_client_subject(exchange)),
                     AX_FMT(ax_exchange_client_uri(exchange)), request->major);
@@ -267,6 +277,28 @@ TEST(tls_carries_http_and_says_who_asks)
     CHECK(!client_connect(&client, NULL, NULL));
     client_done(&client);
     CHECK_EQ(loopback_ask(plain_port, AX_STR(LOOPBACK_GET)), 200);
+    loopback_close(&server);
+    remove_folder();
+}
+
+/* The first of each kind, the host in lower case, and the digest of the certificate as it is. */
+TEST(tls_tells_every_name_of_a_certificate_and_its_digest)
+{
+    char want[256], *at = want;
+    uint8_t digest[32];
+    unsigned len = sizeof digest;
+    make_folder();
+    struct ax_tls_config config = config_of(true);
+    struct tls_client client;
+    open_server(&config, 10'000);
+    client_init(&client, "many");
+    CHECK(client_connect(&client, NULL, NULL));
+    CHECK_EQ(X509_digest(SSL_get_certificate(client.ssl), EVP_sha256(), digest, &len), 1);
+    at += snprintf(at, sizeof want, "|many.bank|Many@bank|");
+    for (size_t i = 0; i < sizeof digest; i++)
+        at += snprintf(at, 3, "%02x", digest[i]);
+    CHECK_STR(ax_str_of(client_ask(&client, AX_STR("names"))), want);
+    client_done(&client);
     loopback_close(&server);
     remove_folder();
 }

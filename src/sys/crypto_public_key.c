@@ -19,7 +19,7 @@ enum kind { RSA_KEY, P256_KEY, ED25519_KEY };
 
 struct ax_public_key {
     enum kind kind;
-    EVP_PKEY *evp;                         /* of RSA and P-256 */
+    EVP_PKEY *evp;                        /* of RSA and P-256 */
     uint8_t ed25519[AX_PUBLIC_KEY_BYTES]; /* libsodium's: it refuses what has several forms */
 };
 
@@ -189,8 +189,8 @@ verify_ecdsa(const struct ax_public_key *key, ax_str message, ax_str signature)
     const uint8_t *bytes = (const uint8_t *)signature.at;
     ECDSA_SIG *pair = ECDSA_SIG_new();
     BIGNUM *r = BN_bin2bn(bytes, AX_PUBLIC_KEY_COORDINATE_BYTES, NULL);
-    BIGNUM *s = BN_bin2bn(bytes + AX_PUBLIC_KEY_COORDINATE_BYTES, AX_PUBLIC_KEY_COORDINATE_BYTES,
-                          NULL);
+    BIGNUM *s =
+        BN_bin2bn(bytes + AX_PUBLIC_KEY_COORDINATE_BYTES, AX_PUBLIC_KEY_COORDINATE_BYTES, NULL);
     if (!pair || !r || !s || ECDSA_SIG_set0(pair, r, s) != 1) {
         BN_free(r);
         BN_free(s);
