@@ -17,7 +17,9 @@
 #include "serving/decision_archive.h"
 #include "sys/workers.h"
 
+struct ax_access_log;
 struct ax_api;
+struct ax_tracer;
 
 /* What the server itself can do for a caller. */
 struct ax_api_host {
@@ -51,6 +53,8 @@ struct ax_api_config {
     struct ax_model_server *server;
     struct ax_metrics *metrics;
     struct ax_workers *workers;
+    struct ax_access_log *access; /* NULL: off; so is */
+    struct ax_tracer *tracer;
     struct ax_api_host host;
     struct ax_directory *directory;
     struct ax_store *store;

@@ -20,6 +20,7 @@ struct ax_api {
     struct ax_metric *refused;     /* before a route was known */
     struct ax_metric *seconds;
     struct ax_grpc grpc;
+    struct ax_observers observers;
 };
 
 /* What a row of a table is found as: the tables know nothing of each other. */
@@ -46,6 +47,7 @@ const struct ax_route_table *const ax_route_tables[] = {
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 
 static ax_status admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx);
+static void rpc_ended(void *arg, struct ax_grpc_call *grpc, enum ax_grpc_code code);
 
 /* ---- opening ---- */
 
@@ -127,7 +129,9 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
     api->grpc = (struct ax_grpc){.arg = api,
                                  .services = ax_rpc_services,
                                  .service_count = ax_rpc_service_count,
-                                 .admit = admit};
+                                 .admit = admit,
+                                 .ended = rpc_ended};
+    api->observers = (struct ax_observers){config->access, config->tracer};
     *out_api = ax_take(api);
     return AX_OK;
 }
@@ -335,6 +339,7 @@ run_on_worker(void *arg)
 {
     struct ax_call *call = arg;
     struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    ax_phase_end(ctx, AX_PHASE_QUEUE);
     if (ax_exchange_cancelled(call->exchange) && call->request->method == AX_HTTP_GET) {
         ax_call_end(call, AX_OK); /* nobody is there to read it */
         return;
@@ -356,7 +361,9 @@ static void
 run_later(void *arg)
 {
     struct later *later = arg;
-    ax_call_end(later->call, later->fn(later->call, ax_exchange_ctx(later->call->exchange)));
+    struct ax_ctx *ctx = ax_exchange_ctx(later->call->exchange);
+    ax_phase_end(ctx, AX_PHASE_QUEUE);
+    ax_call_end(later->call, later->fn(later->call, ctx));
 }
 
 ax_status
@@ -385,6 +392,7 @@ handle(void *arg, struct ax_exchange *exchange)
     struct ax_api *api = arg;
     struct ax_call *call = *ax_exchange_slot(exchange);
     AX_ASSERT(call != NULL && call->route != NULL);
+    ax_observe_handle(call);
     if (call->route->thread == AX_ROUTE_LOOP) {
         run_on_loop(call);
         return;
@@ -503,12 +511,14 @@ new_call(struct ax_api *api, struct ax_exchange *exchange)
 {
     struct loop_data *data = ax_exchange_loop_data(exchange);
     struct ax_call *call = AX_NEW(ax_exchange_ctx(exchange)->arena, struct ax_call);
-    if (call)
-        *call = (struct ax_call){.api = api,
-                                 .services = &api->config,
-                                 .exchange = exchange,
-                                 .request = ax_exchange_request(exchange),
-                                 .lane = data->lane};
+    if (!call)
+        return NULL;
+    *call = (struct ax_call){.api = api,
+                             .services = &api->config,
+                             .exchange = exchange,
+                             .request = ax_exchange_request(exchange),
+                             .lane = data->lane};
+    ax_observe_begin(call);
     return call;
 }
 
@@ -525,7 +535,17 @@ admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     *ax_grpc_slot(grpc) = call;
     if (!(dialects_of(call) >> AX_DIALECT_INFERENCE & 1))
         return ax_fail(ctx, AX_UNSUPPORTED, "this listener does not speak gRPC");
-    return authenticate(api, call, ctx, rpc->permission);
+    AX_TRY(authenticate(api, call, ctx, rpc->permission));
+    ax_observe_admitted(call);
+    return AX_OK;
+}
+
+/* A gRPC call is over. */
+static void
+rpc_ended(void *arg, struct ax_grpc_call *grpc, enum ax_grpc_code code)
+{
+    const struct ax_api *api = arg;
+    ax_observe_answered(&api->observers, ax_grpc_exchange(grpc), *ax_grpc_slot(grpc), (int)code);
 }
 
 static void
@@ -565,6 +585,7 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         ax_call_end(call, known);
         return;
     }
+    ax_observe_admitted(call);
     limits->body_bytes_max =
         call->route->body_bytes_max ? call->route->body_bytes_max : (size_t)AX_ROUTE_SMALL_BODY;
 }
@@ -598,9 +619,11 @@ refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
 static void
 answered(void *arg, struct ax_exchange *exchange)
 {
+    struct ax_api *api = arg;
     if (ax_grpc_is(ax_exchange_request(exchange)))
         ax_grpc_answered(exchange);
-    struct ax_api *api = arg;
+    else
+        ax_observe_answered(&api->observers, exchange, *ax_exchange_slot(exchange), -1);
     const struct ax_exchange_times *times = ax_exchange_times(exchange);
     int class = ax_exchange_status(exchange) / 100;
     if (class >= 0 && class < (int)AX_COUNT_OF(api->requests))

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/dialect.h"
+#include "api/observe.h"
 #include "auth/policy.h"
 
 struct ax_call;
@@ -68,6 +69,7 @@ struct ax_call {
     const void *data;                                    /* the protocol's own, between its steps */
     ax_str code; /* of a refusal, for programs: "four_eyes", "changed", ... */
     struct ax_json_writer json;
+    struct ax_observed observed;
     bool *deferred; /* outlives the call, which may be gone when its handler returns */
 };
 

@@ -2,7 +2,9 @@
 
 #include <signal.h>
 
+#include "api/access_log.h"
 #include "api/dialect.h"
+#include "api/tracer.h"
 #include "server/backup.h"
 #include "server/jobs.h"
 #include "server/services.h"
@@ -21,6 +23,8 @@ struct server {
     bool tracking;                          /* development, over a folder */
     struct ax_workers *workers;
     struct ax_api *api;
+    struct ax_access_log *access; /* NULL when off, as is */
+    struct ax_tracer *tracer;
     struct ax_mutex mutex;
     struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
     struct ax_jobs *jobs;
@@ -302,6 +306,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
     const struct ax_general_config *general = &services->settings.general;
     AX_TRY(ax_workers_open(ctx, (int)general->worker_count, (int)general->worker_queue_max,
                            &server->workers));
+    AX_TRY(ax_access_log_open(ctx, &services->settings.access_log, services->metrics,
+                              &server->access));
+    AX_TRY(ax_tracer_open(ctx, &services->settings.tracing, services->metrics, &server->tracer));
     server->connections =
         ax_metrics_series(services->metrics, AX_METRIC_GAUGE, "axiom_http_connections",
                           "Connections that are open.", NULL);
@@ -315,6 +322,8 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .server = services->server,
         .metrics = services->metrics,
         .workers = server->workers,
+        .access = server->access,
+        .tracer = server->tracer,
         .host = {.arg = server,
                  .ready = host_ready,
                  .backup = host_backup,
@@ -457,6 +466,8 @@ close_server(struct ax_ctx *ctx, struct server *server)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
     if (server->api)
         ax_api_close(server->api);
+    ax_access_log_close(server->access);
+    ax_tracer_close(server->tracer);
     if (server->repository)
         ax_model_repository_close(server->repository);
     ax_services_close(&server->services);
@@ -475,7 +486,10 @@ own_signals(void)
     return signals;
 }
 
-/* Waits for the signal that ends the server; SIGHUP reads the certificates again. */
+/*
+ * Waits for the signal that ends the server; SIGHUP reads the certificates again and opens the
+ * access log anew.
+ */
 static int
 wait_for_end(struct ax_ctx *ctx, struct server *server, const sigset_t *signals)
 {
@@ -484,6 +498,7 @@ wait_for_end(struct ax_ctx *ctx, struct server *server, const sigset_t *signals)
         sigwait(signals, &number);
         if (number != SIGHUP)
             return number;
+        ax_access_log_reopen(server->access);
         ax_status status = ax_loops_reload(server->loops, ctx);
         if (status == AX_OK)
             ax_log(AX_LOG_INFO, NULL, "reloaded", NULL);

@@ -72,7 +72,7 @@ static const struct ax_setting tracking_rows[] = {
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 8 };
+enum { SECTION_COUNT = 10 };
 
 struct section {
     const struct ax_settings *settings;
@@ -90,6 +90,8 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[5] = (struct section){&ax_postgres_settings, &settings->postgres};
     out[6] = (struct section){&scoring_settings, &settings->scoring};
     out[7] = (struct section){&tracking_settings, &settings->tracking};
+    out[8] = (struct section){&ax_access_log_settings, &settings->access_log};
+    out[9] = (struct section){&ax_tracer_settings, &settings->tracing};
 }
 
 void
@@ -127,8 +129,8 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
         return ax_settings_set(ctx, found->settings, found->config, name, value);
     return ax_fail(
         ctx, AX_NOT_FOUND,
-        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring and tracking "
-        "are known",
+        "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
+        "access_log and tracing are known",
         AX_FMT(section));
 }
 

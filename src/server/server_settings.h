@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "api/access_log.h"
+#include "api/tracer.h"
 #include "event/ledger.h"
 #include "net/loop.h"
 #include "store/postgres.h"
@@ -54,6 +56,8 @@ struct ax_server_settings {
     struct ax_sqlite_config store;
     struct ax_postgres_config postgres; /* its url is taken from database */
     struct ax_tracking_config tracking;
+    struct ax_access_log_config access_log;
+    struct ax_tracer_config tracing;
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);
