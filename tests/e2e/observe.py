@@ -27,7 +27,7 @@ def ask(server, path="/v1/models/small:predict", body=INSTANCES, headers=()):
 def promtool():
     found = shutil.which("promtool") or next((one for one in [ROOT / ".deps" / "bin" / "promtool"] if one.exists()), None)
     if not found:
-        raise Skip("promtool is not installed (tools/setup check)")
+        raise Skip("promtool is not installed (tools/setup tests)")
     return found
 
 
@@ -172,7 +172,7 @@ def test_tritonclient_changes_traces_and_logging():
     import tritonclient.http
     collector = Collector()
     server = Server("--model", f"small={SMALL}", "--tracing.endpoint", collector.endpoint, "--tracing.sample_ratio", "0",
-                    "--tracing.interval_ms", "50ms")
+                    "--tracing.follow_parent", "false", "--tracing.interval_ms", "50ms")
     try:
         for kind in (tritonclient.http, tritonclient.grpc):
             triton = kind.InferenceServerClient(f"127.0.0.1:{server.port}")
