@@ -95,8 +95,7 @@ show_stats(struct ax_json_writer *json, const struct ax_loaded_model *model,
     ax_json_key(json, "inference_stats");
     ax_json_begin_object(json);
     show_duration(json, "success", answered, ax_metric_count(stats->request_ns));
-    show_duration(json, "fail", ax_metric_count(stats->failure),
-                  ax_metric_count(stats->failure_ns));
+    show_duration(json, "fail", ax_model_stats_failures(stats), ax_metric_count(stats->failure_ns));
     show_duration(json, "queue", answered, ax_metric_count(stats->queue_ns));
     show_duration(json, "compute_input", runs, ax_metric_count(stats->input_ns));
     show_duration(json, "compute_infer", runs, ax_metric_count(stats->infer_ns));

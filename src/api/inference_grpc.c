@@ -249,7 +249,7 @@ put_stats(struct ax_writer *out, const struct ax_loaded_model *model,
     put_number(out, 5, runs);
     size_t times = ax_protobuf_begin(out, 6);
     put_duration(out, 1, answered, ax_metric_count(stats->request_ns));
-    put_duration(out, 2, ax_metric_count(stats->failure), ax_metric_count(stats->failure_ns));
+    put_duration(out, 2, ax_model_stats_failures(stats), ax_metric_count(stats->failure_ns));
     put_duration(out, 3, answered, ax_metric_count(stats->queue_ns));
     put_duration(out, 4, runs, ax_metric_count(stats->input_ns));
     put_duration(out, 5, runs, ax_metric_count(stats->infer_ns));

@@ -31,6 +31,7 @@ open_traced(struct api_case *at, struct ax_tracer **out_tracer)
     ax_settings_defaults(&ax_tracer_settings, &config);
     config.endpoint = AX_STR("http://127.0.0.1:9/v1/traces"); /* nobody is there */
     config.sample_ratio = 0;
+    config.follow_parent = false; /* so it begins with OFF */
     api_case_shut(at);
     CHECK_EQ(ax_tracer_open(&at->ctx, &config, at->metrics, out_tracer), AX_OK);
     at->config.tracer = *out_tracer;

@@ -5,6 +5,7 @@
 #include "api/observe.h"
 #include "api/tracer_parts.h"
 #include "base/alloc.h"
+#include "codec/text.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
 #include "sys/file.h"
@@ -92,6 +93,15 @@ publish(struct ax_tracer *tracer, struct ax_ctx *ctx)
     return ax_snapshot_swap(tracer->snapshot, ctx, copy);
 }
 
+/* With a ratio of 0 only what callers have sampled is traced. */
+static struct ax_tracer_rule
+initial_rule(const struct ax_tracer_config *config)
+{
+    return (struct ax_tracer_rule){.on = config->sample_ratio > 0 || config->follow_parent,
+                                   .ratio = config->sample_ratio,
+                                   .count = -1};
+}
+
 static ax_status
 make(struct ax_ctx *ctx, struct ax_tracer *tracer, struct ax_metrics *metrics)
 {
@@ -108,11 +118,12 @@ make(struct ax_ctx *ctx, struct ax_tracer *tracer, struct ax_metrics *metrics)
                        "tracing.endpoint is a URL, as "
                        "http://127.0.0.1:4318/v1/traces, not \"%.*s\"",
                        AX_FMT(config->endpoint));
+    if (!ax_utf8_ok(config->service_name))
+        return ax_fail(ctx, AX_INVALID, "tracing.service_name is not UTF-8");
     AX_TRY(read_headers(ctx, tracer));
     ax_random_bytes(&instance, sizeof instance);
     ax_trace_context_hex(instance, tracer->instance);
-    tracer->rules.all = (struct ax_tracer_rule){
-        .on = config->sample_ratio > 0, .ratio = config->sample_ratio, .count = -1};
+    tracer->rules.all = initial_rule(config);
     count_in(tracer, metrics);
     AX_TRY(ax_snapshot_open(ctx, ax_free, &tracer->snapshot));
     AX_TRY(publish(tracer, ctx));
@@ -231,9 +242,7 @@ change_rules(struct ax_tracer *tracer, struct ax_ctx *ctx, const struct ax_trace
 {
     struct ax_tracer_rules *rules = &tracer->rules;
     if (change->model.len == 0) {
-        const struct ax_tracer_rule initial = {.on = tracer->config.sample_ratio > 0,
-                                               .ratio = tracer->config.sample_ratio,
-                                               .count = -1};
+        const struct ax_tracer_rule initial = initial_rule(&tracer->config);
         put_rule(&rules->all, &initial, change->cleared);
         put_rule(&rules->all, &change->rule, change->set);
         return publish(tracer, ctx);
@@ -280,10 +289,15 @@ ax_tracer_samples(struct ax_tracer *tracer, struct ax_ctx *ctx, ax_str model,
 
 /* ---- taking ---- */
 
+/* As much as there is room for, of what is UTF-8: a collector refuses all of a batch for less. */
 static void
 copy_text(char *out, size_t bytes, ax_str text)
 {
     size_t len = text.len < bytes ? text.len : bytes - 1;
+    while (len > 0 && len < text.len && ((uint8_t)text.at[len] & 0xc0) == 0x80)
+        len--;
+    if (!ax_utf8_ok((ax_str){text.at, len}))
+        len = 0;
     memcpy(out, text.at ? text.at : "", len);
     out[len] = '\0';
 }

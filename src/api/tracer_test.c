@@ -279,6 +279,8 @@ chosen(struct ax_ctx *ctx)
     CHECK_EQ(count, 64);
     ctx->trace_id = AX_STR(TRACE);
     trace.parent_id = 7;
+    const struct ax_tracer_change none = {.model = AX_STR(""), .set = AX_TRACER_RATIO};
+    CHECK_EQ(ax_tracer_change(tracer, ctx, &none), AX_OK); /* of those alone that callers sample */
     CHECK(ax_tracer_samples(tracer, ctx, AX_STR(""), &trace, true));
     CHECK(!ax_tracer_samples(tracer, ctx, AX_STR(""), &trace, false));
     const struct ax_tracer_change off = {.model = AX_STR("a"), .set = AX_TRACER_ON};
