@@ -17,6 +17,7 @@
 #include "serving/decision_archive.h"
 #include "sys/workers.h"
 
+struct ax_access_log;
 struct ax_api;
 struct ax_health_watch;
 struct ax_limits;
@@ -24,6 +25,7 @@ struct ax_browser;
 struct ax_jwt_issuer;
 struct ax_passwords;
 struct ax_permissions;
+struct ax_tracer;
 
 /* What the server itself can do for a caller. */
 struct ax_api_host {
@@ -63,8 +65,10 @@ struct ax_api_config {
     struct ax_model_server *server;
     struct ax_metrics *metrics;
     struct ax_workers *workers;
-    struct ax_limits *limits;   /* limits.h; NULL: no rates */
-    struct ax_browser *browser; /* browser.h; NULL: pages of other origins read nothing */
+    struct ax_limits *limits;         /* limits.h; NULL: no rates */
+    struct ax_browser *browser;       /* browser.h; NULL: pages of other origins read nothing */
+    struct ax_access_log *access_log; /* NULL: off; so is */
+    struct ax_tracer *tracer;
     struct ax_api_host host;
     struct ax_directory *directory;
     struct ax_jwt_issuer *issuer;       /* NULL: no tokens of an issuer are taken */

@@ -26,29 +26,18 @@ ax_inference_find(struct ax_ctx *ctx, struct ax_lane *lane,
     return AX_OK;
 }
 
-/* One request between its last byte and its answer, for the model's statistics. */
-struct timing {
-    struct ax_model_stats stats;
-    struct ax_model_times times;
-    int64_t began_ns; /* last byte read */
-    int64_t mark_ns;  /* end of the phase before */
-};
-
-static int64_t
-phase(struct timing *timing)
+/* What the model's statistics are told of a request: Triton's phases made of ours. */
+static struct ax_model_times
+times_of(const struct ax_call *call, size_t row_count)
 {
-    int64_t now_ns = ax_clock_monotonic_ns(), took_ns = now_ns - timing->mark_ns;
-    timing->mark_ns = now_ns;
-    return took_ns;
-}
-
-static struct timing
-start_timing(struct ax_call *call, struct ax_lane *lane, const struct ax_loaded_model *model)
-{
-    struct timing timing = {.stats = ax_lane_model_stats(lane, model)};
-    timing.began_ns = timing.mark_ns = ax_exchange_times(call->exchange)->last_byte_ns;
-    timing.times.queue_ns = phase(&timing);
-    return timing;
+    const int64_t *took_ns = call->observed.phases.took_ns;
+    return (struct ax_model_times){
+        .row_count = row_count,
+        .queue_ns = took_ns[AX_PHASE_QUEUE],
+        .input_ns = took_ns[AX_PHASE_PARSE] + took_ns[AX_PHASE_ROUTE] + took_ns[AX_PHASE_FEATURES],
+        .infer_ns = took_ns[AX_PHASE_SCORE] + took_ns[AX_PHASE_EXPLAIN],
+        .output_ns = took_ns[AX_PHASE_WRITE],
+    };
 }
 
 static ax_status
@@ -72,7 +61,7 @@ static ax_status serve_on_worker(struct ax_call *call, struct ax_ctx *ctx);
 
 static ax_status
 score(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
-      const struct ax_loaded_model *model, struct timing *timing)
+      const struct ax_loaded_model *model, size_t *out_rows)
 {
     const struct ax_inference_target *target = call->data;
     const struct ax_tensor_json_request *request;
@@ -84,18 +73,19 @@ score(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
     AX_TRY(check_kill_switch(call, ctx, model));
     AX_TRY(target->dialect->read(call, ctx, model, &body, &request));
     AX_TRY(ax_limits_request(call, ctx, &request->parameters));
+    ax_phase_end(ctx, AX_PHASE_PARSE);
     AX_TRY(ax_inference_prepare(ctx, model, ax_lane_plan(lane), request, &inference));
     if (lane == call->lane && heavy(&inference))
         return ax_call_to_worker(call, ctx, serve_on_worker);
     void *scratch = ax_lane_scratch(lane, model->scratch_bytes);
     if (!scratch)
         return ax_fail(ctx, AX_LIMIT, "no memory to score");
-    timing->times.input_ns = phase(timing);
+    ax_phase_end(ctx, AX_PHASE_FEATURES);
     AX_TRY(ax_inference_run(ctx, &inference, scratch, &outputs, &output_count));
-    timing->times.infer_ns = phase(timing);
+    ax_phase_end(ctx, ax_inference_explains(&inference) ? AX_PHASE_EXPLAIN : AX_PHASE_SCORE);
     AX_TRY(target->dialect->write(call, ctx, model, body, outputs, output_count));
-    timing->times.output_ns = phase(timing);
-    timing->times.row_count = inference.row_count;
+    ax_phase_end(ctx, AX_PHASE_WRITE);
+    *out_rows = inference.row_count;
     return AX_OK;
 }
 
@@ -104,12 +94,18 @@ serve_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
 {
     struct ax_loaded_model *model = NULL;
     AX_TRY(ax_inference_find(ctx, lane, call->data, &model));
-    struct timing timing = start_timing(call, lane, model);
-    ax_status status = score(call, ctx, lane, model, &timing);
-    if (status != AX_OK)
-        ax_model_stats_failure(&timing.stats, ax_clock_monotonic_ns() - timing.began_ns);
-    else if (timing.times.row_count > 0) /* else a worker goes on with it */
-        ax_model_stats_success(&timing.stats, &timing.times, ax_clock_real_ns());
+    const struct ax_model_stats stats = ax_lane_model_stats(lane, model);
+    size_t row_count = 0;
+    ax_observe_model(call, lane, model);
+    ax_phase_end(ctx, AX_PHASE_ROUTE);
+    ax_status status = score(call, ctx, lane, model, &row_count);
+    if (status != AX_OK) {
+        int64_t began_ns = ax_exchange_times(call->exchange)->last_byte_ns;
+        ax_model_stats_failure(&stats, status, ax_clock_monotonic_ns() - began_ns);
+    } else if (row_count > 0) { /* else a worker goes on with it */
+        const struct ax_model_times times = times_of(call, row_count);
+        ax_model_stats_success(&stats, &times, ax_clock_real_ns());
+    }
     return status;
 }
 

@@ -6,8 +6,8 @@
  */
 #include "api/inference_model.h"
 #include "api/inference_rest.h"
+#include "api/inference_settings.h"
 #include "base/number.h"
-#include "sys/log.h"
 
 /* ---- configuration ---- */
 
@@ -95,8 +95,7 @@ show_stats(struct ax_json_writer *json, const struct ax_loaded_model *model,
     ax_json_key(json, "inference_stats");
     ax_json_begin_object(json);
     show_duration(json, "success", answered, ax_metric_count(stats->request_ns));
-    show_duration(json, "fail", ax_metric_count(stats->failure),
-                  ax_metric_count(stats->failure_ns));
+    show_duration(json, "fail", ax_model_stats_failures(stats), ax_metric_count(stats->failure_ns));
     show_duration(json, "queue", answered, ax_metric_count(stats->queue_ns));
     show_duration(json, "compute_input", runs, ax_metric_count(stats->input_ns));
     show_duration(json, "compute_infer", runs, ax_metric_count(stats->infer_ns));
@@ -243,44 +242,7 @@ repository_unload(struct ax_call *call, struct ax_ctx *ctx)
     return status == AX_NOT_FOUND ? AX_OK : status; /* as Triton: gone is gone */
 }
 
-/* ---- logging ---- */
-
-static bool
-is_member(const struct ax_json *body, const char *key, enum ax_json_kind kind)
-{
-    const struct ax_json *value = ax_json_find(body, key);
-    return !value || ax_json_kind(value) == kind;
-}
-
-/* One level here stands for Triton's switches: each takes those above it along. */
-static ax_status
-set_log(struct ax_ctx *ctx, const struct ax_json *body)
-{
-    static const char *const switches[] = {"log_info", "log_warning", "log_error"};
-    static const enum ax_log_level levels[] = {AX_LOG_INFO, AX_LOG_WARN, AX_LOG_ERROR};
-    uint64_t verbose = 0;
-    bool on;
-    if (ax_json_find(body, "log_file"))
-        return ax_fail(ctx, AX_UNSUPPORTED,
-                       "log file location can not be updated through network "
-                       "protocol");
-    for (size_t i = 0; i < AX_COUNT_OF(switches); i++)
-        if (!is_member(body, switches[i], AX_JSON_BOOL))
-            return ax_fail(ctx, AX_INVALID, "'%s' must be true or false", switches[i]);
-    const struct ax_json *level = ax_json_find(body, "log_verbose_level");
-    if (level && !ax_json_u64(level, &verbose))
-        return ax_fail(ctx, AX_INVALID, "'log_verbose_level' must be a whole number from 0");
-    for (size_t i = AX_COUNT_OF(switches); i-- > 0;)
-        if (ax_json_bool(ax_json_find(body, switches[i]), &on) && on)
-            ax_log_level_set(levels[i]);
-    if (ax_json_bool(ax_json_find(body, "log_info"), &on) && !on)
-        ax_log_level_set(AX_LOG_WARN);
-    if (ax_json_bool(ax_json_find(body, "log_warning"), &on) && !on)
-        ax_log_level_set(AX_LOG_ERROR);
-    if (level)
-        ax_log_level_set(verbose > 0 ? AX_LOG_DEBUG : AX_LOG_INFO);
-    return AX_OK;
-}
+/* ---- logging and traces ---- */
 
 static ax_status
 logging(struct ax_call *call, struct ax_ctx *ctx)
@@ -288,19 +250,31 @@ logging(struct ax_call *call, struct ax_ctx *ctx)
     const struct ax_json *body = NULL;
     if (call->request->method == AX_HTTP_POST) {
         AX_TRY(optional_body(call, ctx, &body));
-        if (body)
-            AX_TRY(set_log(ctx, body));
+        struct ax_inference_log_change change = {};
+        AX_TRY(ax_inference_log_read(ctx, body, &change));
+        ax_inference_log_apply(&change);
     }
-    enum ax_log_level level = ax_log_level_now();
-    struct ax_json_writer *json = ax_call_json(call);
-    ax_json_begin_object(json);
-    ax_json_member_text(json, "log_file", AX_STR(""));
-    ax_json_member_bool(json, "log_info", level <= AX_LOG_INFO);
-    ax_json_member_bool(json, "log_warning", level <= AX_LOG_WARN);
-    ax_json_member_bool(json, "log_error", true);
-    ax_json_member_i64(json, "log_verbose_level", level == AX_LOG_DEBUG);
-    ax_json_member_text(json, "log_format", AX_STR("ISO8601"));
-    ax_json_end_object(json);
+    ax_inference_log_show(ax_call_json(call));
+    return AX_OK;
+}
+
+/* Of all models, or of one that is served. */
+static ax_status
+trace_setting(struct ax_call *call, struct ax_ctx *ctx)
+{
+    const struct ax_json *body = NULL;
+    struct ax_loaded_model *model = NULL;
+    struct ax_tracer_change change = {.model = AX_STR("")};
+    if (call->parameters[0].len) {
+        AX_TRY(ax_inference_find_model(call, ctx, call->lane, &model));
+        change.model = model->model;
+    }
+    if (call->request->method == AX_HTTP_POST) {
+        AX_TRY(optional_body(call, ctx, &body));
+        AX_TRY(ax_inference_trace_read(ctx, body, &change));
+        AX_TRY(ax_inference_trace_apply(ctx, call->services->tracer, &change));
+    }
+    ax_inference_trace_show(call->services->tracer, change.model, ax_call_json(call));
     return AX_OK;
 }
 
@@ -314,6 +288,12 @@ logging(struct ax_call *call, struct ax_ctx *ctx)
     {                                                                                              \
         AX_HTTP_POST, path, permission, thread, AX_ROUTE_BYTES, 0, fn, summary                     \
     }
+
+#define TRACE(path, whose)                                                                         \
+    {AX_HTTP_GET,      path, AX_PERMISSION_OPERATE, AX_ROUTE_LOOP,                                 \
+     AX_ROUTE_NO_BODY, 0,    trace_setting,         "What is traced of " whose},                   \
+        POST(path, AX_PERMISSION_OPERATE, AX_ROUTE_LOOP, trace_setting,                            \
+             "Changes what is traced of " whose)
 
 static const struct ax_route routes[] = {
     READ("/v2/models/{model}/config", config, "A model's configuration, as Triton says it"),
@@ -338,6 +318,9 @@ static const struct ax_route routes[] = {
     {AX_HTTP_GET, "/v2/logging", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP, AX_ROUTE_NO_BODY, 0, logging,
      "What is logged"},
     POST("/v2/logging", AX_PERMISSION_OPERATE, AX_ROUTE_LOOP, logging, "Changes what is logged"),
+    TRACE("/v2/trace/setting", "all models"),
+    TRACE("/v2/models/{model}/trace/setting", "a model"),
+    TRACE("/v2/models/{model}/versions/{version}/trace/setting", "a version's model"),
 };
 
 const struct ax_route_table ax_inference_admin_table = {routes,

@@ -70,10 +70,14 @@ logged(struct ax_ctx *ctx, struct api_case *at)
         {NOBODY, "POST /v2/logging", "{\"log_file\":\"/etc/x\"}", 501, "can not be updated"},
         {NOBODY, "POST /v2/logging", "{\"log_info\":1}", 400, "'log_info' must be true or false"},
         {NOBODY, "POST /v2/logging", "{\"log_verbose_level\":-1}", 400, "'log_verbose_level'"},
+        {NOBODY, "POST /v2/logging", "{\"log_error\":false}", 200,
+         "\"log_info\":true,\"log_warning\":false,\"log_error\":false"},
+        {NOBODY, "POST /v2/logging", "{\"log_format\":\"default\"}", 501, "stays so"},
+        {NOBODY, "POST /v2/logging", "{\"log_what\":1}", 400, "unknown log setting 'log_what'"},
     };
-    enum ax_log_level before = ax_log_level_now();
+    unsigned before = ax_log_levels();
     API_CASE_TABLE(ctx, at, rows);
-    ax_log_level_set(before);
+    ax_log_levels_set(before);
 }
 
 TEST(inference_admin_changes_what_is_logged)

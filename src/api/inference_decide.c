@@ -185,6 +185,7 @@ settle(struct deciding *deciding, ax_status status, const char *words)
     if (!last)
         return;
     struct ax_call *call = deciding->call;
+    ax_phase_end(ax_exchange_ctx(call->exchange), AX_PHASE_RECORD);
     if (deciding->status != AX_OK)
         ax_ctx_say(ax_exchange_ctx(call->exchange), deciding->status, "%s", deciding->words);
     ax_mutex_done(&deciding->mutex);
@@ -201,6 +202,7 @@ on_ready(struct ax_decided *decided)
     row->probability = record->probability;
     row->margin = record->margin;
     row->score = record->score;
+    ax_observe_decided(row->deciding->call, decided->phases, row->deciding->target->model);
     for (size_t i = 0; i < AX_REASONS_MAX; i++)
         row->reasons[i] = i < record->reason_count ? record->reasons[i].code : AX_STR("");
 }
@@ -288,6 +290,7 @@ prepare(struct ax_ctx *ctx, struct deciding *deciding)
     deciding->model = deciding->deployment->champion.model;
     AX_TRY(deciding->target->dialect->read(call, ctx, deciding->model, &deciding->body, &request));
     AX_TRY(ax_limits_request(call, ctx, &request->parameters));
+    ax_phase_end(ctx, AX_PHASE_PARSE);
     AX_TRY(ax_inference_prepare(ctx, deciding->model, plan, request, &deciding->inference));
     if (deciding->inference.graph_inputs)
         return ax_fail(ctx, AX_INVALID,

@@ -8,6 +8,7 @@
 #include "api/inference_classify.h"
 #include "api/inference_grpc_wire.h"
 #include "api/inference_rest.h"
+#include "api/inference_settings.h"
 #include "api/limits.h"
 #include "api/rpc.h"
 #include "base/number.h"
@@ -147,6 +148,7 @@ server_metadata(struct ax_grpc_call *grpc, struct ax_ctx *)
                                              "binary_tensor_data",
                                              "parameters",
                                              "statistics",
+                                             "trace",
                                              "logging"};
     struct ax_writer *out = ax_grpc_reply(grpc);
     ax_protobuf_put_bytes(out, 1, ax_rpc_call(grpc)->services->server_name);
@@ -263,7 +265,7 @@ put_stats(struct ax_writer *out, const struct ax_loaded_model *model,
     put_number(out, 5, runs);
     size_t times = ax_protobuf_begin(out, 6);
     put_duration(out, 1, answered, ax_metric_count(stats->request_ns));
-    put_duration(out, 2, ax_metric_count(stats->failure), ax_metric_count(stats->failure_ns));
+    put_duration(out, 2, ax_model_stats_failures(stats), ax_metric_count(stats->failure_ns));
     put_duration(out, 3, answered, ax_metric_count(stats->queue_ns));
     put_duration(out, 4, runs, ax_metric_count(stats->input_ns));
     put_duration(out, 5, runs, ax_metric_count(stats->infer_ns));
@@ -393,18 +395,117 @@ put_setting(struct ax_writer *out, const char *name, uint32_t kind, uint64_t num
     ax_protobuf_end(out, entry);
 }
 
+/* An entry of a map of settings: its name and its SettingValue. */
+static ax_status
+read_entry(struct ax_ctx *ctx, ax_str entry, ax_str *out_name, ax_str *out_value)
+{
+    struct ax_protobuf field = ax_protobuf_of(entry);
+    *out_name = *out_value = AX_STR("");
+    while (ax_protobuf_next(&field)) {
+        if (ax_protobuf_is(&field, 1, AX_PROTOBUF_BYTES))
+            *out_name = field.bytes;
+        if (ax_protobuf_is(&field, 2, AX_PROTOBUF_BYTES))
+            *out_value = field.bytes;
+    }
+    return ax_protobuf_check(&field, ctx, "settings");
+}
+
+static ax_status
+take_log_setting(struct ax_ctx *ctx, ax_str entry, struct ax_inference_log_change *change)
+{
+    struct ax_inference_setting setting = {.kind = AX_SETTING_IS_TEXT, .text = AX_STR("")};
+    ax_str value;
+    AX_TRY(read_entry(ctx, entry, &setting.name, &value));
+    struct ax_protobuf field = ax_protobuf_of(value);
+    while (ax_protobuf_next(&field)) {
+        if (ax_protobuf_is(&field, 1, AX_PROTOBUF_VARINT)) {
+            setting.kind = AX_SETTING_IS_BOOL;
+            setting.on = field.number != 0;
+        } else if (ax_protobuf_is(&field, 2, AX_PROTOBUF_VARINT)) {
+            setting.kind = AX_SETTING_IS_NUMBER;
+            setting.number = field.number;
+        } else if (ax_protobuf_is(&field, 3, AX_PROTOBUF_BYTES)) {
+            setting.kind = AX_SETTING_IS_TEXT;
+            setting.text = field.bytes;
+        }
+    }
+    AX_TRY(ax_protobuf_check(&field, ctx, "settings"));
+    return ax_inference_log_take(ctx, &setting, change);
+}
+
 static ax_status
 log_settings(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
 {
-    enum ax_log_level level = ax_log_level_now();
-    if (ax_grpc_message(grpc).len > 0)
-        return ax_fail(ctx, AX_UNSUPPORTED,
-                       "log settings are changed over REST (POST /v2/logging)");
+    struct ax_inference_log_change change = {};
+    struct ax_protobuf field = ax_protobuf_of(ax_grpc_message(grpc));
+    while (ax_protobuf_next(&field))
+        if (ax_protobuf_is(&field, 1, AX_PROTOBUF_BYTES))
+            AX_TRY(take_log_setting(ctx, field.bytes, &change));
+    AX_TRY(ax_protobuf_check(&field, ctx, "request"));
+    ax_inference_log_apply(&change);
+    unsigned levels = ax_log_levels();
     struct ax_writer *out = ax_grpc_reply(grpc);
-    put_setting(out, "log_info", 1, level <= AX_LOG_INFO);
-    put_setting(out, "log_warning", 1, level <= AX_LOG_WARN);
-    put_setting(out, "log_error", 1, 1);
-    put_setting(out, "log_verbose_level", 2, level == AX_LOG_DEBUG);
+    put_setting(out, "log_info", 1, levels >> AX_LOG_INFO & 1);
+    put_setting(out, "log_warning", 1, levels >> AX_LOG_WARN & 1);
+    put_setting(out, "log_error", 1, levels >> AX_LOG_ERROR & 1);
+    put_setting(out, "log_verbose_level", 2, levels >> AX_LOG_DEBUG & 1);
+    return AX_OK;
+}
+
+/* ---- traces ---- */
+
+static ax_status
+take_trace_setting(struct ax_ctx *ctx, ax_str entry, struct ax_tracer_change *change)
+{
+    enum { VALUES_MAX = 8 };
+    ax_str name, value, values[VALUES_MAX];
+    size_t count = 0;
+    AX_TRY(read_entry(ctx, entry, &name, &value));
+    struct ax_protobuf field = ax_protobuf_of(value);
+    while (ax_protobuf_next(&field)) {
+        if (!ax_protobuf_is(&field, 1, AX_PROTOBUF_BYTES))
+            continue;
+        if (count == VALUES_MAX)
+            return ax_fail(ctx, AX_INVALID, "'%.*s' has too many values", AX_FMT(name));
+        values[count++] = field.bytes;
+    }
+    AX_TRY(ax_protobuf_check(&field, ctx, "settings"));
+    return ax_inference_trace_take(ctx, name, values, count, change);
+}
+
+static void
+put_trace_setting(void *arg, const char *name, ax_str value)
+{
+    struct ax_writer *out = arg;
+    size_t entry = ax_protobuf_begin(out, 1);
+    ax_protobuf_put_bytes(out, 1, ax_str_of(name));
+    size_t begun = ax_protobuf_begin(out, 2);
+    ax_protobuf_put_bytes(out, 1, value);
+    ax_protobuf_end(out, begun);
+    ax_protobuf_end(out, entry);
+}
+
+static ax_status
+trace_setting(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
+{
+    struct ax_call *call = ax_rpc_call(grpc);
+    struct ax_tracer *tracer = call->services->tracer;
+    struct ax_tracer_change change = {.model = AX_STR("")};
+    struct ax_loaded_model *model;
+    struct ax_protobuf field = ax_protobuf_of(ax_grpc_message(grpc));
+    while (ax_protobuf_next(&field)) {
+        if (ax_protobuf_is(&field, 1, AX_PROTOBUF_BYTES))
+            AX_TRY(take_trace_setting(ctx, field.bytes, &change));
+        if (ax_protobuf_is(&field, 2, AX_PROTOBUF_BYTES))
+            change.model = field.bytes;
+    }
+    AX_TRY(ax_protobuf_check(&field, ctx, "request"));
+    if (change.model.len) {
+        AX_TRY(find(call, ctx, change.model, AX_STR(""), &model));
+        change.model = model->model;
+    }
+    AX_TRY(ax_inference_trace_apply(ctx, tracer, &change));
+    ax_inference_trace_each(tracer, change.model, put_trace_setting, ax_grpc_reply(grpc));
     return AX_OK;
 }
 
@@ -538,6 +639,7 @@ end_streamed(struct ax_call *call, ax_status status)
             put_text(out, 3, body->message.request.id);
         ax_protobuf_end(out, begun);
     }
+    ax_observe_message_end(call);
     ctx->arena = call->streamed->outer;
     call->body_read = NULL;
     ax_grpc_end(call->grpc, AX_OK);
@@ -578,6 +680,7 @@ model_stream_infer(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
         return AX_OK;
     if (!call->streamed)
         AX_TRY(stream_begin(call, ctx));
+    ax_observe_message(call);
     ax_arena_reset(call->streamed->room);
     call->streamed->begun = ax_grpc_reply(grpc)->len;
     ctx->arena = call->streamed->room;
@@ -607,6 +710,7 @@ static const struct ax_grpc_method methods[] = {
     UNARY("RepositoryModelLoad", repository_load, &ax_rpc_operate, "Loads a model file again"),
     UNARY("RepositoryModelUnload", repository_unload, &ax_rpc_operate, "Serves a model no more"),
     UNARY("LogSettings", log_settings, &ax_rpc_operate, "What is logged"),
+    UNARY("TraceSetting", trace_setting, &ax_rpc_operate, "What is traced"),
     UNARY("SystemSharedMemoryStatus", not_here, &ax_rpc_predict, "Not supported"),
     UNARY("SystemSharedMemoryRegister", not_here, &ax_rpc_predict, "Not supported"),
     UNARY("SystemSharedMemoryUnregister", not_here, &ax_rpc_predict, "Not supported"),

@@ -12,7 +12,7 @@
 /* Of the protocol's names of extensions, those that are here. */
 static const char *const extensions[] = {
     "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters",
-    "statistics",     "logging"};
+    "statistics",     "trace",            "logging"};
 
 /* ---- the server ---- */
 

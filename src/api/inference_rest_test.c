@@ -13,7 +13,7 @@ metadata(struct ax_ctx *ctx, struct api_case *at)
         {NOBODY, "GET /v2", "", 200,
          "{\"name\":\"axiom\",\"version\":\"" AX_VERSION "\",\"extensions\":[\"classification\","
          "\"model_repository\",\"model_configuration\",\"binary_tensor_data\",\"parameters\","
-         "\"statistics\",\"logging\"]}"},
+         "\"statistics\",\"trace\",\"logging\"]}"},
         {NOBODY, "GET /v2/health/live", "", 200, "{\"live\":true}"},
         {NOBODY, "GET /v2/health/ready", "", 200, "{\"ready\":true}"},
         {NOBODY, "GET /v2/models", "", 200,

@@ -26,6 +26,7 @@ struct ax_api {
     struct ax_grpc grpc;
     struct ax_access *access;
     struct ax_workers *verifier; /* one thread, on which passwords are verified; or NULL */
+    struct ax_observers observers;
 };
 
 /* What a row of a table is found as: the tables know nothing of each other. */
@@ -55,6 +56,7 @@ const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);
 static ax_status admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx);
 static void failing(void *arg, struct ax_grpc_call *grpc, ax_status status, enum ax_grpc_code code);
 static void expired(void *arg);
+static void rpc_ended(void *arg, struct ax_grpc_call *grpc, enum ax_grpc_code code);
 
 /* ---- opening ---- */
 
@@ -143,7 +145,9 @@ ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config, struct ax_ap
                                  .service_count = ax_rpc_service_count,
                                  .admit = admit,
                                  .failing = failing,
-                                 .expired = expired};
+                                 .expired = expired,
+                                 .ended = rpc_ended};
+    api->observers = (struct ax_observers){config->access_log, config->tracer};
     *out_api = ax_take(api);
     return AX_OK;
 }
@@ -380,6 +384,7 @@ run_on_worker(void *arg)
 {
     struct ax_call *call = arg;
     struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    ax_phase_end(ctx, AX_PHASE_QUEUE);
     if (ax_exchange_cancelled(call->exchange) && call->request->method == AX_HTTP_GET) {
         ax_call_end(call, AX_OK); /* nobody is there to read it */
         return;
@@ -405,7 +410,9 @@ static void
 run_later(void *arg)
 {
     struct later *later = arg;
-    ax_call_end(later->call, later->fn(later->call, ax_exchange_ctx(later->call->exchange)));
+    struct ax_ctx *ctx = ax_exchange_ctx(later->call->exchange);
+    ax_phase_end(ctx, AX_PHASE_QUEUE);
+    ax_call_end(later->call, later->fn(later->call, ctx));
 }
 
 static void
@@ -467,6 +474,7 @@ handle(void *arg, struct ax_exchange *exchange)
     struct ax_ctx *ctx = ax_exchange_ctx(exchange);
     (void)arg;
     AX_ASSERT(call != NULL && call->route != NULL);
+    ax_observe_handle(call);
     ax_status status = take_deadline(call, ctx);
     if (status == AX_OK && call->unverified) {
         call->lane = NULL;
@@ -566,13 +574,15 @@ new_call(struct ax_api *api, struct ax_exchange *exchange)
 {
     struct loop_data *data = ax_exchange_loop_data(exchange);
     struct ax_call *call = AX_NEW(ax_exchange_ctx(exchange)->arena, struct ax_call);
-    if (call)
-        *call = (struct ax_call){.api = api,
-                                 .services = &api->config,
-                                 .exchange = exchange,
-                                 .request = ax_exchange_request(exchange),
-                                 .lane = data->lane,
-                                 .deadline_ns = INT64_MAX};
+    if (!call)
+        return NULL;
+    *call = (struct ax_call){.api = api,
+                             .services = &api->config,
+                             .exchange = exchange,
+                             .request = ax_exchange_request(exchange),
+                             .lane = data->lane,
+                             .deadline_ns = INT64_MAX};
+    ax_observe_begin(call);
     return call;
 }
 
@@ -602,7 +612,9 @@ admit(void *arg, struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     *ax_grpc_slot(grpc) = call;
     if (!(dialects_of(call) >> AX_DIALECT_INFERENCE & 1))
         return ax_fail(ctx, AX_UNSUPPORTED, "this listener does not speak gRPC");
-    return let_in(api, call, ctx, rpc->permission);
+    AX_TRY(let_in(api, call, ctx, rpc->permission));
+    ax_observe_admitted(call);
+    return AX_OK;
 }
 
 static void
@@ -627,6 +639,14 @@ failing(void *, struct ax_grpc_call *grpc, ax_status status, enum ax_grpc_code c
     ax_rpc_details(&failure, &details);
     if (details.status == AX_OK)
         ax_grpc_set_details(grpc, ax_writer_str(&details));
+}
+
+/* A gRPC call is over. */
+static void
+rpc_ended(void *arg, struct ax_grpc_call *grpc, enum ax_grpc_code code)
+{
+    const struct ax_api *api = arg;
+    ax_observe_answered(&api->observers, ax_grpc_exchange(grpc), *ax_grpc_slot(grpc), (int)code);
 }
 
 static void
@@ -677,6 +697,7 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         ax_call_end(call, known);
         return;
     }
+    ax_observe_admitted(call);
     limits->body_bytes_max =
         call->route->body_bytes_max ? call->route->body_bytes_max : (size_t)AX_ROUTE_SMALL_BODY;
 }
@@ -710,9 +731,11 @@ refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
 static void
 answered(void *arg, struct ax_exchange *exchange)
 {
+    struct ax_api *api = arg;
     if (ax_grpc_is(ax_exchange_request(exchange)))
         ax_grpc_answered(exchange);
-    struct ax_api *api = arg;
+    else
+        ax_observe_answered(&api->observers, exchange, *ax_exchange_slot(exchange), -1);
     const struct ax_exchange_times *times = ax_exchange_times(exchange);
     int class = ax_exchange_status(exchange) / 100;
     if (class >= 0 && class < (int)AX_COUNT_OF(api->requests))

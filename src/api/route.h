@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/dialect.h"
+#include "api/observe.h"
 #include "auth/policy.h"
 
 struct ax_call;
@@ -85,6 +86,7 @@ struct ax_call {
     int64_t retry_after_s; /* of a refusal; 0: a second */
     ax_str model;          /* what is asked for, in whose queue it waits; "" when it is none */
     unsigned priority;     /* among the caller's own: fair_queue.h */
+    struct ax_observed observed;
 };
 
 /* The answer as JSON: sets the content type, gives the writer. */

@@ -38,6 +38,8 @@ ax_rpc_run(struct ax_grpc_call *grpc, struct ax_ctx *ctx,
     if (!call->end)
         call->end = end_unary;
     call->deferred = &deferred;
+    if (!call->streamed)
+        ax_observe_handle(call);
     ax_grpc_defer(grpc);
     ax_status status = fn(call, ctx);
     if (!deferred) /* else the call may be gone */

@@ -79,6 +79,7 @@ static void
 on_ready(struct ax_decided *decided)
 {
     struct ax_call *call = decided->arg;
+    ax_observe_decided(call, decided->phases, call->parameters[0]);
     show_decision(&decided->record, ax_call_json(call));
 }
 
@@ -88,6 +89,7 @@ on_done(struct ax_decided *decided)
 {
     struct ax_call *call = decided->arg;
     ax_status status = decided->status;
+    ax_phase_end(ax_exchange_ctx(call->exchange), AX_PHASE_RECORD);
     if (status == AX_OK)
         show_place(decided->durable, decided->leaf, &call->json);
     else if (ax_ledger_check(call->services->ledger, ax_exchange_ctx(call->exchange)) == AX_OK)
@@ -140,6 +142,7 @@ decide(struct ax_call *call, struct ax_ctx *ctx)
     ax_str duplicate_of;
     AX_TRY(read_request(call, ctx, &request));
     AX_TRY(ax_limits_model(call, ctx, request.deployment));
+    ax_phase_end(ctx, AX_PHASE_PARSE);
     ax_call_defer(call);
     ax_status status = ax_model_server_decide(call->lane, ctx, &request, &answer, &duplicate_of);
     if (status != AX_OK) {

@@ -196,12 +196,18 @@ ax_protobuf_put_bytes(struct ax_writer *out, uint32_t field, ax_str bytes)
 }
 
 void
+ax_protobuf_put_fixed64(struct ax_writer *out, uint32_t field, uint64_t number)
+{
+    put_tag(out, field, AX_PROTOBUF_FIXED64);
+    ax_writer_u64_le(out, number);
+}
+
+void
 ax_protobuf_put_f64(struct ax_writer *out, uint32_t field, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    put_tag(out, field, AX_PROTOBUF_FIXED64);
-    ax_writer_u64_le(out, bits);
+    ax_protobuf_put_fixed64(out, field, bits);
 }
 
 size_t

@@ -70,6 +70,7 @@ size_t ax_protobuf_count(const struct ax_protobuf *message, enum ax_protobuf_wir
 
 void ax_protobuf_put_varint(struct ax_writer *out, uint32_t field, uint64_t number);
 void ax_protobuf_put_bytes(struct ax_writer *out, uint32_t field, ax_str bytes);
+void ax_protobuf_put_fixed64(struct ax_writer *out, uint32_t field, uint64_t number);
 void ax_protobuf_put_f64(struct ax_writer *out, uint32_t field, double value);
 
 /* The tag and length of a field whose bytes the caller writes next. */

@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <time.h>
 
+#include "api/access_log.h"
 #include "api/browser.h"
 #include "api/dialect.h"
 #include "api/limits.h"
+#include "api/tracer.h"
 #include "net/listener.h"
 #include "server/backup.h"
 #include "server/jobs.h"
@@ -30,6 +32,8 @@ struct server {
     struct ax_browser *browser;
     struct ax_api *api;
     struct ax_systemd systemd;
+    struct ax_access_log *access_log; /* NULL when off, as is */
+    struct ax_tracer *tracer;
     struct ax_mutex mutex;
     struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
     struct ax_server_settings as_read; /* guarded by mutex: before anybody filled in the rest */
@@ -102,6 +106,7 @@ take_over(struct ax_ctx *ctx, struct server *server, struct ax_server_settings *
     ax_json_end_array(out);
     server->services.settings.general.drain_ms = wanted->general.drain_ms;
     ax_limits_set(server->limits, &wanted->limits);
+    ax_access_log_reopen(server->access_log);
     return AX_OK;
 }
 
@@ -431,6 +436,9 @@ open_api(struct ax_ctx *ctx, struct server *server)
     AX_TRY(ax_limits_open(ctx, &services->settings.limits, services->metrics, server->workers,
                           &server->limits));
     AX_TRY(ax_browser_open(ctx, &services->settings.cors, &server->browser));
+    AX_TRY(ax_access_log_open(ctx, &services->settings.access_log, services->metrics,
+                              &server->access_log));
+    AX_TRY(ax_tracer_open(ctx, &services->settings.tracing, services->metrics, &server->tracer));
     server->connections =
         ax_metrics_series(services->metrics, AX_METRIC_GAUGE, "axiom_http_connections",
                           "Connections that are open.", NULL);
@@ -447,6 +455,8 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .workers = server->workers,
         .limits = server->limits,
         .browser = server->browser,
+        .access_log = server->access_log,
+        .tracer = server->tracer,
         .host = {.arg = server,
                  .ready = host_ready,
                  .backup = host_backup,
@@ -638,6 +648,8 @@ close_server(struct ax_ctx *ctx, struct server *server)
         ax_api_close(server->api);
     ax_browser_close(server->browser);
     ax_limits_close(server->limits);
+    ax_access_log_close(server->access_log);
+    ax_tracer_close(server->tracer);
     if (server->repository)
         ax_model_repository_close(server->repository);
     ax_services_close(&server->services);

@@ -84,7 +84,7 @@ static const struct ax_setting tracking_rows[] = {
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 11 };
+enum { SECTION_COUNT = 13 };
 
 struct section {
     const struct ax_settings *settings;
@@ -105,6 +105,8 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[8] = (struct section){ax_limits_settings(), &settings->limits};
     out[9] = (struct section){ax_browser_settings(), &settings->cors};
     out[10] = (struct section){&ax_jwt_settings, &settings->jwt};
+    out[11] = (struct section){&ax_access_log_settings, &settings->access_log};
+    out[12] = (struct section){&ax_tracer_settings, &settings->tracing};
 }
 
 void
@@ -143,7 +145,7 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     return ax_fail(
         ctx, AX_NOT_FOUND,
         "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
-        "limits, cors and jwt are known",
+        "limits, cors, jwt, access_log and tracing are known",
         AX_FMT(section));
 }
 

@@ -5,8 +5,10 @@
  */
 #pragma once
 
+#include "api/access_log.h"
 #include "api/browser.h"
 #include "api/limits.h"
+#include "api/tracer.h"
 #include "auth/jwt_issuer.h"
 #include "event/ledger.h"
 #include "net/loop.h"
@@ -62,6 +64,8 @@ struct ax_server_settings {
     struct ax_limits_config limits;
     struct ax_browser_config cors;
     struct ax_jwt_config jwt;
+    struct ax_access_log_config access_log;
+    struct ax_tracer_config tracing;
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);

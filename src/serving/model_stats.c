@@ -2,6 +2,12 @@
 
 enum { NS_PER_MS = 1'000'000 };
 
+static const char *const reasons[AX_MODEL_FAILURE_COUNT] = {
+#define X(name, label) label,
+    AX_MODEL_FAILURE_MAP(X)
+#undef X
+};
+
 static struct ax_metric *
 series(struct ax_metrics *metrics, enum ax_metric_kind kind, const char *name, const char *help,
        const char *const identity[2])
@@ -21,11 +27,9 @@ struct ax_model_stats
 ax_model_stats_of(struct ax_metrics *metrics, const char *model, const char *version)
 {
     const char *const identity[2] = {model, version};
-    return (struct ax_model_stats){
+    struct ax_model_stats stats = {
         .success = series(metrics, AX_METRIC_COUNTER, "nv_inference_request_success",
                           "Requests that were answered.", identity),
-        .failure = series(metrics, AX_METRIC_COUNTER, "nv_inference_request_failure",
-                          "Requests that were refused or failed.", identity),
         .rows = series(metrics, AX_METRIC_COUNTER, "nv_inference_count", "Rows scored.", identity),
         .runs = series(metrics, AX_METRIC_COUNTER, "nv_inference_exec_count", "Engine calls.",
                        identity),
@@ -44,6 +48,12 @@ ax_model_stats_of(struct ax_metrics *metrics, const char *model, const char *ver
         .last_ms = series(metrics, AX_METRIC_GAUGE, "axiom_inference_last_timestamp_ms",
                           "When it last answered.", identity),
     };
+    for (int reason = 0; reason < AX_MODEL_FAILURE_COUNT; reason++)
+        stats.failures[reason] =
+            ax_metrics_series(metrics, AX_METRIC_COUNTER, "nv_inference_request_failure",
+                              "Requests that were refused or failed.", "model", model, "version",
+                              version, "reason", reasons[reason], NULL);
+    return stats;
 }
 
 void
@@ -63,9 +73,28 @@ ax_model_stats_success(const struct ax_model_stats *stats, const struct ax_model
     ax_metric_set(stats->last_ms, (double)real_ms);
 }
 
-void
-ax_model_stats_failure(const struct ax_model_stats *stats, int64_t request_ns)
+static enum ax_model_failure
+reason_of(ax_status status)
 {
-    ax_metric_add(stats->failure, 1);
+    if (status == AX_LIMIT || status == AX_UNAVAILABLE || status == AX_TIMEOUT)
+        return AX_MODEL_FAILURE_REJECTED;
+    if (status == AX_INTERNAL || status == AX_CORRUPT)
+        return AX_MODEL_FAILURE_BACKEND;
+    return AX_MODEL_FAILURE_OTHER;
+}
+
+void
+ax_model_stats_failure(const struct ax_model_stats *stats, ax_status status, int64_t request_ns)
+{
+    ax_metric_add(stats->failures[reason_of(status)], 1);
     ax_metric_add(stats->failure_ns, request_ns);
+}
+
+int64_t
+ax_model_stats_failures(const struct ax_model_stats *stats)
+{
+    int64_t count = 0;
+    for (int reason = 0; reason < AX_MODEL_FAILURE_COUNT; reason++)
+        count += ax_metric_count(stats->failures[reason]);
+    return count;
 }

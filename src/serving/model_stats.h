@@ -12,10 +12,24 @@
 
 #include "sys/metrics.h"
 
+/*   name      label: Triton's reasons of a failure */
+#define AX_MODEL_FAILURE_MAP(X)                                                                    \
+    X(REJECTED, "REJECTED") /* no room or no time for it */                                        \
+    X(CANCELED, "CANCELED") /* never: who is gone is answered all the same */                      \
+    X(BACKEND, "BACKEND")   /* the engine failed */                                                \
+    X(OTHER, "OTHER")       /* what was asked cannot be answered */
+
+enum ax_model_failure {
+#define X(name, label) AX_MODEL_FAILURE_##name,
+    AX_MODEL_FAILURE_MAP(X)
+#undef X
+        AX_MODEL_FAILURE_COUNT
+};
+
 /* The series of one version; a value, all of it the registry's. */
 struct ax_model_stats {
     struct ax_metric *success;
-    struct ax_metric *failure;
+    struct ax_metric *failures[AX_MODEL_FAILURE_COUNT];
     struct ax_metric *rows;
     struct ax_metric *runs;
     struct ax_metric *failure_ns;
@@ -44,5 +58,9 @@ struct ax_model_times {
 void ax_model_stats_success(const struct ax_model_stats *stats, const struct ax_model_times *times,
                             int64_t real_ns);
 
-/* A request of this version that was refused or failed after so long. */
-void ax_model_stats_failure(const struct ax_model_stats *stats, int64_t request_ns);
+/* A request of this version that was refused or failed after so long. status: not AX_OK. */
+void ax_model_stats_failure(const struct ax_model_stats *stats, ax_status status,
+                            int64_t request_ns);
+
+/* All of them, whatever the reason. */
+int64_t ax_model_stats_failures(const struct ax_model_stats *stats);

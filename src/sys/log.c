@@ -10,18 +10,26 @@
 
 enum { LINE_BYTES_MAX = 16 << 10 };
 
-static _Atomic int lowest = AX_LOG_INFO;
+enum { ALL_LEVELS = (1 << (AX_LOG_ERROR + 1)) - 1 };
+
+static _Atomic unsigned written = ALL_LEVELS & ~(1U << AX_LOG_DEBUG);
+
+void
+ax_log_levels_set(unsigned levels)
+{
+    atomic_store_explicit(&written, levels & ALL_LEVELS, memory_order_relaxed);
+}
+
+unsigned
+ax_log_levels(void)
+{
+    return atomic_load_explicit(&written, memory_order_relaxed);
+}
 
 void
 ax_log_level_set(enum ax_log_level level)
 {
-    atomic_store_explicit(&lowest, (int)level, memory_order_relaxed);
-}
-
-enum ax_log_level
-ax_log_level_now(void)
-{
-    return (enum ax_log_level)atomic_load_explicit(&lowest, memory_order_relaxed);
+    ax_log_levels_set(ALL_LEVELS & ~((1U << level) - 1));
 }
 
 static void
@@ -53,7 +61,7 @@ end(struct ax_json_writer *json)
 void
 ax_log(enum ax_log_level level, const struct ax_ctx *ctx, const char *event, ...)
 {
-    if ((int)level < atomic_load_explicit(&lowest, memory_order_relaxed))
+    if (!(ax_log_levels() >> level & 1))
         return;
     ax_fault_benign_begin(); /* what cannot be told for want of memory stops nothing */
     ax_writer_auto struct ax_writer line = ax_writer_of(LINE_BYTES_MAX);

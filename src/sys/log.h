@@ -11,8 +11,12 @@
 
 enum ax_log_level { AX_LOG_DEBUG, AX_LOG_INFO, AX_LOG_WARN, AX_LOG_ERROR };
 
+/* That level and those above it are written. */
 void ax_log_level_set(enum ax_log_level level);
-enum ax_log_level ax_log_level_now(void);
+
+/* Each level for itself: bits 1 << level. */
+void ax_log_levels_set(unsigned levels);
+unsigned ax_log_levels(void);
 
 /* ctx may be NULL; its trace id and, for WARN and above, its error text are added. */
 [[gnu::sentinel]] void ax_log(enum ax_log_level level, const struct ax_ctx *ctx, const char *event,

@@ -1,0 +1,82 @@
+#include "codec/otlp.h"
+
+#include "codec/protobuf.h"
+#include "harness.h"
+
+/* The nth field of that number. */
+static struct ax_protobuf
+field_of(ax_str message, uint32_t number, int nth)
+{
+    struct ax_protobuf field = ax_protobuf_of(message);
+    while (ax_protobuf_next(&field))
+        if (field.field == number && nth-- == 0)
+            return field;
+    CHECK_EQ(field.status, AX_OK);
+    return (struct ax_protobuf){.bytes = AX_STR("")};
+}
+
+TEST(otlp_spans_are_written_as_collectors_read_them)
+{
+    ax_writer_auto struct ax_writer out = ax_writer_of(4096);
+    const struct ax_otlp_resource resource = {AX_STR("axiom"), AX_STR("1.2"), AX_STR("host-1")};
+    const struct ax_otlp_span span = {.trace_id = "0af7651916cd43dd8448eb211c80319c",
+                                      .span_id = UINT64_C(0xb7ad6b7169203331),
+                                      .parent_id = 1,
+                                      .state = AX_STR("rojo=1"),
+                                      .name = AX_STR("POST /v2"),
+                                      .kind = AX_OTLP_SERVER,
+                                      .start_ns = 5,
+                                      .end_ns = 9,
+                                      .failed = true};
+    const struct ax_otlp_span child = {
+        .trace_id = span.trace_id, .span_id = 2, .name = AX_STR("c")};
+    struct ax_otlp otlp = ax_otlp_begin(&out, &resource);
+    ax_otlp_span_begin(&otlp, &span);
+    ax_otlp_span_text(&otlp, "http.route", AX_STR("/v2"));
+    ax_otlp_span_text(&otlp, "nothing", AX_STR(""));
+    ax_otlp_span_number(&otlp, "http.response.status_code", 503);
+    ax_otlp_span_end(&otlp);
+    ax_otlp_span_begin(&otlp, &child);
+    ax_otlp_span_end(&otlp);
+    ax_otlp_end(&otlp);
+    CHECK_EQ(out.status, AX_OK);
+    ax_str spans = field_of(ax_writer_str(&out), 1, 0).bytes;
+    ax_str attribute = field_of(field_of(spans, 1, 0).bytes, 1, 0).bytes;
+    CHECK_STR(field_of(attribute, 1, 0).bytes, "service.name");
+    CHECK_STR(field_of(field_of(attribute, 2, 0).bytes, 1, 0).bytes, "axiom");
+    ax_str scope = field_of(spans, 2, 0).bytes, first = field_of(scope, 2, 0).bytes;
+    CHECK_STR(field_of(first, 1, 0).bytes,
+              "\x0a\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c");
+    CHECK_STR(field_of(first, 2, 0).bytes, "\xb7\xad\x6b\x71\x69\x20\x33\x31");
+    CHECK_STR(field_of(first, 3, 0).bytes, "rojo=1");
+    CHECK_EQ(field_of(first, 4, 0).bytes.len, 8);
+    CHECK_STR(field_of(first, 5, 0).bytes, "POST /v2");
+    CHECK_EQ(field_of(first, 6, 0).number, 2);
+    CHECK_EQ(field_of(first, 7, 0).number, 5);
+    CHECK_EQ(field_of(first, 8, 0).number, 9);
+    CHECK_EQ(field_of(field_of(first, 15, 0).bytes, 3, 0).number, 2);
+    attribute = field_of(first, 9, 1).bytes;
+    CHECK_STR(field_of(attribute, 1, 0).bytes, "http.response.status_code");
+    CHECK_EQ(field_of(field_of(attribute, 2, 0).bytes, 3, 0).number, 503);
+    CHECK_EQ(field_of(first, 9, 2).bytes.len, 0);
+    ax_str second = field_of(scope, 2, 1).bytes;
+    CHECK_EQ(field_of(second, 4, 0).bytes.len, 0); /* nobody called it */
+    CHECK_EQ(field_of(second, 15, 0).bytes.len, 0);
+}
+
+static void
+rejected(struct ax_ctx *ctx)
+{
+    int64_t count = -1;
+    CHECK_EQ(ax_otlp_rejected(ctx, AX_STR(""), &count), AX_OK);
+    CHECK_EQ(count, 0);
+    CHECK_EQ(ax_otlp_rejected(ctx, AX_STR("\x0a\x07\x08\x05\x12\x03why"), &count), AX_OK);
+    CHECK_EQ(count, 5);
+    CHECK_EQ(ax_otlp_rejected(ctx, AX_STR("\x0a\x07\x08"), &count), AX_INVALID);
+    CHECK_EQ(ax_otlp_rejected(ctx, AX_STR("<html>"), &count), AX_INVALID);
+}
+
+TEST(otlp_answers_say_how_many_spans_were_not_taken)
+{
+    ax_test_with_ctx(rejected);
+}
