@@ -121,7 +121,7 @@ def scan(listener, *options):
 
 def test_testssl_finds_nothing():
     with Listener() as listener:
-        found = scan(listener, "-p", "-s", "-f", "-S", "-H", "-I", "-T", "--BB", "-R", "-C", "-B", "-O", "-Z", "-F", "-A", "-L", "-4")
+        found = scan(listener, "-p", "-s", "-f", "-S", "-H", "-I", "-T", "-BB", "-R", "-C", "-B", "-O", "-Z", "-F", "-A", "-L", "-4")
         contains(found["TLS1_3"], "offered")
         for old in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2"):
             contains(found[old], "not offered")
