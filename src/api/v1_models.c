@@ -50,8 +50,11 @@ register_version(struct ax_call *call, struct ax_ctx *ctx)
     struct ax_version_record record;
     if (call->request->body.len == 0)
         return ax_fail(ctx, AX_INVALID, "the body is empty; a bundle or a model file is expected");
-    AX_TRY(ax_registry_register(registry(call), ctx, call->parameters[0], call->request->body,
-                                &record));
+    ax_status status = ax_registry_register(registry(call), ctx, call->parameters[0],
+                                            call->request->body, &record);
+    if (status == AX_UNSUPPORTED) /* what was sent is no model of ours: the client's to mend */
+        return AX_INVALID;
+    AX_TRY(status);
     ax_exchange_set_status(call->exchange, 201);
     return ax_registry_show_version(registry(call), ctx, record.model, record.version,
                                     ax_call_json(call));

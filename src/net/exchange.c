@@ -14,7 +14,6 @@ enum {
     FREE_KEPT_MAX = 1024,
     FIELDS_BYTES_MAX = 16 * 1024,
     HEAD_BYTES_MAX = FIELDS_BYTES_MAX + 1024,
-    BODY_BYTES_KEPT = 256 * 1024,
     ARENA_BYTES_PER_BODY_BYTE = 4, /* "1," may become a double */
 };
 
@@ -91,6 +90,7 @@ ax_exchange_pool_done(struct ax_exchange_pool *pool)
         exchange_free(exchange);
     }
     pool->free_list = NULL;
+    ax_buffers_done(&pool->buffers);
     for (int i = 0; i < AX_COMPRESS_CODING_COUNT; i++)
         if (pool->deflaters[i])
             ax_deflater_free(pool->deflaters[i]);
@@ -140,6 +140,16 @@ ax_exchange_take(struct ax_exchange_pool *pool, struct ax_session *session,
 }
 
 void
+ax_exchange_body_expect(struct ax_exchange *exchange, uint64_t bytes)
+{
+    struct ax_writer *body = &exchange->message.body;
+    if (bytes == UINT64_MAX)
+        bytes = 2 * body->len;
+    if (!exchange->message.inflater && bytes <= body->len_max)
+        ax_buffers_fit(&exchange->pool->buffers, body, (size_t)bytes);
+}
+
+void
 ax_exchange_give(struct ax_exchange *exchange)
 {
     struct ax_exchange_pool *pool = exchange->pool;
@@ -149,8 +159,8 @@ ax_exchange_give(struct ax_exchange *exchange)
         exchange_free(exchange);
         return;
     }
-    if (exchange->body.capacity > BODY_BYTES_KEPT)
-        ax_writer_free(&exchange->body);
+    ax_buffers_take_back(&pool->buffers, &exchange->body);
+    ax_buffers_take_back(&pool->buffers, &exchange->message.body);
     ax_writer_clear(&exchange->body);
     ax_writer_clear(&exchange->fields);
     ax_writer_clear(&exchange->trailers);
@@ -216,6 +226,8 @@ ax_exchange_handle(struct ax_exchange *exchange)
     ax_arena_set_budget(exchange->ctx.arena,
                         pool->config.arena_bytes_max +
                             exchange->message.body.len * ARENA_BYTES_PER_BODY_BYTE);
+    if (exchange->message.body.len > AX_BUFFERS_LARGE && pool->buffers.count > 0)
+        ax_buffers_fit(&pool->buffers, &exchange->body, exchange->message.body.len);
     pool->service.handler(pool->service.arg, exchange);
 }
 

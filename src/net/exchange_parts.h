@@ -8,6 +8,7 @@
 #pragma once
 
 #include "codec/trace_context.h"
+#include "net/buffers.h"
 #include "net/exchange.h"
 #include "net/message.h"
 #include "net/session.h"
@@ -111,6 +112,7 @@ struct ax_exchange_pool {
     struct ax_http_date date;
     struct ax_deflater *deflaters[AX_COMPRESS_CODING_COUNT]; /* NULL until first used */
     struct ax_http2_memory *http2_memory;                    /* likewise */
+    struct ax_buffers buffers;                               /* of large bodies */
 };
 
 /* service: copied, its missing calls replaced by plain ones. */
@@ -133,6 +135,12 @@ void ax_exchange_stream_run(struct ax_exchange *exchange);
 /* The finish of a stream, as ax_exchange_finish; and what both come to on the loop's thread. */
 void ax_exchange_stream_finish(struct ax_exchange *exchange);
 void ax_exchange_return(struct ax_exchange *exchange);
+
+/*
+ * A body of so many bytes may come (UINT64_MAX: nobody knows), or goes on behind what is there:
+ * room for it.
+ */
+void ax_exchange_body_expect(struct ax_exchange *exchange, uint64_t bytes);
 
 /* Back to the pool: the answer is out, or nobody wants it. */
 void ax_exchange_give(struct ax_exchange *exchange);

@@ -83,13 +83,32 @@ static inline void
 grpc_bench_gone(struct ax_grpc_call *call)
 {
     grpc_bench.gone++;
+    if (grpc_bench.kept == call)
+        grpc_bench.kept = NULL;
     ax_grpc_end(call, AX_OK);
+}
+
+static inline void
+grpc_bench_end_kept(ax_status status)
+{
+    struct ax_grpc_call *kept = grpc_bench.kept;
+    grpc_bench.kept = NULL;
+    ax_grpc_end(kept, status);
+}
+
+/* Ends the call that is kept, if there is one. */
+static inline void
+grpc_bench_let_go(void)
+{
+    if (grpc_bench.kept)
+        grpc_bench_end_kept(AX_OK);
 }
 
 static inline ax_status
 grpc_bench_watch(struct ax_grpc_call *call, struct ax_ctx *ctx)
 {
     (void)ctx;
+    grpc_bench_let_go(); /* one is kept, and no more */
     ax_grpc_on_cancel(call, grpc_bench_gone);
     ax_grpc_defer(call);
     grpc_bench.kept = call;

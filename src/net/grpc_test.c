@@ -202,14 +202,14 @@ TEST(grpc_a_call_may_end_later_and_send_meanwhile)
         CHECK_EQ(reply_to(id)->body.len, 8 * i);
     }
     ax_status down = ax_fail(ax_grpc_ctx(grpc_bench.kept), AX_UNAVAILABLE, "the server stops");
-    ax_grpc_end(grpc_bench.kept, down);
+    grpc_bench_end_kept(down);
     http2_bench_pump(&grpc_bench.http2);
     CHECK(strstr(reply_to(id)->trailers, "grpc-status: 14\ngrpc-message: the server stops\n"));
     CHECK_EQ(grpc_bench.ended_code, AX_GRPC_UNAVAILABLE);
 
     id = call("/a.Test/Wait", FIELDS "grpc-timeout: 500m\n", AX_STR(HELLO), false);
     CHECK_EQ(ax_grpc_ctx(grpc_bench.kept)->deadline_ns, grpc_bench.http2.now_ns + 500 * HTTP2_MS);
-    ax_grpc_end(grpc_bench.kept, AX_OK);
+    grpc_bench_end_kept(AX_OK);
     http2_bench_pump(&grpc_bench.http2);
     CHECK_EQ(reply_to(id)->body.len, 5); /* a reply is due, if only an empty one */
 
@@ -260,7 +260,7 @@ TEST(grpc_pings_without_anything_between_them_end_the_connection)
     CHECK_EQ(client->goaway_count, 1);
     CHECK_EQ(client->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
     CHECK_EQ(memcmp(client->goaway_words, "too_many_pings", 14), 0);
-    ax_grpc_end(grpc_bench.kept, AX_OK);
+    grpc_bench_end_kept(AX_OK);
     http2_bench_close(&grpc_bench.http2);
 }
 

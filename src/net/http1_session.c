@@ -324,6 +324,8 @@ head_done(struct http1_session *session, int64_t now_ns)
     session->last_request = !keep;
     exchange->interim_due = !exchange->finished && ax_http1_waits_for_continue(session->parser);
     ax_http1_set_body_max(session->parser, limits.body_bytes_max);
+    if (has_body && !exchange->finished)
+        ax_exchange_body_expect(exchange, exchange->message.request.body_length);
 }
 
 static void

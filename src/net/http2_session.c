@@ -273,6 +273,8 @@ http2_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
     struct ax_http2_session *session = of(base);
     session->out_at += bytes;
     session->now_ns = now_ns;
+    if (session->stream_count == 0)
+        ax_http2_session_rest(session);
     if (!session->waiting_first && !session->moved)
         return;
     enter(session);

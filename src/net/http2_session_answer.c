@@ -5,7 +5,7 @@
 #include "net/http2_session_parts.h"
 #include "sys/clock.h"
 
-enum { OUT_BYTES = 64 * 1024, OUT_BYTES_KEPT = 16 * 1024, OWN_FIELDS = 3, STATUS_BYTES = 3 };
+enum { OUT_BYTES = 64 * 1024, OUT_BYTES_KEPT = 512, OWN_FIELDS = 3, STATUS_BYTES = 3 };
 
 #define NS_PER_MS INT64_C(1'000'000)
 
@@ -229,11 +229,18 @@ ax_http2_session_interim(struct ax_http2_stream *stream)
 /* ---- output ---- */
 
 void
+ax_http2_session_rest(struct ax_http2_session *session)
+{
+    if (session->out_at < session->out.len || session->out.capacity <= OUT_BYTES_KEPT)
+        return;
+    ax_writer_free(&session->out);
+    session->out_at = 0;
+}
+
+void
 ax_http2_session_fill(struct ax_http2_session *session)
 {
     struct ax_writer *out = &session->out;
-    if (out->capacity > OUT_BYTES_KEPT && session->stream_count == 0)
-        ax_writer_free(out);
     ax_writer_clear(out);
     session->out_at = 0;
     session->output_ns = 0;

@@ -58,7 +58,7 @@ memory_take(size_t bytes, void *arg)
         memory->free_lists[size] = block->next;
         memory->kept_bytes -= room;
     } else if (room <= SIZE_MAX - sizeof *block) {
-        block = ax_alloc(1, sizeof *block + room);
+        block = ax_realloc(NULL, sizeof *block + room); /* not zeroed: most is never touched */
     }
     if (!block)
         return NULL;

@@ -126,6 +126,9 @@ void ax_http2_session_interim(struct ax_http2_stream *stream);
 /* Of the answer's body, with us still. */
 size_t ax_http2_session_unsent(const struct ax_http2_stream *stream);
 
+/* Nothing is asked: memory that an idle connection does not need goes back. */
+void ax_http2_session_rest(struct ax_http2_session *session);
+
 /* What nghttp2 has to send goes to the session's output. */
 void ax_http2_session_fill(struct ax_http2_session *session);
 

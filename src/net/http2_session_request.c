@@ -239,6 +239,8 @@ body_begins(struct ax_http2_stream *stream, size_t body_bytes_max)
         return;
     }
     if (whole)
+        ax_exchange_body_expect(exchange, request->body_length);
+    if (whole)
         ax_http2_session_arm(stream, session->now_ns + session->config->body_ms * NS_PER_MS);
     if (ax_http_header_lists(request, AX_STR("expect"), AX_STR("100-continue")))
         ax_http2_session_interim(stream);
@@ -293,6 +295,8 @@ body_add(struct ax_http2_stream *stream, ax_str bytes)
     struct ax_exchange *exchange = stream->exchange;
     struct ax_message *message = &exchange->message;
     size_t before = message->body.len;
+    if (before + bytes.len > message->body.capacity)
+        ax_exchange_body_expect(exchange, UINT64_MAX);
     ax_status status = ax_message_add_body(message, bytes);
     if (!bodies_fit(stream, before)) {
         stream->request_done = true;

@@ -103,6 +103,7 @@ loop_on_tick(uv_timer_t *timer)
         loop->spare_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (loop->accept_paused)
         ax_loop_accept_set(loop, true);
+    ax_buffers_rest(&loop->pool.buffers);
     ax_wheel_turn(&loop->wheel, ax_clock_monotonic_ns(), ax_loop_connection_due, loop);
     ax_loop_connection_settle_ready(loop);
     ax_loop_changed(loop);
@@ -116,6 +117,8 @@ set_ticking(struct ax_loop *loop)
     if (needed == loop->ticking)
         return;
     loop->ticking = needed;
+    if (!needed)
+        ax_buffers_done(&loop->pool.buffers);
     if (needed)
         uv_timer_start(&loop->timer, loop_on_tick, TICK_MS, TICK_MS);
     else

@@ -7,7 +7,7 @@
 #include "net/loop_parts.h"
 #include "sys/clock.h"
 
-enum { RECORDS_BYTES = 64 * 1024, RECORDS_BYTES_KEPT = 16 * 1024 };
+enum { RECORDS_BYTES = 64 * 1024, RECORDS_BYTES_KEPT = 512 };
 
 #define NS_PER_MS INT64_C(1'000'000)
 
@@ -265,10 +265,14 @@ fill_records(struct ax_loop_connection *connection, int64_t now_ns)
     struct ax_writer sent = connection->records;
     connection->records = *output;
     connection->records_sent_bytes = 0;
-    if (sent.capacity > RECORDS_BYTES_KEPT)
-        ax_writer_free(&sent);
     ax_writer_clear(&sent);
     *output = sent;
+    if (connection->records.len > 0)
+        return;
+    if (output->capacity > RECORDS_BYTES_KEPT) /* it rests: what it held goes back */
+        ax_writer_free(output);
+    if (connection->records.capacity > RECORDS_BYTES_KEPT)
+        ax_writer_free(&connection->records);
 }
 
 /* So much of what was gathered went to the kernel. */

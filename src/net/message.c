@@ -4,8 +4,6 @@
 
 #include "base/alloc.h"
 
-enum { BODY_BYTES_KEPT = 256 * 1024 };
-
 bool
 ax_message_init(struct ax_message *message, const struct ax_http_limits *limits)
 {
@@ -53,8 +51,6 @@ ax_message_reset(struct ax_message *message)
     if (message->inflater)
         ax_inflater_free(message->inflater);
     message->inflater = NULL;
-    if (message->body.capacity > BODY_BYTES_KEPT)
-        ax_writer_free(&message->body);
     ax_writer_clear(&message->body);
 }
 
