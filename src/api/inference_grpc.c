@@ -13,6 +13,7 @@
 #include "api/rpc.h"
 #include "base/number.h"
 #include "codec/protobuf.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 
 enum { MESSAGE_BYTES_MAX = AX_ROUTE_LARGE_BODY, STREAM_BYTES_MAX = 256 << 20 };
@@ -685,6 +686,7 @@ model_stream_infer(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
     call->streamed->begun = ax_grpc_reply(grpc)->len;
     ctx->arena = call->streamed->room;
     ctx->deadline_ns = call->streamed->deadline_ns;
+    call->began_ns = ax_clock_monotonic_ns();
     return ax_rpc_run(grpc, ctx, infer_streamed);
 }
 

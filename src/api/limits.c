@@ -307,7 +307,7 @@ ax_limits_request(struct ax_call *call, struct ax_ctx *ctx,
     if (timeout_us == 0)
         return AX_OK;
     int64_t began_ns =
-        call->streamed ? ax_clock_monotonic_ns() : ax_exchange_times(call->exchange)->last_byte_ns;
+        call->began_ns ? call->began_ns : ax_exchange_times(call->exchange)->last_byte_ns;
     if (timeout_us < (INT64_MAX - began_ns) / 1'000 &&
         began_ns + timeout_us * 1'000 < ctx->deadline_ns)
         ctx->deadline_ns = began_ns + timeout_us * 1'000;

@@ -83,6 +83,7 @@ struct ax_call {
     struct ax_json_writer json;
     bool *deferred;        /* outlives the call, which may be gone when its handler returns */
     int64_t deadline_ns;   /* that the client's X-Request-Timeout sets; INT64_MAX: none */
+    int64_t began_ns;      /* of a stream's message: when it came; 0: see the exchange */
     int64_t retry_after_s; /* of a refusal; 0: a second */
     ax_str model;          /* what is asked for, in whose queue it waits; "" when it is none */
     unsigned priority;     /* among the caller's own: fair_queue.h */

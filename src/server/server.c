@@ -37,6 +37,7 @@ struct server {
     struct ax_mutex mutex;
     struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
     struct ax_server_settings as_read; /* guarded by mutex: before anybody filled in the rest */
+    bool stopping;                     /* guarded by mutex: nobody shall send more */
     size_t beat_count;                 /* guarded by mutex: loops that have answered the watchdog */
     struct ax_jobs *jobs;
     struct ax_job job_table[JOB_COUNT];
@@ -148,10 +149,15 @@ static bool
 host_ready(void *arg, struct ax_json_writer *parts)
 {
     struct server *server = arg;
+    ax_mutex_lock(&server->mutex);
+    bool stopping = server->stopping;
+    ax_mutex_unlock(&server->mutex);
+    if (stopping)
+        ax_json_member_text(parts, "server", AX_STR("stopping"));
     if (server->governed)
-        return ax_services_ready(&server->services, parts);
+        return ax_services_ready(&server->services, parts) && !stopping;
     ax_json_member_text(parts, "mode", AX_STR("development"));
-    return true;
+    return !stopping;
 }
 
 static ax_status
@@ -632,6 +638,9 @@ close_server(struct ax_ctx *ctx, struct server *server)
 {
     struct ax_loops *loops = server->loops;
     if (loops) {
+        ax_mutex_lock(&server->mutex);
+        server->stopping = true;
+        ax_mutex_unlock(&server->mutex);
         int64_t patience_ns = server->services.settings.general.drain_ms * 1'000'000;
         ax_api_drain(server->api);
         if (!ax_loops_drain(loops, ax_clock_monotonic_ns() + patience_ns))

@@ -232,6 +232,35 @@ TEST(r93_keys_are_found_where_a_flag_says)
     with_room(backed_up);
 }
 
+/* A connection that is kept and asks in the very moment of the end: it hears that this is one. */
+static void
+ending(struct ax_ctx *ctx)
+{
+    struct running running = {
+        .options = {.models = {{AX_STR("dart"), AX_STR("tests/model/small/dart.json")}},
+                    .model_count = 1}};
+    server_case_make(ctx, &running.made);
+    start(ctx, &running);
+    CHECK_EQ(kill(getpid(), SIGTERM), 0);
+    struct ax_client_answer answer;
+    int64_t end_ns = ax_clock_monotonic_ns() + 20'000'000'000;
+    do
+        answer = ask(ctx, &running, "GET /readyz", AX_STR(""), AX_STR(""));
+    while (answer.status == 200 && ax_clock_monotonic_ns() < end_ns);
+    if (answer.status != 0) /* else it was too late to ask */
+        CHECK(answer.status == 503 && says(&answer, "\"server\":\"stopping\""));
+    ax_thread_join(running.thread);
+    ax_client_close(running.client);
+    ax_arena_free(running.arena);
+    CHECK_EQ(running.status, AX_OK);
+    server_case_done(ctx, &running.made);
+}
+
+TEST(readiness_ends_before_the_server_does)
+{
+    with_room(ending);
+}
+
 /* ---- systemd, and settings read again ---- */
 
 static int
