@@ -98,7 +98,8 @@ enum {
     AXIOM_RESPONSE = 1,      /* what the objective makes of the margins: a probability, say */
     AXIOM_MARGIN = 2,        /* raw scores */
     AXIOM_CONTRIBUTIONS = 4, /* exact Shapley values of the margins, bias last */
-    AXIOM_LEAF = 8           /* where each tree ended, in the library's own numbers */
+    AXIOM_LEAF = 8,          /* where each tree ended, in the library's own numbers */
+    AXIOM_INTERACTIONS = 32  /* contributions of pairs, by the model's own cover */
 };
 
 typedef struct axiom_scorer axiom_scorer;
@@ -130,6 +131,9 @@ typedef struct axiom_answer {
     double *margin;        /* [rows][margin_count] */
     double *contributions; /* [rows][margin_count][feature_count + 1] */
     int32_t *leaf;         /* [rows][tree_count] */
+    /* [rows][margin_count][feature_count + 1][feature_count + 1]: symmetric, a line adds up to its
+     * feature's contribution; the bias is the last corner. Looked at only when asked for. */
+    double *interactions;
 } axiom_answer;
 
 /* Scores rows. Fails: INVALID when a value is refused, with row and feature. */

@@ -5,6 +5,7 @@
     model.predict(rows)            # what the objective makes of the margins
     model.margin(rows)             # raw scores
     model.contributions(rows)      # exact Shapley values, bias last
+    model.interactions(rows)       # of pairs of features
     model.signature                # names, types, categories, what the file says
 
 Rows are a NumPy array [rows, features] of floats, taken where it lies when it is float32 or float64, or a
@@ -20,7 +21,7 @@ import numpy
 
 __all__ = ["AxiomError", "Feature", "Model", "Signature", "version"]
 
-RESPONSE, MARGIN, CONTRIBUTIONS, LEAF = 1, 2, 4, 8
+RESPONSE, MARGIN, CONTRIBUTIONS, LEAF, INTERACTIONS = 1, 2, 4, 8, 32
 
 
 class _Error(ctypes.Structure):
@@ -45,7 +46,8 @@ class _Rows(ctypes.Structure):
 
 
 class _Answer(ctypes.Structure):
-    _fields_ = [("response", ctypes.c_void_p), ("margin", ctypes.c_void_p), ("contributions", ctypes.c_void_p), ("leaf", ctypes.c_void_p)]
+    _fields_ = [("response", ctypes.c_void_p), ("margin", ctypes.c_void_p), ("contributions", ctypes.c_void_p), ("leaf", ctypes.c_void_p),
+                ("interactions", ctypes.c_void_p)]
 
 
 def _load_library():
@@ -197,7 +199,7 @@ class Model:
         else:
             kept = self._local.__dict__.setdefault("scorers", {})
             scorer = kept.get(output) or kept.setdefault(output, _Scorer(self, output, None))
-        answer = _Answer(*(out.ctypes.data if output == bit else None for bit in (RESPONSE, MARGIN, CONTRIBUTIONS, LEAF)))
+        answer = _Answer(*(out.ctypes.data if output == bit else None for bit in (RESPONSE, MARGIN, CONTRIBUTIONS, LEAF, INTERACTIONS)))
         error = _Error()
         if array.shape[0]:
             _check(_library.axiom_score(scorer.handle, ctypes.byref(self._rows(array, missing)), ctypes.byref(answer),
@@ -225,3 +227,11 @@ class Model:
         block, count = len(self.signature.features) + 1, self.signature.margin_count
         out = self._score(rows, CONTRIBUTIONS, count * block, missing, references)
         return out if count == 1 else out.reshape(-1, count, block)
+
+    def interactions(self, rows, missing=None):
+        """What pairs of features make together: [rows, features + 1, features + 1], or with K before the features.
+
+        Symmetric; a line adds up to its feature's contribution by the model's own cover, the bias is the last corner."""
+        side, count = len(self.signature.features) + 1, self.signature.margin_count
+        out = self._score(rows, INTERACTIONS, count * side * side, missing)
+        return out.reshape(-1, side, side) if count == 1 else out.reshape(-1, count, side, side)

@@ -7,8 +7,9 @@
 #include "cli/progress.h"
 #include "cli/score_parts.h"
 #include "cli/score_rows.h"
+#include "sys/file.h"
 
-enum { HEADER_BYTES_MAX = 64 << 20 };
+enum { HEADER_BYTES_MAX = 64 << 20, REFERENCES_BYTES_MAX = 256 << 20 };
 
 /* One scoring run. */
 struct job {
@@ -122,10 +123,26 @@ score_table(struct ax_ctx *ctx, const struct request *request)
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(request->input));
 }
 
+/* The rows that contributions are taken against. */
+static ax_status
+open_references(struct ax_ctx *ctx, ax_str path, const struct ax_engine *engine,
+                const struct ax_score_rows_config *config,
+                struct ax_engine_background **out_background)
+{
+    ax_str text;
+    struct ax_csv *csv;
+    ax_status status = ax_file_read_all(ctx, path, REFERENCES_BYTES_MAX, &text);
+    if (status == AX_OK)
+        status = ax_csv_open(ctx, text, NULL, &csv);
+    if (status == AX_OK)
+        status = ax_score_rows_background(ctx, engine, config, csv, out_background);
+    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(path));
+}
+
 static ax_status
 score(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    ax_str model = {}, missing = {}, threads = AX_STR("1");
+    ax_str model = {}, missing = {}, references = {}, threads = AX_STR("1");
     struct request request = {};
     struct ax_score_rows_config *config = &request.config;
     const struct ax_option options[] = {
@@ -133,6 +150,7 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--input", .out_value = &request.input},
         {.name = "--output", .out_value = &config->outputs},
         {.name = "--missing", .out_value = &missing},
+        {.name = "--references", .out_value = &references},
         {.name = "--threads", .out_value = &threads},
     };
     int64_t thread_count;
@@ -151,6 +169,10 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
     AX_TRY(ax_command_model(ctx, model, &engine));
     if (!config->outputs.at && !ax_engine_graph(engine))
         config->outputs = AX_STR("response");
+    ax_auto(ax_engine_background_close) struct ax_engine_background *background = NULL;
+    if (references.at)
+        AX_TRY(open_references(ctx, references, engine, config, &background));
+    config->background = background;
     request.engine = engine;
     request.threads = (size_t)thread_count;
     return score_table(ctx, &request);
@@ -166,9 +188,11 @@ const struct ax_command ax_command_score = {
         "  --input ROWS.csv  a header, then one row a line; an empty cell is missing; columns\n"
         "                    are matched by name when all are there, else by order; - is\n"
         "                    standard input; a file may be larger than memory\n"
-        "  --output OUTPUT   response (default), margin, contributions, leaf or points, or\n"
-        "                    several: margin,contributions; without it a graph (ONNX) prints\n"
-        "                    all its outputs, elements side by side\n"
+        "  --output OUTPUT   response (default), margin, contributions, interactions, leaf or\n"
+        "                    points, or several: margin,contributions; without it a graph\n"
+        "                    (ONNX) prints all its outputs, elements side by side\n"
+        "  --references FILE contributions are taken against these rows, which the model's own\n"
+        "                    training cover is no part of; a CSV like the input\n"
         "  --missing VALUE   this number is missing too\n"
         "  --threads N       work with N threads (default 1); the answer is the same\n"
         "\n"

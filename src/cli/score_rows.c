@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/number.h"
 
-enum { BLOCK_ROWS = 1'024 };
+enum { BLOCK_ROWS = 1'024, BLOCK_NUMBERS = 1 << 22 }; /* fewer rows of a very wide answer */
 
 static const struct {
     const char *name;
@@ -16,6 +16,7 @@ static const struct {
     {"contributions", AX_ENGINE_CONTRIBUTIONS},
     {"leaf", AX_ENGINE_LEAF},
     {"points", AX_ENGINE_POINTS},
+    {"interactions", AX_ENGINE_INTERACTIONS},
 };
 
 enum { OUTPUTS = AX_COUNT_OF(outputs) };
@@ -35,6 +36,7 @@ struct ax_score_rows {
     size_t wanted_count;
     unsigned bits;
     size_t width;
+    size_t block_rows;
     size_t *column_of; /* where each feature stands in the table */
 };
 
@@ -55,11 +57,34 @@ width_of(const struct ax_engine_signature *signature, unsigned bit)
         return signature->margin_count;
     case AX_ENGINE_CONTRIBUTIONS:
         return signature->margin_count * (signature->feature_count + 1);
+    case AX_ENGINE_INTERACTIONS:
+        return signature->margin_count * (signature->feature_count + 1) *
+               (signature->feature_count + 1);
     case AX_ENGINE_LEAF:
         return signature->tree_count;
     default:
         return 1;
     }
+}
+
+/* Why the model does not give an output, and what would help. */
+static ax_status
+fail_output(struct ax_ctx *ctx, const struct ax_score_rows *rows, unsigned bit, ax_str name)
+{
+    const struct ax_engine_signature *signature = rows->signature;
+    static const ax_str why = AX_STR("no contributions: ");
+    if (bit == AX_ENGINE_CONTRIBUTIONS && signature->background)
+        return ax_fail(ctx, AX_UNSUPPORTED,
+                       "this model gives contributions against reference rows alone: --references");
+    if (bit == AX_ENGINE_INTERACTIONS && rows->config.background)
+        return ax_fail(ctx, AX_UNSUPPORTED, "interactions are given without --references only");
+    for (size_t i = 0; bit == AX_ENGINE_CONTRIBUTIONS && i < signature->note_count; i++)
+        if (ax_str_starts(signature->notes[i], why)) {
+            ax_str words = ax_str_from(signature->notes[i], why.len);
+            return ax_fail(ctx, AX_UNSUPPORTED, "this model gives no contributions: %.*s",
+                           AX_FMT(words));
+        }
+    return ax_fail(ctx, AX_UNSUPPORTED, "this model gives no %.*s", AX_FMT(name));
 }
 
 static ax_status
@@ -71,11 +96,14 @@ want_output(struct ax_ctx *ctx, ax_str name, struct ax_score_rows *rows)
     if (output == OUTPUTS)
         return ax_fail(
             ctx, AX_INVALID,
-            "--output must be response, margin, contributions, leaf or points, not \"%.*s\"",
+            "--output must be response, margin, contributions, interactions, leaf or points, not "
+            "\"%.*s\"",
             AX_FMT(name));
-    unsigned bit = outputs[output].bit;
-    if (!(rows->signature->outputs & bit))
-        return ax_fail(ctx, AX_UNSUPPORTED, "this model gives no %.*s", AX_FMT(name));
+    unsigned bit = outputs[output].bit, given = rows->signature->outputs;
+    if (rows->config.background)
+        given = (given | AX_ENGINE_CONTRIBUTIONS) & ~(unsigned)AX_ENGINE_INTERACTIONS;
+    if (!(given & bit))
+        return fail_output(ctx, rows, bit, name);
     if (rows->bits & bit)
         return ax_fail(ctx, AX_INVALID, "--output names %.*s twice", AX_FMT(name));
     size_t width = width_of(rows->signature, bit);
@@ -99,6 +127,8 @@ ax_score_rows_open(struct ax_ctx *ctx, const struct ax_engine *engine,
     ax_str rest = config->outputs, name;
     while (ax_str_cut(&rest, ',', &name))
         AX_TRY(want_output(ctx, name, rows));
+    rows->block_rows =
+        rows->width > BLOCK_NUMBERS / BLOCK_ROWS ? BLOCK_NUMBERS / rows->width + 1 : BLOCK_ROWS;
     *out_rows = rows;
     return AX_OK;
 }
@@ -145,24 +175,36 @@ wanted_of(const struct ax_score_rows *rows, size_t column)
     return &rows->wanted[w];
 }
 
+/* A column of contributions; the one behind the features is the bias. */
+static ax_str
+feature_name(const struct ax_score_rows *rows, size_t feature)
+{
+    return feature == rows->signature->feature_count ? AX_STR("bias")
+                                                     : rows->signature->features[feature].name;
+}
+
 void
 ax_score_rows_name(const struct ax_score_rows *rows, size_t column, struct ax_writer *out)
 {
-    size_t features = rows->signature->feature_count;
+    size_t side = rows->signature->feature_count + 1;
     const struct wanted *wanted = wanted_of(rows, column);
     const char *output = outputs[wanted->output].name;
-    size_t place = column - wanted->first;
+    size_t place = column - wanted->first, margin = SIZE_MAX;
     if (outputs[wanted->output].bit == AX_ENGINE_CONTRIBUTIONS) {
-        size_t feature = place % (features + 1);
-        ax_writer_bytes(out, feature == features ? AX_STR("bias")
-                                                 : rows->signature->features[feature].name);
-        if (rows->signature->margin_count > 1)
-            ax_writer_print(out, "_%zu", place / (features + 1));
+        ax_writer_bytes(out, feature_name(rows, place % side));
+        margin = place / side;
+    } else if (outputs[wanted->output].bit == AX_ENGINE_INTERACTIONS) {
+        ax_writer_bytes(out, feature_name(rows, place / side % side));
+        ax_writer_char(out, ':');
+        ax_writer_bytes(out, feature_name(rows, place % side));
+        margin = place / (side * side);
     } else if (wanted->width == 1) {
         ax_writer_text(out, output);
     } else {
         ax_writer_print(out, "%s_%zu", output, place);
     }
+    if (margin != SIZE_MAX && rows->signature->margin_count > 1)
+        ax_writer_print(out, "_%zu", margin);
 }
 
 void
@@ -182,16 +224,17 @@ ax_status
 ax_score_rows_block(const struct ax_score_rows *rows, struct ax_ctx *ctx,
                     struct ax_score_block *out_block)
 {
-    size_t scratch_bytes = ax_engine_scratch_bytes(rows->engine, rows->bits, NULL);
+    size_t scratch_bytes =
+        ax_engine_scratch_bytes(rows->engine, rows->bits, rows->config.background);
+    size_t room = rows->block_rows;
     struct answers *answers = AX_NEW(ctx->arena, struct answers);
     struct ax_score_block block = {.memory = answers};
     bool enough = answers != NULL;
-    block.lines = AX_NEW_ARRAY(ctx->arena, size_t, BLOCK_ROWS);
-    block.cells =
-        AX_NEW_ARRAY(ctx->arena, double, BLOCK_ROWS *(rows->signature->feature_count + 1));
-    block.numbers = AX_NEW_ARRAY(ctx->arena, double, BLOCK_ROWS *(rows->width + 1));
+    block.lines = AX_NEW_ARRAY(ctx->arena, size_t, room);
+    block.cells = AX_NEW_ARRAY(ctx->arena, double, room *(rows->signature->feature_count + 1));
+    block.numbers = AX_NEW_ARRAY(ctx->arena, double, room *(rows->width + 1));
     for (size_t w = 0; enough && w < rows->wanted_count; w++) {
-        size_t count = BLOCK_ROWS * (rows->wanted[w].width + 1);
+        size_t count = room * (rows->wanted[w].width + 1);
         if (outputs[rows->wanted[w].output].bit == AX_ENGINE_LEAF) {
             answers->leaves = AX_NEW_ARRAY(ctx->arena, int32_t, count);
             enough = answers->leaves;
@@ -203,7 +246,7 @@ ax_score_rows_block(const struct ax_score_rows *rows, struct ax_ctx *ctx,
     if (enough)
         answers->scratch = ax_arena_alloc(ctx->arena, 1, scratch_bytes + 1);
     if (!enough || !answers->scratch || !block.cells || !block.numbers || !block.lines)
-        return ax_fail(ctx, AX_LIMIT, "no memory for %d rows", (int)BLOCK_ROWS);
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows", room);
     *out_block = block;
     return AX_OK;
 }
@@ -228,7 +271,7 @@ read_rows(const struct ax_score_rows *rows, struct ax_ctx *ctx, struct ax_csv *c
           struct ax_score_block *block)
 {
     size_t features = rows->signature->feature_count;
-    for (block->count = 0; block->count < BLOCK_ROWS; block->count++) {
+    for (block->count = 0; block->count < rows->block_rows; block->count++) {
         struct ax_csv_row row;
         AX_TRY(ax_csv_next(csv, ctx, &row));
         if (!row.fields)
@@ -240,6 +283,51 @@ read_rows(const struct ax_score_rows *rows, struct ax_ctx *ctx, struct ax_csv *c
             AX_TRY(take_cell(ctx, rows, &row, i, &block->cells[block->count * features + i]));
     }
     return AX_OK;
+}
+
+/* A number of each feature for every row there is, in ctx->arena. */
+static ax_status
+read_all(const struct ax_score_rows *rows, struct ax_ctx *ctx, struct ax_csv *csv,
+         struct ax_engine_rows *out)
+{
+    size_t features = rows->signature->feature_count, count = 0, room = BLOCK_ROWS;
+    double *cells = AX_NEW_ARRAY(ctx->arena, double, room *features);
+    struct ax_csv_row row;
+    for (; cells; count++) {
+        AX_TRY(ax_csv_next(csv, ctx, &row));
+        if (!row.fields)
+            break;
+        if (count == room) {
+            double *more = AX_NEW_ARRAY(ctx->arena, double, 2 * room * features);
+            if (more)
+                memcpy(more, cells, room * features * sizeof *cells);
+            room *= 2;
+            cells = more;
+        }
+        for (size_t f = 0; cells && f < features; f++)
+            AX_TRY(take_cell(ctx, rows, &row, f, &cells[count * features + f]));
+    }
+    if (!cells)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows", room);
+    *out = (struct ax_engine_rows){.at = cells,
+                                   .count = count,
+                                   .type = AX_ENGINE_F64,
+                                   .missing_given = rows->config.missing_given,
+                                   .missing = rows->config.missing};
+    return AX_OK;
+}
+
+ax_status
+ax_score_rows_background(struct ax_ctx *ctx, const struct ax_engine *engine,
+                         const struct ax_score_rows_config *config, struct ax_csv *csv,
+                         struct ax_engine_background **out_background)
+{
+    struct ax_score_rows rows = {
+        .engine = engine, .signature = ax_engine_signature(engine), .config = *config};
+    struct ax_engine_rows all;
+    AX_TRY(ax_score_rows_match(&rows, ctx, ax_csv_header(csv)));
+    AX_TRY(read_all(&rows, ctx, csv, &all));
+    return ax_engine_background_open(engine, ctx, &all, out_background);
 }
 
 /* The outputs of a row behind each other. */
@@ -271,6 +359,7 @@ ax_score_rows_next(const struct ax_score_rows *rows, struct ax_ctx *ctx, struct 
                  .missing_given = rows->config.missing_given,
                  .missing = rows->config.missing},
         .outputs = rows->bits,
+        .background = rows->config.background,
     };
     /* In the order of `outputs`. */
     const struct ax_engine_answer answer = {
@@ -279,6 +368,7 @@ ax_score_rows_next(const struct ax_score_rows *rows, struct ax_ctx *ctx, struct 
         .contributions = answers->numbers[2],
         .leaf = answers->leaves,
         .points = answers->numbers[4],
+        .interactions = answers->numbers[5],
     };
     if (block->count > 0)
         AX_TRY(ax_engine_score(rows->engine, ctx, &call, answers->scratch, &answer));

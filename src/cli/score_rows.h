@@ -16,7 +16,8 @@ struct ax_score_rows;
 struct ax_score_rows_config {
     ax_str outputs; /* "response", or several: "margin,contributions" */
     bool missing_given;
-    double missing; /* cells of this number are missing too */
+    double missing;                                /* cells of this number are missing too */
+    const struct ax_engine_background *background; /* kept; NULL: none */
 };
 
 /*
@@ -29,13 +30,24 @@ ax_status ax_score_rows_open(struct ax_ctx *ctx, const struct ax_engine *engine,
                              struct ax_score_rows **out_rows);
 
 /*
+ * All rows of a table as a reference population of a model; the caller closes it.
+ *
+ * config: what is missing. Fails: INVALID with row, line and column; as the table, as
+ * ax_engine_background_open; LIMIT.
+ */
+ax_status ax_score_rows_background(struct ax_ctx *ctx, const struct ax_engine *engine,
+                                   const struct ax_score_rows_config *config, struct ax_csv *csv,
+                                   struct ax_engine_background **out_background);
+
+/*
  * Finds the features among a table's columns, once, before the first block: by name when all are
  * there, else by order. Fails: INVALID when neither fits; LIMIT.
  */
 ax_status ax_score_rows_match(struct ax_score_rows *rows, struct ax_ctx *ctx,
                               const struct ax_csv_row *header);
 
-/* Columns of the answer, and the name of one: "response", "margin_2", "income", "leaf_0". */
+/* Columns of the answer, and the name of one: "response", "margin_2", "income", "leaf_0",
+ * "age:income" of interactions. */
 size_t ax_score_rows_width(const struct ax_score_rows *rows);
 void ax_score_rows_name(const struct ax_score_rows *rows, size_t column, struct ax_writer *out);
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/number.h"
 #include "harness.h"
 #include "sys/file.h"
 
@@ -99,6 +100,80 @@ several(struct ax_ctx *ctx)
                         AX_STR("age_0,income_0,job_0,bias_0,age_1,income_1,job_1,bias_1\n")));
 }
 
+/* A line of interactions adds up to its feature's contribution, in the named layout. */
+static void
+interactions(struct ax_ctx *ctx)
+{
+    static const char table[] = "age,income,job\n41,1200.5,1\n20,,0\n";
+    ax_auto(ax_engine_close) struct ax_engine *engine = open_model(ctx, SMALL);
+    ax_str pairs = answer(ctx, engine, "interactions", table), line, cell;
+    ax_str alone = answer(ctx, engine, "contributions", table), contribution;
+    CHECK(ax_str_cut(&pairs, '\n', &line));
+    CHECK(ax_str_starts(line, AX_STR("age:age,age:income,age:job,age:bias,income:age,")));
+    CHECK(ax_str_ends(line, AX_STR(",bias:job,bias:bias")));
+    CHECK(ax_str_cut(&alone, '\n', &contribution));
+    for (size_t r = 0; r < 2; r++) {
+        CHECK(ax_str_cut(&pairs, '\n', &line) && ax_str_cut(&alone, '\n', &contribution));
+        for (size_t f = 0; f < 4; f++) {
+            double sum = 0, number = 0, wanted = 0;
+            for (size_t k = 0; k < 4; k++, sum += number)
+                CHECK(ax_str_cut(&line, ',', &cell) && ax_parse_f64(cell, &number));
+            CHECK(ax_str_cut(&contribution, ',', &cell) && ax_parse_f64(cell, &wanted));
+            CHECK(fabs(sum - wanted) < 1e-12);
+        }
+    }
+    ax_auto(ax_engine_close) struct ax_engine *vector =
+        open_model(ctx, "tests/model/small/vector.json");
+    CHECK(ax_str_starts(answer(ctx, vector, "interactions", "age,income,job\n41,1,1\n"),
+                        AX_STR("age:age_0,age:income_0,")));
+}
+
+TEST(interactions_are_a_square_of_named_columns)
+{
+    ax_test_with_ctx(interactions);
+}
+
+static void
+references(struct ax_ctx *ctx)
+{
+    static const char few[] = "job,age,income\n1,41,1200.5\n0,20,\n1,33,900\n";
+    static const char table[] = "age,income,job\n41,1200.5,1\n";
+    ax_auto(ax_engine_close) struct ax_engine *engine = open_model(ctx, SMALL);
+    ax_auto(ax_engine_background_close) struct ax_engine_background *background = NULL;
+    struct ax_score_rows_config config = {.outputs = AX_STR("contributions")};
+    struct ax_csv *csv;
+    REQUIRE(ax_csv_open(ctx, ax_str_of(few), NULL, &csv) == AX_OK);
+    CHECK_EQ(ax_score_rows_background(ctx, engine, &config, csv, &background), AX_OK);
+    CHECK_EQ(ax_engine_background_count(background), 3);
+    struct ax_score_rows *rows;
+    struct ax_score_block block;
+    config.background = background;
+    REQUIRE(ax_csv_open(ctx, ax_str_of(table), NULL, &csv) == AX_OK);
+    CHECK_EQ(ax_score_rows_open(ctx, engine, &config, &rows), AX_OK);
+    CHECK_EQ(ax_score_rows_match(rows, ctx, ax_csv_header(csv)), AX_OK);
+    CHECK_EQ(ax_score_rows_block(rows, ctx, &block), AX_OK);
+    CHECK_EQ(ax_score_rows_next(rows, ctx, csv, &block), AX_OK);
+    const double row[3] = {41, 1200.5, 1};
+    double wanted[4];
+    const struct ax_engine_call call = {.rows = {.at = row, .count = 1, .type = AX_ENGINE_F64},
+                                        .outputs = AX_ENGINE_CONTRIBUTIONS,
+                                        .background = background};
+    void *scratch =
+        ax_arena_alloc(ctx->arena, 1, ax_engine_scratch_bytes(engine, call.outputs, background));
+    CHECK_EQ(ax_engine_score(engine, ctx, &call, scratch,
+                             &(struct ax_engine_answer){.contributions = wanted}),
+             AX_OK);
+    CHECK(block.count == 1 && memcmp(block.numbers, wanted, sizeof wanted) == 0);
+    config.outputs = AX_STR("interactions");
+    CHECK_EQ(ax_score_rows_open(ctx, engine, &config, &rows), AX_UNSUPPORTED);
+    CHECK_STR(ax_str_of(ctx->error), "interactions are given without --references only");
+}
+
+TEST(references_take_the_place_of_the_models_cover)
+{
+    ax_test_with_ctx(references);
+}
+
 TEST(outputs_stand_side_by_side_in_the_order_they_are_named)
 {
     ax_test_with_ctx(several);
@@ -149,7 +224,8 @@ refusals(struct ax_ctx *ctx)
         ax_status status;
     } cases[] = {
         {"odds", "a\n",
-         "--output must be response, margin, contributions, leaf or points, not \"odds\"",
+         "--output must be response, margin, contributions, interactions, leaf or points, not "
+         "\"odds\"",
          AX_INVALID},
         {"", "a\n", "not \"\"", AX_INVALID},
         {"margin,", "a\n", "not \"\"", AX_INVALID},

@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/number.h"
+#include "engine/onnx_explain.h"
 #include "engine/onnx_fuse.h"
 #include "engine/onnx_table.h"
 
@@ -313,9 +314,9 @@ static size_t
 onnx_scratch_bytes(const struct ax_engine *base, unsigned outputs,
                    const struct ax_engine_background *background)
 {
-    (void)outputs;
-    (void)background;
     const struct ax_onnx_engine *engine = of_engine(base);
+    if (engine->table && background && outputs & AX_ENGINE_CONTRIBUTIONS)
+        return ax_onnx_explain_scratch_bytes(engine, background);
     return engine->table ? ax_onnx_table_scratch_bytes(engine) : 0;
 }
 
@@ -326,14 +327,19 @@ onnx_score(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_eng
     const struct ax_onnx_engine *engine = of_engine(base);
     if (!engine->table)
         return ax_fail(ctx, AX_UNSUPPORTED, "this graph is no function of a table's rows");
-    return ax_onnx_table_score(engine, ctx, call, scratch, answer);
+    if (call->outputs & (AX_ENGINE_RESPONSE | AX_ENGINE_MARGIN))
+        AX_TRY(ax_onnx_table_score(engine, ctx, call, scratch, answer));
+    return call->outputs & AX_ENGINE_CONTRIBUTIONS
+               ? ax_onnx_explain_score(engine, ctx, call, scratch, answer->contributions)
+               : AX_OK;
 }
 
 static ax_status
-onnx_background_open(const struct ax_engine *, struct ax_ctx *ctx, const struct ax_engine_rows *,
-                     struct ax_arena *, struct ax_engine_background **)
+onnx_background_open(const struct ax_engine *base, struct ax_ctx *ctx,
+                     const struct ax_engine_rows *rows, struct ax_arena *arena,
+                     struct ax_engine_background **out_background)
 {
-    return ax_fail(ctx, AX_UNSUPPORTED, "a graph has no contributions");
+    return ax_onnx_explain_background(of_engine(base), ctx, rows, arena, out_background);
 }
 
 static ax_status

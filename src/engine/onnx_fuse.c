@@ -314,16 +314,17 @@ keep_node(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_onnx_node 
 
 ax_status
 ax_onnx_fuse_prune(struct ax_ctx *ctx, struct ax_arena *arena,
-                   const struct ax_onnx_program *program, size_t output,
-                   struct ax_onnx_program *out)
+                   const struct ax_onnx_program *program, int32_t slot, struct ax_onnx_program *out)
 {
     const struct ax_onnx_graph *graph = &program->graph;
     bool *needed = AX_NEW_ARRAY(ctx->arena, bool, program->slot_count + 1);
     bool *kept = AX_NEW_ARRAY(ctx->arena, bool, graph->node_count + 1);
     struct ax_onnx_node *nodes = AX_NEW_ARRAY(arena, struct ax_onnx_node, graph->node_count + 1);
-    if (!needed || !kept || !nodes)
+    int32_t *outputs = AX_NEW(arena, int32_t);
+    if (!needed || !kept || !nodes || !outputs)
         return ax_fail(ctx, AX_LIMIT, "no memory for %zu nodes", graph->node_count);
-    needed[graph->outputs[output]] = true;
+    *outputs = slot;
+    needed[slot] = true;
     for (size_t n = graph->node_count; n-- > 0;) {
         const struct ax_onnx_node *node = &graph->nodes[n];
         for (size_t i = 0; i < node->output_count; i++)
@@ -336,6 +337,8 @@ ax_onnx_fuse_prune(struct ax_ctx *ctx, struct ax_arena *arena,
     *out = *program;
     out->graph.nodes = nodes;
     out->graph.node_count = 0;
+    out->graph.outputs = outputs;
+    out->graph.output_count = 1;
     for (size_t n = 0; n < graph->node_count; n++)
         if (kept[n])
             AX_TRY(

@@ -16,10 +16,9 @@
 ax_status ax_onnx_fuse(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx_program *program);
 
 /*
- * The nodes of a program that its output number `output` needs; the rest of it is shared.
- *
- * arena: kept. out: the other outputs of such a program are not computed. Fails: LIMIT.
+ * The nodes of a program that one of its values needs, which is the new one's only output; the rest
+ * is shared. arena: kept. Fails: LIMIT.
  */
 ax_status ax_onnx_fuse_prune(struct ax_ctx *ctx, struct ax_arena *arena,
-                             const struct ax_onnx_program *program, size_t output,
+                             const struct ax_onnx_program *program, int32_t slot,
                              struct ax_onnx_program *out);

@@ -32,6 +32,29 @@ run_graph(const struct ax_engine *engine, struct ax_ctx *ctx)
     ax_ignore(ax_engine_run(engine, ctx, inputs, wanted, outputs), "a value may be refused");
 }
 
+/* Two of the rows against all that are numbers. */
+static void
+explain_rows(const struct ax_engine *engine, struct ax_ctx *ctx, const struct ax_engine_rows *rows)
+{
+    const struct ax_engine_signature *signature = ax_engine_signature(engine);
+    struct ax_engine_rows people = *rows;
+    struct ax_engine_background *background = NULL;
+    people.count = ODD_ROWS - 1;
+    if (ax_engine_background_open(engine, ctx, &people, &background) != AX_OK)
+        return;
+    struct ax_engine_call call = {
+        .rows = *rows, .outputs = AX_ENGINE_CONTRIBUTIONS, .background = background};
+    struct ax_engine_answer answer = {
+        .contributions =
+            AX_NEW_ARRAY(ctx->arena, double,
+                         ODD_ROWS * signature->margin_count * (signature->feature_count + 1))};
+    void *scratch =
+        ax_arena_alloc(ctx->arena, 1, ax_engine_scratch_bytes(engine, call.outputs, background));
+    if (answer.contributions && scratch)
+        ax_ignore(ax_engine_score(engine, ctx, &call, scratch, &answer), "a value may be refused");
+    ax_engine_background_close(background);
+}
+
 static void
 score_rows(const struct ax_engine *engine, struct ax_ctx *ctx)
 {
@@ -49,6 +72,8 @@ score_rows(const struct ax_engine *engine, struct ax_ctx *ctx)
     for (size_t i = 0; i < ODD_ROWS * columns; i++)
         cells[i] = odd[i / columns];
     ax_ignore(ax_engine_score(engine, ctx, &call, scratch, &answer), "a value may be refused");
+    if (signature->background)
+        explain_rows(engine, ctx, &call.rows);
 }
 
 int

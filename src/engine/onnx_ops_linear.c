@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "engine/onnx_post.h"
+#include "engine/onnx_explain.h"
 
 /*
  * LinearRegressor, LinearClassifier, SVMRegressor and SVMClassifier.
@@ -270,6 +270,28 @@ op_linear_classifier(struct ax_onnx_call *call)
     for (size_t i = 0; i < matrix.rows * classes; i++)
         ((float *)data)[i] = (float)scores[i];
     return AX_OK;
+}
+
+bool
+ax_onnx_sum_of_products(const struct ax_onnx_node *node, struct ax_onnx_sum *out)
+{
+    bool classes = node->op->run == op_linear_classifier;
+    if (!classes && node->op->run != op_linear_regressor)
+        return false;
+    const struct linear_model *model = node->prepared;
+    *out = (struct ax_onnx_sum){
+        .coefficients = model->coefficients,
+        .intercepts = model->intercepts,
+        .targets = model->outputs,
+        .features = model->features,
+        .output = classes,
+        .post = model->post,
+        .pair = classes && model->outputs < model->labels.count,
+        .mirrored = true,
+    };
+    if (!classes && model->outputs == 1 && model->post != AX_ONNX_POST_PROBIT)
+        out->post = AX_ONNX_POST_NONE;
+    return true;
 }
 
 /* ---- support vectors ---- */

@@ -1,5 +1,4 @@
-#include "engine/onnx_post.h"
-#include "engine/onnx_trees.h"
+#include "engine/onnx_explain.h"
 
 /*
  * TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble.
@@ -301,6 +300,28 @@ op_classifier(struct ax_onnx_call *call)
             store(AX_TENSOR_FP32, data, i * classes + k, scores[k]);
     }
     return AX_OK;
+}
+
+bool
+ax_onnx_sum_of_trees(const struct ax_onnx_node *node, struct ax_onnx_sum *out)
+{
+    bool classes = node->op->run == op_classifier, keep_type = node->op->run == op_ensemble;
+    if (!classes && !keep_type && node->op->run != op_regressor)
+        return false;
+    const struct tree_model *model = node->prepared;
+    size_t targets = model->trees.target_count;
+    *out = (struct ax_onnx_sum){
+        .trees = &model->trees,
+        .targets = targets,
+        .features = model->trees.feature_count,
+        .output = classes,
+        .post = model->post,
+        .pair = model->binary,
+        .mirrored = !model->second,
+    };
+    if (!classes && !keep_type && targets == 1 && model->post != AX_ONNX_POST_PROBIT)
+        out->post = AX_ONNX_POST_NONE; /* as op_regressor */
+    return true;
 }
 
 /* clang-format off */

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/number.h"
+#include "engine/onnx_explain.h"
 #include "engine/onnx_fuse.h"
 #include "engine/scratch.h"
 
@@ -23,7 +24,8 @@ struct column {
 };
 
 struct ax_onnx_table {
-    struct ax_onnx_program program; /* the nodes that the response needs */
+    struct ax_onnx_program program;  /* the nodes that the response needs */
+    struct ax_onnx_explain *explain; /* NULL: it is no sum */
     struct column *columns;
     size_t column_count;
     size_t output;       /* the response's */
@@ -241,19 +243,18 @@ measure(struct ax_ctx *ctx, const struct ax_onnx_engine *engine, size_t rows,
     const struct ax_engine_graph *ports = &engine->ports;
     struct ax_onnx_value *inputs =
         AX_NEW_ARRAY(ctx->arena, struct ax_onnx_value, ports->input_count);
-    const struct ax_onnx_value **outputs =
-        AX_NEW_ARRAY(ctx->arena, const struct ax_onnx_value *, ports->output_count);
+    const struct ax_onnx_value *response = NULL;
     struct ax_onnx_run run = {
         .ctx = ctx, .memory = {.arena = ctx->arena, .work_left = TRIAL_WORK_MAX}, .trial = true};
-    ax_status status = inputs && outputs ? AX_OK : AX_LIMIT;
+    ax_status status = inputs ? AX_OK : AX_LIMIT;
     for (size_t i = 0; i < ports->input_count && status == AX_OK; i++)
         status = ax_onnx_make_up(ctx, &ports->inputs[i], (int64_t)rows, &inputs[i]);
     if (status == AX_OK)
-        status = ax_onnx_run(&table->program, &run, inputs, outputs);
+        status = ax_onnx_run(&table->program, &run, inputs, &response);
     ctx->error[0] = '\0';
-    if (status != AX_OK || !outputs[table->output])
+    if (status != AX_OK || !response)
         return 0;
-    table->odds = are_probabilities(table, &outputs[table->output]->tensor);
+    table->odds = are_probabilities(table, &response->tensor);
     return run.memory.taken_bytes;
 }
 
@@ -291,7 +292,8 @@ ax_onnx_table_prepare(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx
     struct ax_onnx_table found = {.column_count = count_columns(&engine->ports)};
     bool rows = found.column_count > 0 && choose_response(&engine->ports, &found);
     if (rows)
-        AX_TRY(ax_onnx_fuse_prune(ctx, arena, &engine->program, found.output, &found.program));
+        AX_TRY(ax_onnx_fuse_prune(ctx, arena, &engine->program,
+                                  engine->program.graph.outputs[found.output], &found.program));
     if (!rows || !size_block(ctx, engine, &found))
         return ax_engine_note(&engine->engine, ctx,
                               "the graph is no function of a table's rows: it is run on tensors");
@@ -306,7 +308,24 @@ ax_onnx_table_prepare(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_onnx
     signature->margin_count = signature->response_count = table->width;
     signature->outputs = AX_ENGINE_RESPONSE | AX_ENGINE_MARGIN;
     engine->table = table;
-    return AX_OK;
+    const struct ax_onnx_explain_request request = {.program = &table->program,
+                                                    .first = table->first,
+                                                    .width = table->width,
+                                                    .all_columns = table->all_columns,
+                                                    .odds = table->odds};
+    return ax_onnx_explain_prepare(ctx, arena, engine, &request, &table->explain);
+}
+
+const struct ax_onnx_explain *
+ax_onnx_table_explain(const struct ax_onnx_engine *engine)
+{
+    return engine->table->explain;
+}
+
+size_t
+ax_onnx_table_block_rows(const struct ax_onnx_engine *engine)
+{
+    return engine->table->block_rows;
 }
 
 /* ---- scoring ---- */
@@ -316,8 +335,7 @@ ax_onnx_table_scratch_bytes(const struct ax_onnx_engine *engine)
 {
     const struct ax_onnx_table *table = engine->table;
     size_t bytes = ax_scratch_bytes(sizeof(double), table->column_count) +
-                   ax_scratch_bytes(sizeof(struct ax_onnx_value), engine->ports.input_count) +
-                   ax_scratch_bytes(sizeof(void *), engine->ports.output_count);
+                   ax_scratch_bytes(sizeof(struct ax_onnx_value), engine->ports.input_count);
     for (size_t i = 0; i < engine->ports.input_count; i++)
         bytes += ax_scratch_bytes(ax_tensor_element_bytes(engine->ports.inputs[i].type),
                                   table->block_rows * (size_t)engine->ports.inputs[i].shape[1]);
@@ -385,9 +403,7 @@ store_cell(const struct ax_onnx_engine *engine, struct ax_ctx *ctx, size_t featu
 
 struct block {
     struct ax_onnx_value *inputs;
-    const struct ax_onnx_value **outputs;
     double *row;
-    void *scratch; /* what is left of it */
 };
 
 /* Floats of one wide input that lie as the graph wants them are taken there, or copied as they are.
@@ -469,26 +485,43 @@ struct results {
     double *response, *margin;
 };
 
-static ax_status
-run_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx, struct block *block,
-          size_t row_count, const struct results *out)
+ax_status
+ax_onnx_table_run(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
+                  const struct ax_onnx_program *program, const struct ax_onnx_table_part *part,
+                  void *scratch, const struct ax_onnx_value **out_value)
 {
     const struct ax_onnx_table *table = engine->table;
+    struct block block = {
+        .row = ax_scratch_take(&scratch, sizeof(double), table->column_count),
+        .inputs =
+            ax_scratch_take(&scratch, sizeof(struct ax_onnx_value), engine->ports.input_count),
+    };
+    take_inputs(engine, &scratch, part->count, block.inputs);
+    AX_TRY(fill_block(engine, ctx, part->rows, part->from, &block));
     struct ax_onnx_run run = {.ctx = ctx,
-                              .memory = {.at = block->scratch,
+                              .memory = {.at = scratch,
                                          .left = table->memory_bytes,
                                          .arena = ctx->arena,
                                          .work_left = UINT64_MAX}};
-    AX_TRY(ax_onnx_run(&table->program, &run, block->inputs, block->outputs));
-    const struct ax_tensor *response = &block->outputs[table->output]->tensor;
-    if (response->count != row_count * table->all_columns)
+    return ax_onnx_run(program, &run, block.inputs, out_value);
+}
+
+static ax_status
+run_block(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
+          const struct ax_onnx_table_part *part, void *scratch, const struct results *out)
+{
+    const struct ax_onnx_table *table = engine->table;
+    const struct ax_onnx_value *value;
+    AX_TRY(ax_onnx_table_run(engine, ctx, &table->program, part, scratch, &value));
+    const struct ax_tensor *response = &value->tensor;
+    if (response->count != part->count * table->all_columns)
         return ax_fail(ctx, AX_INVALID, "the graph gives %zu numbers for %zu rows", response->count,
-                       row_count);
+                       part->count);
     if (out->response)
-        take_response(table, response, row_count, out->response);
+        take_response(table, response, part->count, out->response);
     if (out->margin)
-        take_response(table, response, row_count, out->margin);
-    for (size_t i = 0; out->margin && table->odds && i < row_count; i++)
+        take_response(table, response, part->count, out->margin);
+    for (size_t i = 0; out->margin && table->odds && i < part->count; i++)
         out->margin[i] = log_odds(out->margin[i]);
     return AX_OK;
 }
@@ -499,25 +532,18 @@ ax_onnx_table_score(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
                     const struct ax_engine_answer *answer)
 {
     const struct ax_onnx_table *table = engine->table;
-    size_t inputs = engine->ports.input_count;
-    struct block block = {
-        .row = ax_scratch_take(&scratch, sizeof(double), table->column_count),
-        .inputs = ax_scratch_take(&scratch, sizeof(struct ax_onnx_value), inputs),
-        .outputs = ax_scratch_take(&scratch, sizeof(void *), engine->ports.output_count),
-    };
-    for (size_t from = 0; from < call->rows.count; from += table->block_rows) {
-        size_t left = call->rows.count - from;
-        size_t rows = left < table->block_rows ? left : table->block_rows;
-        block.scratch = scratch;
-        take_inputs(engine, &block.scratch, rows, block.inputs);
-        AX_TRY(fill_block(engine, ctx, &call->rows, from, &block));
+    struct ax_onnx_table_part part = {.rows = &call->rows};
+    for (; part.from < call->rows.count; part.from += part.count) {
+        size_t left = call->rows.count - part.from;
+        part.count = left < table->block_rows ? left : table->block_rows;
         const struct results results = {
-            .response =
-                call->outputs & AX_ENGINE_RESPONSE ? answer->response + from * table->width : NULL,
+            .response = call->outputs & AX_ENGINE_RESPONSE
+                            ? answer->response + part.from * table->width
+                            : NULL,
             .margin =
-                call->outputs & AX_ENGINE_MARGIN ? answer->margin + from * table->width : NULL,
+                call->outputs & AX_ENGINE_MARGIN ? answer->margin + part.from * table->width : NULL,
         };
-        AX_TRY(run_block(engine, ctx, &block, rows, &results));
+        AX_TRY(run_block(engine, ctx, &part, scratch, &results));
     }
     return AX_OK;
 }

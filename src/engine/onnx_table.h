@@ -19,6 +19,30 @@
 ax_status ax_onnx_table_prepare(struct ax_ctx *ctx, struct ax_arena *arena,
                                 struct ax_onnx_engine *engine);
 
+struct ax_onnx_explain;
+
+/* NULL: the response is no sum that is explained. */
+const struct ax_onnx_explain *ax_onnx_table_explain(const struct ax_onnx_engine *engine);
+
+/* Most rows that are run at once. */
+size_t ax_onnx_table_block_rows(const struct ax_onnx_engine *engine);
+
+/* Some of a caller's rows. */
+struct ax_onnx_table_part {
+    const struct ax_engine_rows *rows;
+    size_t from, count; /* no more than block_rows */
+};
+
+/*
+ * Runs a part of the table's program, one with a single output, over rows.
+ *
+ * scratch: ax_onnx_table_scratch_bytes, which the value lies in.
+ */
+ax_status ax_onnx_table_run(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
+                            const struct ax_onnx_program *program,
+                            const struct ax_onnx_table_part *part, void *scratch,
+                            const struct ax_onnx_value **out_value);
+
 size_t ax_onnx_table_scratch_bytes(const struct ax_onnx_engine *engine);
 
 /* As ax_engine_score; rows are run in blocks, in the scratch memory. */

@@ -34,6 +34,7 @@ static_assert((int)AXIOM_RESPONSE == (int)AX_ENGINE_RESPONSE);
 static_assert((int)AXIOM_MARGIN == (int)AX_ENGINE_MARGIN);
 static_assert((int)AXIOM_CONTRIBUTIONS == (int)AX_ENGINE_CONTRIBUTIONS);
 static_assert((int)AXIOM_LEAF == (int)AX_ENGINE_LEAF);
+static_assert((int)AXIOM_INTERACTIONS == (int)AX_ENGINE_INTERACTIONS);
 
 const char *
 axiom_version(void)
@@ -129,8 +130,8 @@ copy_signature(struct ax_ctx *ctx, axiom_model *model)
     to->margin_count = from->margin_count;
     to->response_count = from->response_count;
     to->tree_count = from->tree_count;
-    to->outputs =
-        from->outputs & (AXIOM_RESPONSE | AXIOM_MARGIN | AXIOM_CONTRIBUTIONS | AXIOM_LEAF);
+    to->outputs = from->outputs & (AXIOM_RESPONSE | AXIOM_MARGIN | AXIOM_CONTRIBUTIONS |
+                                   AXIOM_LEAF | AXIOM_INTERACTIONS);
     to->memory_bytes = from->memory_bytes;
     return AX_OK;
 }
@@ -240,7 +241,9 @@ open_scorer(struct ax_ctx *ctx, const axiom_model *model, unsigned outputs,
         const struct ax_engine_rows rows = rows_of(references);
         status = ax_engine_background_open(model->engine, ctx, &rows, &scorer->background);
     }
-    unsigned given = model->signature.outputs | (scorer->background ? AXIOM_CONTRIBUTIONS : 0U);
+    unsigned given = model->signature.outputs;
+    if (scorer->background)
+        given = (given | AXIOM_CONTRIBUTIONS) & ~(unsigned)AXIOM_INTERACTIONS;
     if (status == AX_OK && (outputs == 0 || (outputs & ~given)))
         status =
             ax_fail(ctx, AX_UNSUPPORTED, "outputs 0x%x of a model that gives 0x%x", outputs, given);
@@ -294,10 +297,12 @@ axiom_score(axiom_scorer *scorer, const axiom_rows *rows, const axiom_answer *an
     struct ax_ctx ctx = ax_ctx_of(scorer->arena);
     const struct ax_engine_call call = {
         .rows = rows_of(rows), .outputs = scorer->outputs, .background = scorer->background};
-    const struct ax_engine_answer out = {.response = answer->response,
-                                         .margin = answer->margin,
-                                         .contributions = answer->contributions,
-                                         .leaf = answer->leaf};
+    const struct ax_engine_answer out = {
+        .response = answer->response,
+        .margin = answer->margin,
+        .contributions = answer->contributions,
+        .leaf = answer->leaf,
+        .interactions = scorer->outputs & AXIOM_INTERACTIONS ? answer->interactions : NULL};
     ax_status status = ax_engine_score(scorer->model->engine, &ctx, &call, scorer->scratch, &out);
     axiom_status told = tell(&ctx, status, error);
     ax_arena_reset(scorer->arena);

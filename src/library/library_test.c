@@ -99,6 +99,30 @@ TEST(library_scores_rows_however_they_lie)
     axiom_model_close(model);
 }
 
+TEST(library_gives_interactions_of_pairs)
+{
+    static const double row[] = {41, 1200.5, 1};
+    double contributions[4], pairs[16];
+    axiom_model *model = NULL;
+    axiom_scorer *none = NULL;
+    axiom_error error = {};
+    check_ok(axiom_model_open(SMALL "xgboost.json", &model, &error), &error);
+    REQUIRE(model != NULL);
+    const axiom_rows rows = {.at = row, .count = 1};
+    axiom_scorer *scorer = scorer_of(model, AXIOM_CONTRIBUTIONS | AXIOM_INTERACTIONS, NULL);
+    REQUIRE(scorer != NULL);
+    const axiom_answer answer = {.contributions = contributions, .interactions = pairs};
+    check_ok(axiom_score(scorer, &rows, &answer, &error), &error);
+    for (int i = 0; i < 4; i++) {
+        double sum = pairs[4 * i] + pairs[4 * i + 1] + pairs[4 * i + 2] + pairs[4 * i + 3];
+        CHECK(fabs(sum - contributions[i]) < 1e-12);
+        CHECK(pairs[4 * i + 1] == pairs[4 + i]);
+    }
+    CHECK_EQ(axiom_scorer_open(model, AXIOM_INTERACTIONS, &rows, &none, &error), AXIOM_UNSUPPORTED);
+    axiom_scorer_close(scorer);
+    axiom_model_close(model);
+}
+
 TEST(library_compares_with_references_and_refuses_outputs_that_are_not_there)
 {
     static const double references[] = {20, 100, 0, 60, 3000, 2};

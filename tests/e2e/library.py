@@ -119,6 +119,9 @@ def test_python_takes_arrays_and_frames_as_they_lie():
         assert model.leaf(rows).dtype == numpy.int32
         against = model.contributions(rows[:2], references=rows[1:2])
         assert abs(against[1, :3]).max() == 0 and abs(against.sum(axis=1) - model.margin(rows[:2])).max() < 1e-5
+        pairs = model.interactions(rows)
+        assert pairs.shape == (3, 4, 4) and numpy.array_equal(pairs, pairs.transpose(0, 2, 1))
+        assert abs(pairs.sum(axis=2) - model.contributions(rows)).max() < 1e-12
         assert model.predict(rows[:0]).shape == (0,)
         for wrong, said in ((rows[:, :2], "expected (rows, 3)"), (frame.drop(columns="age"), "'age'")):
             try:
