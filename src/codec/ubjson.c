@@ -1,5 +1,7 @@
 #include "codec/ubjson.h"
 
+#include <endian.h>
+
 #include "base/array.h"
 #include "base/map.h"
 #include "base/reader.h"
@@ -362,6 +364,65 @@ ax_ubjson_find(const struct ax_ubjson *object, const char *key)
         if (ax_str_eq(object->keys[i], wanted))
             return &object->items[i];
     return NULL;
+}
+
+static void
+take_i32s(ax_str bytes, size_t count, int64_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, bytes.at + i * sizeof bits, sizeof bits);
+        out[i] = (int32_t)be32toh(bits);
+    }
+}
+
+static void
+take_i64s(ax_str bytes, size_t count, int64_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, bytes.at + i * sizeof bits, sizeof bits);
+        out[i] = (int64_t)be64toh(bits);
+    }
+}
+
+bool
+ax_ubjson_i64s(const struct ax_ubjson *array, int64_t *out)
+{
+    if (!array || array->kind != AX_UBJSON_ARRAY)
+        return false;
+    switch (array->type) {
+    case 'U':
+        for (size_t i = 0; i < array->count; i++)
+            out[i] = (unsigned char)array->bytes.at[i];
+        return true;
+    case 'i':
+        for (size_t i = 0; i < array->count; i++)
+            out[i] = (signed char)array->bytes.at[i];
+        return true;
+    case 'l':
+        take_i32s(array->bytes, array->count, out);
+        return true;
+    case 'L':
+        take_i64s(array->bytes, array->count, out);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool
+ax_ubjson_f32s(const struct ax_ubjson *array, float *out)
+{
+    if (!array || array->kind != AX_UBJSON_ARRAY || array->type != 'd')
+        return false;
+    for (size_t i = 0; i < array->count; i++) {
+        uint32_t bits;
+        memcpy(&bits, array->bytes.at + i * sizeof bits, sizeof bits);
+        bits = be32toh(bits);
+        memcpy(&out[i], &bits, sizeof bits);
+    }
+    return true;
 }
 
 bool

@@ -57,6 +57,13 @@ ax_str ax_ubjson_key(const struct ax_ubjson *object, size_t index);
 /* A member of an object, or NULL (also when it is NULL or no object). */
 const struct ax_ubjson *ax_ubjson_find(const struct ax_ubjson *object, const char *key);
 
+/*
+ * All numbers of a typed array at once: whole ones, or float32s. false when it is another kind of
+ * array, whose items are looked at one by one; *out is untouched then.
+ */
+[[nodiscard]] bool ax_ubjson_i64s(const struct ax_ubjson *array, int64_t *out);
+[[nodiscard]] bool ax_ubjson_f32s(const struct ax_ubjson *array, float *out);
+
 /* Number `index` of an array of either form; false when there is none or it is no number. */
 [[nodiscard]] bool ax_ubjson_number_at(const struct ax_ubjson *array, size_t index,
                                        struct ax_ubjson_number *out);

@@ -174,7 +174,8 @@ ax_document_need_f32s(struct ax_ctx *ctx, ax_document object, const char *key,
     float *items = room;
     size_t count = ax_document_count(array);
     if (array.ubjson) {
-        for (size_t i = 0; i < count; i++) {
+        bool all = ax_ubjson_f32s(array.ubjson, items);
+        for (size_t i = 0; !all && i < count; i++) {
             struct ax_ubjson_number number;
             if (!ax_ubjson_number_at(array.ubjson, i, &number))
                 return fail_item(ctx, key, i, "a float32");
@@ -226,7 +227,8 @@ ax_document_need_i64s(struct ax_ctx *ctx, ax_document object, const char *key,
     int64_t *items = room;
     size_t count = ax_document_count(array);
     if (array.ubjson) {
-        for (size_t i = 0; i < count; i++)
+        bool all = ax_ubjson_i64s(array.ubjson, items);
+        for (size_t i = 0; !all && i < count; i++)
             if (!ubjson_whole_at(array.ubjson, i, &items[i]))
                 return fail_item(ctx, key, i, "a whole number");
     } else {

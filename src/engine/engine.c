@@ -21,6 +21,7 @@ enum {
     BACKGROUND_ROWS_MAX = 100'000,
     SLOTS = 1 << 10, /* of what has been seen before a sort */
     SLOT_SHIFT = 64 - 10,
+    SORTED_MAX = 2'048, /* by merging on the stack */
 };
 
 static const size_t memory_bytes_default = (size_t)1 << 30;
@@ -302,7 +303,7 @@ ax_engine_row(const struct ax_engine_rows *rows, size_t index, size_t feature_co
 
 /* Shell's, with Ciura's gaps: no call a comparison and no memory; n^1.5 at the worst. */
 static void
-sort_ascending(double *values, size_t count)
+sort_many(double *values, size_t count)
 {
     size_t gap = 1;
     while (gap < count / 9)
@@ -315,6 +316,43 @@ sort_ascending(double *values, size_t count)
                 values[at] = values[at - gap];
             values[at] = value;
         }
+}
+
+/* Two ascending runs behind each other into one; which is next is no branch. */
+static void
+merge_runs(const double *from, size_t middle, size_t end, double *to)
+{
+    size_t left = 0, right = middle;
+    while (left < middle && right < end) {
+        bool second = from[right] < from[left];
+        *to++ = second ? from[right] : from[left];
+        right += second;
+        left += !second;
+    }
+    memcpy(to, from + left, (middle - left) * sizeof *to);
+    memcpy(to + (middle - left), from + right, (end - right) * sizeof *to);
+}
+
+/* By merging, from pairs up: for as many as the stack holds, where guessing wrong is what costs. */
+static void
+sort_ascending(double *values, size_t count)
+{
+    double room[SORTED_MAX], *from = values, *to = room;
+    if (count > SORTED_MAX) {
+        sort_many(values, count);
+        return;
+    }
+    for (size_t run = 1; run < count; run *= 2) {
+        for (size_t at = 0; at < count; at += 2 * run) {
+            size_t left = count - at, end = left < 2 * run ? left : 2 * run;
+            merge_runs(from + at, end < run ? end : run, end, to + at);
+        }
+        double *last = from;
+        from = to;
+        to = last;
+    }
+    if (from != values)
+        memcpy(values, from, count * sizeof *values);
 }
 
 /*

@@ -3,16 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/engine_ops.h"
+
 enum { PREDICATES_MAX = 1 << 24, NODES_MAX = 1 << 28 };
 
 /* Where a threshold sends NaN; sets stand for every other kind of split. */
-enum kind { MISSING_LEFT, MISSING_RIGHT, MISSING_ZERO, SET };
+enum kind { MISSING_LEFT, MISSING_RIGHT, MISSING_ZERO, SET, KINDS };
 
 struct test {
     double cut;
-    uint32_t feature;
-    uint32_t kind;
     uint32_t node; /* place in node_predicate */
+    uint32_t feature;
     const struct ax_forest_node *at;
 };
 
@@ -61,45 +62,59 @@ kind_of(const struct ax_forest_node *node)
 static double
 below(double at)
 {
-    return nextafter(at, (double)-INFINITY);
+    int64_t bits;
+    if (at == 0 || at == (double)-INFINITY)
+        return at == 0 ? -0x1p-1074 : at;
+    memcpy(&bits, &at, sizeof bits);
+    bits += at > 0 ? -1 : 1; /* doubles of one sign are ordered as their bits are */
+    memcpy(&at, &bits, sizeof at);
+    return at;
 }
 
-static int
-by_feature_kind_cut(const void *a, const void *b)
-{
-    const struct test *x = a, *y = b;
-    if (x->feature != y->feature)
-        return x->feature < y->feature ? -1 : 1;
-    if (x->kind != y->kind)
-        return x->kind < y->kind ? -1 : 1;
-    return (x->cut > y->cut) - (x->cut < y->cut);
-}
-
-static size_t
-collect(struct ax_forest_plan *plan, struct test *tests)
+/* How many tests each feature and kind has, as the end of its stretch; and the trees' places. */
+static void
+count_tests(struct ax_forest_plan *plan, uint32_t *ends)
 {
     const struct ax_forest *forest = plan->forest;
-    size_t count = 0;
     uint32_t place = 0;
     for (size_t t = 0; t < forest->tree_count; t++) {
         const struct ax_forest_tree *tree = &forest->trees[t];
         plan->node_first[t] = place;
+        place += tree->node_count;
         if (tree->node_count / 2 + 1 > plan->leaves_max)
             plan->leaves_max = tree->node_count / 2 + 1;
-        for (uint32_t n = 0; n < tree->node_count; n++, place++) {
+        for (uint32_t n = 0; n < tree->node_count; n++) {
+            const struct ax_forest_node *node = &tree->nodes[n];
+            if (node->left >= 0)
+                ends[(size_t)node->feature * KINDS + kind_of(node)]++;
+        }
+    }
+    uint32_t sum = 0;
+    for (size_t i = 0; i < forest->feature_count * KINDS; i++) {
+        sum += ends[i];
+        ends[i] = sum;
+    }
+}
+
+/* The tests of a feature and kind next to each other; ends become beginnings. */
+static void
+collect(const struct ax_forest_plan *plan, uint32_t *ends, struct test *tests)
+{
+    const struct ax_forest *forest = plan->forest;
+    for (size_t t = forest->tree_count; t-- > 0;) {
+        const struct ax_forest_tree *tree = &forest->trees[t];
+        for (uint32_t n = tree->node_count; n-- > 0;) {
             const struct ax_forest_node *node = &tree->nodes[n];
             if (node->left < 0)
                 continue;
             uint32_t kind = kind_of(node);
-            tests[count++] = (struct test){.cut = kind == SET ? 0 : below(node->threshold),
-                                           .feature = (uint32_t)node->feature,
-                                           .kind = kind,
-                                           .node = place,
-                                           .at = node};
+            tests[--ends[(size_t)node->feature * KINDS + kind]] =
+                (struct test){.cut = kind == SET ? 0 : below(node->threshold),
+                              .feature = (uint32_t)node->feature,
+                              .node = plan->node_first[t] + n,
+                              .at = node};
         }
     }
-    qsort(tests, count, sizeof *tests, by_feature_kind_cut);
-    return count;
 }
 
 /* ---- thresholds ---- */
@@ -132,25 +147,42 @@ threshold_column_end(const struct ax_forest_plan *plan, struct ax_forest_column 
         column->missing = ax_forest_plan_rank(plan, column, 0);
 }
 
-/* Tests of one feature and kind, ascending: columns of at most 255 distinct cuts. */
-static void
-add_thresholds(struct ax_forest_plan *plan, const struct test *tests, size_t count)
+/* The place of a cut among distinct ones, ascending; it is one of them. */
+static uint32_t
+place_of(const double *cuts, size_t count, double cut)
 {
-    struct ax_forest_column *column = column_begin(plan, tests->feature);
-    for (size_t i = 0; i < count; i++) {
-        bool again = i > 0 && tests[i].cut == tests[i - 1].cut;
-        if (!again && column->cut_count == AX_FOREST_CUTS_MAX) {
-            threshold_column_end(plan, column, tests->kind);
-            column = column_begin(plan, tests->feature);
-        }
-        if (!again) {
-            plan->cuts[plan->cut_count++] = tests[i].cut;
+    size_t base = 0;
+    for (size_t left = count; left > 1;) { /* without a branch: cuts come in no order */
+        size_t half = left / 2;
+        base += half & -(size_t)(cuts[base + half] <= cut);
+        left -= half;
+    }
+    return (uint32_t)base;
+}
+
+/*
+ * Tests of one feature and kind: columns of at most 255 distinct cuts. Trees ask for few cuts many
+ * times each, so the cuts are sorted, and each test looks for its own.
+ */
+static void
+add_thresholds(struct ax_forest_plan *plan, const struct test *tests, size_t count, uint32_t kind)
+{
+    double *cuts = plan->cuts + plan->cut_count;
+    uint32_t first = plan->predicate_count;
+    for (size_t i = 0; i < count; i++)
+        cuts[i] = tests[i].cut;
+    size_t distinct = ax_engine_sort_unique(cuts, count);
+    for (size_t i = 0; i < count; i++)
+        plan->node_predicate[tests[i].node] = first + place_of(cuts, distinct, tests[i].cut);
+    for (size_t i = 0; i < distinct;) {
+        struct ax_forest_column *column = column_begin(plan, tests->feature);
+        for (; i < distinct && column->cut_count < AX_FOREST_CUTS_MAX; i++) {
+            plan->cut_count++;
             column->cut_count++;
             predicate_add(plan, column);
         }
-        plan->node_predicate[tests[i].node] = plan->predicate_count - 1;
+        threshold_column_end(plan, column, kind);
     }
-    threshold_column_end(plan, column, tests->kind);
 }
 
 /* ---- sets ---- */
@@ -268,6 +300,16 @@ add_sets(struct ax_forest_plan *plan, const struct test *tests, size_t count,
 
 /* ---- the whole ---- */
 
+/* Splits that are sets, by the ends of the stretches of tests. */
+static size_t
+count_sets(const uint32_t *ends, size_t feature_count)
+{
+    size_t count = 0;
+    for (size_t f = 0; f < feature_count; f++)
+        count += ends[f * KINDS + SET] - ends[f * KINDS + SET - 1];
+    return count;
+}
+
 static ax_status
 plan_alloc(struct ax_forest_plan *plan, struct ax_ctx *ctx, size_t set_splits)
 {
@@ -297,24 +339,26 @@ ax_forest_compile(struct ax_ctx *ctx, const struct ax_forest *forest,
     }
     plan.vectors = forest->trees[0].output < 0;
     size_t splits = forest->node_count - forest->leaf_count;
+    size_t stretches = forest->feature_count * KINDS;
     struct test *tests = AX_NEW_ARRAY(ctx->arena, struct test, splits + 1);
-    struct pattern *patterns = AX_NEW_ARRAY(ctx->arena, struct pattern, splits + 1);
+    uint32_t *starts = AX_NEW_ARRAY(ctx->arena, uint32_t, stretches + 1);
     plan.node_first = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->tree_count + 1);
-    if (!tests || !patterns || !plan.node_first)
+    if (!tests || !starts || !plan.node_first)
         return out_of_memory(ctx);
-    size_t count = collect(&plan, tests), set_splits = 0;
-    for (size_t i = 0; i < count; i++)
-        set_splits += tests[i].kind == SET;
+    count_tests(&plan, starts);
+    size_t set_splits = count_sets(starts, forest->feature_count);
+    struct pattern *patterns = AX_NEW_ARRAY(ctx->arena, struct pattern, set_splits);
+    if (!patterns)
+        return out_of_memory(ctx);
+    collect(&plan, starts, tests);
+    starts[stretches] = (uint32_t)splits;
     AX_TRY(plan_alloc(&plan, ctx, set_splits));
-    for (size_t i = 0, next; i < count && plan.fits; i = next) {
-        next = i + 1;
-        while (next < count && tests[next].feature == tests[i].feature &&
-               tests[next].kind == tests[i].kind)
-            next++;
-        if (tests[i].kind == SET)
-            add_sets(&plan, tests + i, next - i, patterns);
-        else
-            add_thresholds(&plan, tests + i, next - i);
+    for (size_t i = 0; i < stretches && plan.fits; i++) {
+        size_t count = starts[i + 1] - starts[i];
+        if (count > 0 && i % KINDS == SET)
+            add_sets(&plan, tests + starts[i], count, patterns);
+        else if (count > 0)
+            add_thresholds(&plan, tests + starts[i], count, (uint32_t)(i % KINDS));
     }
     if (plan.predicate_count > PREDICATES_MAX)
         plan.fits = false;
