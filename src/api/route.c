@@ -375,6 +375,48 @@ ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
     return ax_fail(ctx, AX_UNAVAILABLE, "too many requests wait for a worker");
 }
 
+/* ---- bodies of any length ---- */
+
+enum { PIECE_BYTES_MIN = 512 << 10, PIECE_BYTES_MAX = 8 << 20 };
+
+/* One piece of the body; behind the last one the call itself. */
+static ax_status
+take_piece(struct ax_call *call, struct ax_ctx *ctx, ax_str piece)
+{
+    AX_TRY(check_store(call, ctx));
+    return piece.len > 0 ? call->route->take(call, ctx, piece) : AX_OK;
+}
+
+static void
+take_on_worker(void *arg)
+{
+    struct ax_call *call = arg;
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    ax_str piece = call->request->body;
+    bool ended = ax_exchange_ended(call->exchange);
+    ax_status status = take_piece(call, ctx, piece);
+    if (status == AX_OK && !ended) {
+        ax_exchange_next(call->exchange, piece.len);
+        return;
+    }
+    ax_call_end(call, status == AX_OK ? run_with_room(call, ctx) : status);
+}
+
+/* More of a body has come: taken when it is worth a worker's while, or the last of it. */
+static void
+step(void *, struct ax_exchange *exchange)
+{
+    struct ax_call *call = *ax_exchange_slot(exchange);
+    call->lane = NULL;
+    if (call->request->body.len < PIECE_BYTES_MIN && !ax_exchange_ended(exchange)) {
+        ax_exchange_next(exchange, 0);
+        return;
+    }
+    if (!ax_workers_submit(call->services->workers, take_on_worker, call))
+        ax_call_end(call, ax_fail(ax_exchange_ctx(exchange), AX_UNAVAILABLE,
+                                  "too many requests wait for a worker"));
+}
+
 static void
 handle(void *arg, struct ax_exchange *exchange)
 {
@@ -563,6 +605,12 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
     ax_status known = authenticate(api, call, ctx, call->route->permission);
     if (known != AX_OK) {
         ax_call_end(call, known);
+        return;
+    }
+    if (call->route->take) {
+        limits->body_bytes_max = PIECE_BYTES_MAX;
+        if (!ax_exchange_take_body(exchange, step))
+            ax_call_end(call, ax_fail(ctx, AX_LIMIT, "no memory for a body"));
         return;
     }
     limits->body_bytes_max =

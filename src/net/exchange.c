@@ -73,6 +73,7 @@ ax_exchange_pool_init(struct ax_exchange_pool *pool, const struct ax_exchange_co
 static void
 exchange_free(struct ax_exchange *exchange)
 {
+    ax_exchange_file_close(exchange);
     if (exchange->ctx.arena)
         ax_arena_free(exchange->ctx.arena);
     ax_message_done(&exchange->message);
@@ -108,6 +109,7 @@ exchange_new(struct ax_exchange_pool *pool)
         return NULL;
     ax_mutex_init(&exchange->mutex);
     exchange->pool = pool;
+    exchange->file = -1;
     exchange->fields = ax_writer_of(FIELDS_BYTES_MAX);
     exchange->trailers = ax_writer_of(FIELDS_BYTES_MAX);
     exchange->head = ax_writer_of(HEAD_BYTES_MAX);
@@ -151,6 +153,7 @@ ax_exchange_give(struct ax_exchange *exchange)
         exchange_free(exchange);
         return;
     }
+    ax_exchange_file_close(exchange);
     if (exchange->body.capacity > BODY_BYTES_KEPT)
         ax_writer_free(&exchange->body);
     ax_writer_clear(&exchange->body);
@@ -502,6 +505,7 @@ ax_exchange_restart(struct ax_exchange *exchange)
     ax_writer_clear(&exchange->fields);
     ax_writer_clear(&exchange->trailers);
     ax_writer_clear(&exchange->body);
+    ax_exchange_file_close(exchange);
 }
 
 void
@@ -541,5 +545,7 @@ ax_exchange_status(const struct ax_exchange *exchange)
 size_t
 ax_exchange_body_bytes(const struct ax_exchange *exchange)
 {
+    if (exchange->file_bytes > 0)
+        return exchange->file_bytes;
     return exchange->stream ? exchange->stream->sent_total : exchange->body.len;
 }
