@@ -11,7 +11,11 @@
 #include "mlops/registered_version.h"
 #include "sys/file.h"
 
-enum { UPLOAD_BYTES_MAX = 1 << 28, SMALL_UPLOAD_BYTES_MAX = 10 << 20, PARTS_MAX = 10'000 };
+enum {
+    SMALL_UPLOAD_BYTES_MAX = 10 << 20,
+    PARTS_MAX = 10'000,
+    SENT_AS_FILE_BYTES_MIN = 256 << 10, /* fewer are read and compressed like any answer */
+};
 
 static struct ax_artifacts *
 artifacts(const struct ax_call *call)
@@ -111,6 +115,21 @@ read_range(struct ax_call *call, uint64_t bytes, struct range *out)
     return true;
 }
 
+/* The bytes as the answer's body: the file itself where the connection can send one. */
+static ax_status
+put_bytes(struct ax_call *call, struct ax_ctx *ctx, const struct ax_artifacts_place *place,
+          const struct range *range)
+{
+    ax_file file = {-1};
+    if (range->len < SENT_AS_FILE_BYTES_MIN || call->request->major != 1)
+        return ax_artifacts_read(artifacts(call), ctx, place, range->from, range->len,
+                                 ax_exchange_body(call->exchange));
+    AX_TRY(ax_artifacts_open_file(artifacts(call), ctx, place, !range->partial, &file));
+    if (!ax_exchange_body_file(call->exchange, file.fd, range->from, range->len))
+        ax_file_close(&file);
+    return AX_OK;
+}
+
 static ax_status
 send_file(struct ax_call *call, struct ax_ctx *ctx, const struct ax_artifacts_place *place)
 {
@@ -124,8 +143,7 @@ send_file(struct ax_call *call, struct ax_ctx *ctx, const struct ax_artifacts_pl
         ax_exchange_header(call->exchange, AX_STR("content-range"), ax_str_of(text));
         return AX_OK;
     }
-    AX_TRY(ax_artifacts_read(artifacts(call), ctx, place, range.from, range.len,
-                             ax_exchange_body(call->exchange)));
+    AX_TRY(put_bytes(call, ctx, place, &range));
     ax_str name = ax_path_name(place->path);
     ax_mlflow_headers(call);
     ax_exchange_header(call->exchange, AX_STR("content-type"), content_type_of(name));
@@ -141,10 +159,46 @@ send_file(struct ax_call *call, struct ax_ctx *ctx, const struct ax_artifacts_pl
 
 /* ---- the proxy ---- */
 
+static void
+abandon(void *arg)
+{
+    struct ax_artifacts_upload **upload = arg;
+    ax_artifacts_abandon(*upload);
+}
+
+/* The upload of a call, begun with its first piece; it ends with the exchange's memory. */
+static ax_status
+upload_of(struct ax_call *call, struct ax_ctx *ctx, struct ax_artifacts_upload **out)
+{
+    struct ax_arena *arena = ax_exchange_ctx(call->exchange)->arena;
+    struct ax_artifacts_upload *const *begun = call->data;
+    if (begun) {
+        *out = *begun;
+        return AX_OK;
+    }
+    struct ax_artifacts_upload **upload = AX_NEW(arena, struct ax_artifacts_upload *);
+    if (!upload || !ax_arena_defer(arena, abandon, upload))
+        return ax_fail(ctx, AX_LIMIT, "no memory for an upload");
+    AX_TRY(ax_artifacts_upload(artifacts(call), ctx, call->parameters[0], upload));
+    call->data = upload;
+    *out = *upload;
+    return AX_OK;
+}
+
+static ax_status
+take_artifact(struct ax_call *call, struct ax_ctx *ctx, ax_str piece)
+{
+    struct ax_artifacts_upload *upload;
+    AX_TRY(upload_of(call, ctx, &upload));
+    return ax_artifacts_write(upload, ctx, piece);
+}
+
 static ax_status
 put_artifact(struct ax_call *call, struct ax_ctx *ctx)
 {
-    AX_TRY(ax_artifacts_put(artifacts(call), ctx, call->parameters[0], call->request->body));
+    struct ax_artifacts_upload *upload;
+    AX_TRY(upload_of(call, ctx, &upload));
+    AX_TRY(ax_artifacts_finish(upload, ctx));
     return ax_mlflow_done(call);
 }
 
@@ -458,8 +512,8 @@ upload_of_run(struct ax_call *call, struct ax_ctx *ctx)
 static const struct ax_route routes[] = {
     AX_MLFLOW_READ(GET, PROXY "artifacts", list_artifacts, "MLflow: lists artifacts"),
     AX_MLFLOW_READ(GET, PROXY "artifacts/{path*}", get_artifact, "MLflow: an artifact's bytes"),
-    UPLOAD(PUT, PROXY "artifacts/{path*}", AX_PERMISSION_DEVELOP, UPLOAD_BYTES_MAX, put_artifact,
-           "MLflow: uploads an artifact"),
+    {AX_HTTP_PUT, PROXY "artifacts/{path*}", AX_PERMISSION_DEVELOP, AX_ROUTE_WORKER, AX_ROUTE_BYTES,
+     0, put_artifact, "MLflow: uploads an artifact", take_artifact},
     AX_MLFLOW_WRITE(DELETE, PROXY "artifacts/{path*}", delete_artifact,
                     "MLflow: deletes an artifact or a folder of them"),
     AX_MLFLOW_WRITE(POST, PROXY "mpu/create/{path*}", create_parts,

@@ -103,3 +103,37 @@ TEST(an_upload_in_parts_is_one_file)
 {
     api_case_run(parts);
 }
+
+/* Larger than what is gathered: taken in pieces, and sent as a file. */
+static void
+large(struct ax_ctx *ctx, struct api_case *at)
+{
+    enum { BYTES = 3'000'001 };
+    char *bytes = ax_arena_alloc(ctx->arena, 1, BYTES);
+    ax_str all = {bytes, BYTES};
+    const char *path = "PUT " PROXY "artifacts/large.bin";
+    REQUIRE(bytes != NULL);
+    for (int i = 0; i < BYTES; i++)
+        bytes[i] = (char)(i * 31 >> 3);
+    CHECK_EQ(api_case_ask(ctx, at, VIC, path, all).status, 403);
+    CHECK_EQ(api_case_ask(ctx, at, DANA, "PUT " PROXY "artifacts/%2e%2e/x", all).status, 400);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(api_case_ask(ctx, at, DANA, path, all).status, 200);
+        CHECK(ax_str_eq(
+            api_case_ask(ctx, at, DANA, "GET " PROXY "artifacts/large.bin", AX_STR("")).body, all));
+    }
+    struct api_case_answer head =
+        api_case_ask(ctx, at, DANA, "HEAD " PROXY "artifacts/large.bin", AX_STR(""));
+    CHECK_EQ(head.status, 200);
+    CHECK_EQ(head.body.len, 0);
+    at->header = (struct ax_http_header){AX_STR("Range"), AX_STR("bytes=1000000-1999999")};
+    struct api_case_answer part =
+        api_case_ask(ctx, at, DANA, "GET " PROXY "artifacts/large.bin", AX_STR(""));
+    CHECK_EQ(part.status, 206);
+    CHECK(ax_str_eq(part.body, (ax_str){bytes + 1'000'000, 1'000'000}));
+}
+
+TEST(artifacts_of_any_length_go_in_and_out)
+{
+    api_case_run(large);
+}

@@ -449,18 +449,90 @@ take_deadline(struct ax_call *call, struct ax_ctx *ctx)
 }
 
 /* Argon2id first: on the one thread for that, which then goes on with the call. */
+static ax_status
+verify(struct ax_call *call)
+{
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    AX_TRY(ax_access_verify(call, ctx));
+    return ax_access_check(call->api->access, call, ctx, call->route->permission);
+}
+
 static void
 verify_and_run(void *arg)
 {
     struct ax_call *call = arg;
-    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
-    ax_status status = ax_access_verify(call, ctx);
-    if (status == AX_OK)
-        status = ax_access_check(call->api->access, call, ctx, call->route->permission);
+    ax_status status = verify(call);
     if (status == AX_OK)
         run_on_worker(call);
     else
         ax_call_end(call, status);
+}
+
+static void
+submit_unverified(struct ax_call *call, void (*fn)(void *arg))
+{
+    call->lane = NULL;
+    if (!ax_workers_submit(call->api->verifier, fn, call))
+        ax_call_end(call, ax_fail(ax_exchange_ctx(call->exchange), AX_UNAVAILABLE,
+                                  "too many passwords wait to be verified"));
+}
+
+/* ---- bodies of any length ---- */
+
+enum { PIECE_BYTES_MIN = 512 << 10, PIECE_BYTES_MAX = 8 << 20 };
+
+/* One piece of the body; behind the last one the call itself. */
+static ax_status
+take_piece(struct ax_call *call, struct ax_ctx *ctx, ax_str piece)
+{
+    AX_TRY(check_store(call, ctx));
+    return piece.len > 0 ? call->route->take(call, ctx, piece) : AX_OK;
+}
+
+static void
+take_on_worker(void *arg)
+{
+    struct ax_call *call = arg;
+    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    ax_str piece = call->request->body;
+    bool ended = ax_exchange_ended(call->exchange);
+    ax_status status = take_piece(call, ctx, piece);
+    if (status == AX_OK && !ended) {
+        ax_exchange_next(call->exchange, piece.len);
+        return;
+    }
+    ax_call_end(call, status == AX_OK ? run_with_room(call, ctx) : status);
+}
+
+/* As verify_and_run: nothing of the body is taken of somebody who is not who they say. */
+static void
+verify_and_take(void *arg)
+{
+    struct ax_call *call = arg;
+    ax_status status = verify(call);
+    if (status == AX_OK)
+        take_on_worker(call);
+    else
+        ax_call_end(call, status);
+}
+
+/* More of a body has come: taken when it is worth a worker's while, or the last of it. */
+static void
+step(void *, struct ax_exchange *exchange)
+{
+    struct ax_call *call = *ax_exchange_slot(exchange);
+    call->lane = NULL;
+    if (call->unverified) {
+        submit_unverified(call, verify_and_take);
+        return;
+    }
+    if (call->request->body.len < PIECE_BYTES_MIN && !ax_exchange_ended(exchange)) {
+        ax_exchange_next(exchange, 0);
+        return;
+    }
+    if (!ax_workers_submit(call->services->workers, take_on_worker, call))
+        ax_call_end(call, ax_fail(ax_exchange_ctx(exchange), AX_UNAVAILABLE,
+                                  "too many requests wait for a worker"));
 }
 
 static void
@@ -477,10 +549,7 @@ handle(void *arg, struct ax_exchange *exchange)
     ax_observe_handle(call);
     ax_status status = take_deadline(call, ctx);
     if (status == AX_OK && call->unverified) {
-        call->lane = NULL;
-        if (!ax_workers_submit(call->api->verifier, verify_and_run, call))
-            ax_call_end(call,
-                        ax_fail(ctx, AX_UNAVAILABLE, "too many passwords wait to be verified"));
+        submit_unverified(call, verify_and_run);
         return;
     }
     if (status == AX_OK && call->route->thread == AX_ROUTE_LOOP) {
@@ -698,6 +767,12 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         return;
     }
     ax_observe_admitted(call);
+    if (call->route->take) {
+        limits->body_bytes_max = PIECE_BYTES_MAX;
+        if (!ax_exchange_take_body(exchange, step))
+            ax_call_end(call, ax_fail(ctx, AX_LIMIT, "no memory for a body"));
+        return;
+    }
     limits->body_bytes_max =
         call->route->body_bytes_max ? call->route->body_bytes_max : (size_t)AX_ROUTE_SMALL_BODY;
 }

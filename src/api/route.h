@@ -36,6 +36,11 @@ struct ax_route {
      */
     ax_status (*handle)(struct ax_call *call, struct ax_ctx *ctx);
     const char *summary; /* one line: for the log and the description of the API */
+    /*
+     * NULL, or: the body may have any length and is not gathered. Gets its pieces, in order, on a
+     * worker; then handle runs, with an empty body.
+     */
+    ax_status (*take)(struct ax_call *call, struct ax_ctx *ctx, ax_str piece);
 };
 
 struct ax_route_table {

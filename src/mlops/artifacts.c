@@ -4,12 +4,30 @@
 #include "base/array.h"
 #include "codec/text.h"
 #include "sys/clock.h"
-#include "sys/file.h"
+#include "sys/mutex.h"
 
-enum { DECODE_TIMES_MAX = 10, ID_BYTES = 16, PIECE_BYTES = 256 << 10, PATH_BYTES_MAX = 2048 };
+enum {
+    DECODE_TIMES_MAX = 10,
+    ID_BYTES = 16,
+    PIECE_BYTES = 256 << 10,
+    PATH_BYTES_MAX = 2048,
+    CHECKED_FILES = 1024
+};
+
+/* How long a file counts as checked that nobody has touched. */
+#define CHECKED_NS (10 * 60 * 1'000'000'000LL)
+
+/* A file that was found sound. */
+struct checked {
+    struct ax_file_stamp stamp;
+    ax_digest digest;
+    int64_t until_ns; /* monotonic; 0: a free place */
+};
 
 struct ax_artifacts {
     struct ax_artifacts_config config;
+    struct ax_mutex mutex;
+    struct checked checked[CHECKED_FILES]; /* by inode; guarded by mutex */
 };
 
 static ax_status
@@ -165,6 +183,7 @@ ax_artifacts_open(struct ax_ctx *ctx, const struct ax_artifacts_config *config,
         return no_memory(ctx);
     }
     artifacts->config = *config;
+    ax_mutex_init(&artifacts->mutex);
     AX_TRY(parts_folder(artifacts, ctx, AX_STR(""), &parts));
     AX_TRY(ax_file_remove_tree(ctx, parts));
     *out_artifacts = ax_take(artifacts);
@@ -175,6 +194,7 @@ void
 ax_artifacts_close(struct ax_artifacts *artifacts)
 {
     ax_blob_close(artifacts->config.blob);
+    ax_mutex_done(&artifacts->mutex);
     ax_free(artifacts);
 }
 
@@ -311,6 +331,71 @@ ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path
     AX_TRY(keep(artifacts, ctx, bytes, &digest));
     AX_TRY(put_in_place(artifacts, ctx, path, digest));
     return put_row(artifacts, ctx, path, digest, bytes.len);
+}
+
+/* ---- piece by piece ---- */
+
+struct ax_artifacts_upload {
+    struct ax_artifacts *artifacts;
+    struct ax_blob_upload *blob; /* NULL once finished */
+    ax_str path;                 /* behind it in memory */
+    uint64_t bytes, checked_bytes;
+};
+
+/* The quota is looked at now and then, and at the end. */
+enum { QUOTA_CHECK_BYTES = 64 << 20 };
+
+ax_status
+ax_artifacts_upload(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
+                    struct ax_artifacts_upload **out_upload)
+{
+    AX_TRY(ax_artifacts_check_path(ctx, path, &path));
+    AX_TRY(need_name(ctx, path));
+    AX_TRY(check_quota(artifacts, ctx, 0));
+    ax_auto(ax_artifacts_abandon) struct ax_artifacts_upload *upload =
+        ax_alloc(sizeof *upload + path.len, 1);
+    if (!upload)
+        return no_memory(ctx);
+    memcpy(upload + 1, path.at, path.len);
+    upload->artifacts = artifacts;
+    upload->path = (ax_str){(const char *)(upload + 1), path.len};
+    AX_TRY(ax_blob_upload(artifacts->config.blob, ctx, &upload->blob));
+    *out_upload = ax_take(upload);
+    return AX_OK;
+}
+
+ax_status
+ax_artifacts_write(struct ax_artifacts_upload *upload, struct ax_ctx *ctx, ax_str bytes)
+{
+    upload->bytes += bytes.len;
+    if (upload->bytes - upload->checked_bytes >= QUOTA_CHECK_BYTES) {
+        upload->checked_bytes = upload->bytes;
+        AX_TRY(check_quota(upload->artifacts, ctx, upload->bytes));
+    }
+    return ax_blob_write(upload->blob, ctx, bytes);
+}
+
+ax_status
+ax_artifacts_finish(struct ax_artifacts_upload *upload, struct ax_ctx *ctx)
+{
+    struct ax_artifacts *artifacts = upload->artifacts;
+    ax_digest digest;
+    AX_TRY(check_quota(artifacts, ctx, upload->bytes));
+    struct ax_blob_upload *blob = upload->blob;
+    upload->blob = NULL;
+    AX_TRY(ax_blob_finish(blob, ctx, NULL, &digest));
+    AX_TRY(put_in_place(artifacts, ctx, upload->path, digest));
+    return put_row(artifacts, ctx, upload->path, digest, upload->bytes);
+}
+
+void
+ax_artifacts_abandon(struct ax_artifacts_upload *upload)
+{
+    if (!upload)
+        return;
+    if (upload->blob)
+        ax_blob_abandon(upload->blob);
+    ax_free(upload);
 }
 
 /* ---- parts ---- */
@@ -540,6 +625,13 @@ ax_artifacts_size(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
 }
 
 static ax_status
+damaged(struct ax_ctx *ctx, const struct ax_artifacts_place *place)
+{
+    return ax_fail(ctx, AX_CORRUPT, "%.*s is damaged: its bytes have another digest than was put",
+                   AX_FMT(place->path));
+}
+
+static ax_status
 check_bytes(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
             const struct ax_artifacts_place *place, ax_str bytes)
 {
@@ -549,8 +641,7 @@ check_bytes(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
         AX_TRY(read_digest(artifacts, ctx, place->path, &digest, &known));
     if (!known || ax_digest_eq(ax_sha256(bytes), digest))
         return AX_OK;
-    return ax_fail(ctx, AX_CORRUPT, "%.*s is damaged: its bytes have another digest than was put",
-                   AX_FMT(place->path));
+    return damaged(ctx, place);
 }
 
 ax_status
@@ -575,6 +666,84 @@ ax_artifacts_read(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
     ax_file_close(&file);
     if (status == AX_OK && len == bytes)
         status = check_bytes(artifacts, ctx, place, (ax_str){room ? room : "", (size_t)len});
+    return status;
+}
+
+/* Whether the file was found to have this digest lately. */
+static bool
+was_checked(struct ax_artifacts *artifacts, const struct ax_file_stamp *stamp, ax_digest digest)
+{
+    ax_mutex_lock(&artifacts->mutex);
+    const struct checked *checked = &artifacts->checked[stamp->inode % CHECKED_FILES];
+    const struct ax_file_stamp *known = &checked->stamp;
+    bool so = ax_clock_left_ns(checked->until_ns) > 0 && known->device == stamp->device &&
+              known->inode == stamp->inode && known->bytes == stamp->bytes &&
+              known->changed_ns == stamp->changed_ns && ax_digest_eq(checked->digest, digest);
+    ax_mutex_unlock(&artifacts->mutex);
+    return so;
+}
+
+static void
+note_checked(struct ax_artifacts *artifacts, const struct ax_file_stamp *stamp, ax_digest digest)
+{
+    ax_mutex_lock(&artifacts->mutex);
+    artifacts->checked[stamp->inode % CHECKED_FILES] =
+        (struct checked){*stamp, digest, ax_clock_monotonic_ns() + CHECKED_NS};
+    ax_mutex_unlock(&artifacts->mutex);
+}
+
+static ax_status
+digest_of_file(struct ax_ctx *ctx, ax_file file, uint64_t bytes, ax_digest *out)
+{
+    char *room = ax_arena_alloc(ctx->arena, 1, PIECE_BYTES);
+    struct ax_sha256 *hash = room ? ax_sha256_new() : NULL;
+    ax_status status = hash ? AX_OK : no_memory(ctx);
+    for (uint64_t at = 0; status == AX_OK && at < bytes;) {
+        size_t len = bytes - at < PIECE_BYTES ? (size_t)(bytes - at) : PIECE_BYTES;
+        status = ax_file_read_at(ctx, file, at, room, len);
+        if (status == AX_OK)
+            ax_sha256_add(hash, (ax_str){room, len});
+        at += len;
+    }
+    if (hash)
+        *out = ax_sha256_finish(hash);
+    return status;
+}
+
+static ax_status
+check_file(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
+           const struct ax_artifacts_place *place, ax_file file)
+{
+    struct ax_file_stamp before, after;
+    ax_digest wanted, digest;
+    bool known = false;
+    if (place->is_proxied)
+        AX_TRY(read_digest(artifacts, ctx, place->path, &wanted, &known));
+    if (!known)
+        return AX_OK;
+    AX_TRY(ax_file_stamp(ctx, file, &before));
+    if (was_checked(artifacts, &before, wanted))
+        return AX_OK;
+    AX_TRY(digest_of_file(ctx, file, before.bytes, &digest));
+    if (!ax_digest_eq(digest, wanted))
+        return damaged(ctx, place);
+    AX_TRY(ax_file_stamp(ctx, file, &after));
+    if (after.changed_ns == before.changed_ns)
+        note_checked(artifacts, &after, digest);
+    return AX_OK;
+}
+
+ax_status
+ax_artifacts_open_file(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
+                       const struct ax_artifacts_place *place, bool whole, ax_file *out_file)
+{
+    ax_file file = {-1};
+    AX_TRY(open_file(ctx, place, &file));
+    ax_status status = whole ? check_file(artifacts, ctx, place, file) : AX_OK;
+    if (status == AX_OK)
+        *out_file = file;
+    else
+        ax_file_close(&file);
     return status;
 }
 

@@ -15,6 +15,7 @@
 #include "blob/blob.h"
 #include "codec/json.h"
 #include "store/store.h"
+#include "sys/file.h"
 
 struct ax_artifacts;
 
@@ -65,6 +66,20 @@ ax_status ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax
 ax_status ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
                            ax_str bytes);
 
+/*
+ * The same piece by piece, of any length and with bounded memory. Nobody sees the file before
+ * finish returns; what is abandoned, or cut off by a crash, leaves nothing.
+ *
+ * out_upload: owned; ended by abandon, also after finish.
+ */
+struct ax_artifacts_upload;
+ax_status ax_artifacts_upload(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
+                              struct ax_artifacts_upload **out_upload);
+ax_status ax_artifacts_write(struct ax_artifacts_upload *upload, struct ax_ctx *ctx, ax_str bytes);
+ax_status ax_artifacts_finish(struct ax_artifacts_upload *upload, struct ax_ctx *ctx);
+void ax_artifacts_abandon(struct ax_artifacts_upload *upload);
+AX_DEFINE_AUTO(struct ax_artifacts_upload, ax_artifacts_abandon);
+
 /* A file or a folder with all in it; fine when absent. Blobs that nothing needs go too. */
 ax_status ax_artifacts_delete(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path);
 
@@ -90,6 +105,16 @@ ax_status ax_artifacts_size(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
 ax_status ax_artifacts_read(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
                             const struct ax_artifacts_place *place, uint64_t offset, uint64_t len,
                             struct ax_writer *out);
+
+/*
+ * The file, open, for whoever sends it on. whole: it is checked first as a whole read is, unless
+ * that was done within the last minutes and nobody has touched the file since.
+ *
+ * out_file: owned. Fails: NOT_FOUND; CORRUPT.
+ */
+ax_status ax_artifacts_open_file(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
+                                 const struct ax_artifacts_place *place, bool whole,
+                                 ax_file *out_file);
 
 /*
  * "files":[{"path","is_dir","file_size"?}..] of a folder, sorted; no member when it is none or

@@ -1,5 +1,6 @@
 #include "mlops/artifacts.h"
 
+#include "sys/clock.h"
 #include "tracking_case.h"
 
 static void
@@ -207,6 +208,89 @@ quota(struct ax_ctx *ctx, struct tracking_case *at)
 TEST(artifacts_have_a_quota)
 {
     tracking_case_run(quota);
+}
+
+/* How many files lie in the folder of what is not yet whole. */
+static size_t
+incoming(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    ax_str *names, folder = ax_path_join(ctx->arena, at->artifact_folder,
+                                         AX_STR(AX_ARTIFACTS_BLOBS "/incoming"));
+    size_t count = 99;
+    CHECK_EQ(ax_file_list(ctx, folder, &names, &count), AX_OK);
+    return count;
+}
+
+static void
+pieces(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    struct ax_artifacts_upload *upload = NULL;
+    ax_str bytes = AX_STR("");
+    CHECK_EQ(ax_artifacts_upload(at->artifacts, ctx, AX_STR("../x"), &upload), AX_INVALID);
+    CHECK_EQ(ax_artifacts_upload(at->artifacts, ctx, AX_STR("1/big"), &upload), AX_OK);
+    CHECK_EQ(ax_artifacts_write(upload, ctx, AX_STR("one ")), AX_OK);
+    CHECK_EQ(ax_artifacts_write(upload, ctx, AX_STR("two")), AX_OK);
+    CHECK_EQ(incoming(ctx, at), 1);
+    CHECK_EQ(get(ctx, at, "1/big", 0, UINT64_MAX, &bytes), AX_NOT_FOUND);
+    CHECK_EQ(ax_artifacts_finish(upload, ctx), AX_OK);
+    ax_artifacts_abandon(upload);
+    CHECK_EQ(get(ctx, at, "1/big", 0, UINT64_MAX, &bytes), AX_OK);
+    CHECK_STR(bytes, "one two");
+    CHECK_EQ(ax_artifacts_upload(at->artifacts, ctx, AX_STR("1/gone"), &upload), AX_OK);
+    CHECK_EQ(ax_artifacts_write(upload, ctx, AX_STR("half")), AX_OK);
+    ax_artifacts_abandon(upload);
+    CHECK_EQ(incoming(ctx, at), 0);
+    CHECK_EQ(get(ctx, at, "1/gone", 0, UINT64_MAX, &bytes), AX_NOT_FOUND);
+    /* the quota of this case is a MiB */
+    char *large = ax_arena_alloc(ctx->arena, 1, 1 << 20);
+    CHECK_EQ(ax_artifacts_upload(at->artifacts, ctx, AX_STR("1/large"), &upload), AX_OK);
+    CHECK_EQ(ax_artifacts_write(upload, ctx, (ax_str){large, 1 << 20}), AX_OK);
+    CHECK_EQ(ax_artifacts_finish(upload, ctx), AX_INVALID);
+    CHECK(tracking_case_fails(ctx, "artifacts may hold 1048576 bytes together"));
+    ax_artifacts_abandon(upload);
+    CHECK_EQ(incoming(ctx, at), 0);
+}
+
+TEST(an_upload_in_pieces_is_seen_when_it_is_whole)
+{
+    tracking_case_run(pieces);
+}
+
+static ax_status
+open_whole(struct ax_ctx *ctx, struct tracking_case *at, const char *path)
+{
+    struct ax_artifacts_place place;
+    ax_file file = {-1};
+    AX_TRY(ax_artifacts_at(at->artifacts, ctx, ax_str_of(path), &place));
+    ax_status status = ax_artifacts_open_file(at->artifacts, ctx, &place, true, &file);
+    ax_file_close(&file);
+    return status;
+}
+
+/* A file that was found sound is looked at again when somebody has touched it. */
+static void
+checked(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    ax_file file = {-1};
+    CHECK_EQ(open_whole(ctx, at, "none"), AX_NOT_FOUND);
+    CHECK_EQ(ax_artifacts_put(at->artifacts, ctx, AX_STR("a"), AX_STR("hello")), AX_OK);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(open_whole(ctx, at, "a"), AX_OK);
+    ax_str path = ax_path_join(ctx->arena, at->artifact_folder, AX_STR("a"));
+    ax_clock_sleep_ms(20); /* the file system's clock is a coarse one */
+    CHECK_EQ(ax_file_open(ctx, path, AX_FILE_WRITE, &file), AX_OK);
+    CHECK_EQ(ax_file_write_at(ctx, file, 0, AX_STR("J")), AX_OK);
+    ax_file_close(&file);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(open_whole(ctx, at, "a"), AX_CORRUPT);
+    CHECK(tracking_case_fails(ctx, "a is damaged"));
+    CHECK_EQ(ax_artifacts_put(at->artifacts, ctx, AX_STR("a"), AX_STR("hello")), AX_OK);
+    CHECK_EQ(open_whole(ctx, at, "a"), AX_OK);
+}
+
+TEST(a_file_that_is_sent_on_is_checked_once_and_again_when_touched)
+{
+    tracking_case_run(checked);
 }
 
 static void

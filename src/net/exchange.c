@@ -70,6 +70,7 @@ ax_exchange_pool_init(struct ax_exchange_pool *pool, const struct ax_exchange_co
 static void
 exchange_free(struct ax_exchange *exchange)
 {
+    ax_exchange_file_close(exchange);
     if (exchange->ctx.arena)
         ax_arena_free(exchange->ctx.arena);
     ax_message_done(&exchange->message);
@@ -106,6 +107,7 @@ exchange_new(struct ax_exchange_pool *pool)
         return NULL;
     ax_mutex_init(&exchange->mutex);
     exchange->pool = pool;
+    exchange->file = -1;
     exchange->fields = ax_writer_of(FIELDS_BYTES_MAX);
     exchange->trailers = ax_writer_of(FIELDS_BYTES_MAX);
     exchange->head = ax_writer_of(HEAD_BYTES_MAX);
@@ -161,6 +163,7 @@ ax_exchange_give(struct ax_exchange *exchange)
     }
     ax_buffers_take_back(&pool->buffers, &exchange->body);
     ax_buffers_take_back(&pool->buffers, &exchange->message.body);
+    ax_exchange_file_close(exchange);
     ax_writer_clear(&exchange->body);
     ax_writer_clear(&exchange->fields);
     ax_writer_clear(&exchange->trailers);
@@ -481,6 +484,7 @@ ax_exchange_restart(struct ax_exchange *exchange)
     ax_writer_clear(&exchange->fields);
     ax_writer_clear(&exchange->trailers);
     ax_writer_clear(&exchange->body);
+    ax_exchange_file_close(exchange);
 }
 
 void
@@ -520,5 +524,7 @@ ax_exchange_status(const struct ax_exchange *exchange)
 size_t
 ax_exchange_body_bytes(const struct ax_exchange *exchange)
 {
+    if (exchange->file_bytes > 0)
+        return exchange->file_bytes;
     return exchange->stream ? exchange->stream->sent_total : exchange->body.len;
 }

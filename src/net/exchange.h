@@ -126,6 +126,16 @@ void ax_exchange_header(struct ax_exchange *exchange, ax_str name, ax_str value)
 /* The body, to be written to. A writer that ended in LIMIT turns the answer into a 500. */
 struct ax_writer *ax_exchange_body(struct ax_exchange *exchange);
 
+/*
+ * The body is so many bytes of a file, which goes out as the client takes it; what was written to
+ * the writer stands in front. Over HTTP/1. The file is read on the loop's thread: one whose pages
+ * are in memory, as after reading it.
+ *
+ * descriptor: taken, and closed when the answer is out; not when the answer is false: over HTTP/2.
+ */
+[[nodiscard]] bool ax_exchange_body_file(struct ax_exchange *exchange, int descriptor,
+                                         uint64_t offset, uint64_t len);
+
 /* Forgets status, headers and body: to begin the answer again. */
 void ax_exchange_restart(struct ax_exchange *exchange);
 
@@ -168,6 +178,14 @@ void ax_exchange_trailer(struct ax_exchange *exchange, ax_str name, ax_str value
  */
 [[nodiscard]] bool ax_exchange_stream(struct ax_exchange *exchange,
                                       void (*step)(void *arg, struct ax_exchange *exchange));
+
+/*
+ * From head() only, over any protocol: the same for a body of any length with one whole answer,
+ * which is built as that of any exchange and leaves with ax_exchange_finish; ax_exchange_send is
+ * not for it. limits->body_bytes_max is what may be held untaken. false when memory is short.
+ */
+[[nodiscard]] bool ax_exchange_take_body(struct ax_exchange *exchange,
+                                         void (*step)(void *arg, struct ax_exchange *exchange));
 
 /* Whether the client's part of a stream is complete: nothing follows the body that is there. */
 bool ax_exchange_ended(const struct ax_exchange *exchange);

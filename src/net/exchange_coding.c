@@ -90,8 +90,9 @@ ax_exchange_coding_apply(struct ax_exchange *exchange)
 {
     const struct ax_exchange_config *config = &exchange->pool->config;
     size_t len = exchange->body.len;
-    if (config->compress_bytes_min == 0 || len < config->compress_bytes_min ||
-        len > config->compress_bytes_max || exchange->message.request.method == AX_HTTP_HEAD ||
+    if (exchange->file_bytes > 0 || config->compress_bytes_min == 0 ||
+        len < config->compress_bytes_min || len > config->compress_bytes_max ||
+        exchange->message.request.method == AX_HTTP_HEAD ||
         field_find(exchange, AX_STR("content-encoding")).at ||
         !shrinks(field_find(exchange, AX_STR("content-type"))))
         return;

@@ -38,6 +38,7 @@ struct ax_exchange_stream {
     bool grew;                 /* the holder has not seen all of the body */
     bool stepping;             /* step is on the stack */
     bool head_due;             /* the answer's head may leave */
+    bool whole;                /* the answer leaves as one, when it is finished */
 
     /* Guarded by the exchange's mutex: what the holder did on another thread. */
     struct ax_writer handed; /* sent */
@@ -73,6 +74,10 @@ struct ax_exchange {
     struct ax_writer fields;   /* the answer's headers, "name: value\r\n" each */
     struct ax_writer trailers; /* likewise, behind the body */
     struct ax_writer body;
+    int file;              /* -1, or what follows the body */
+    uint64_t file_at;      /* the next byte of it that is read */
+    uint64_t file_left;    /* bytes of it not yet read */
+    uint64_t file_bytes;   /* of it in the answer */
     struct ax_writer head; /* the answer's head as it goes out, written by the session */
     bool interim_due;      /* 100 Continue goes out first */
     size_t sent_bytes;     /* of interim, head and body */
@@ -128,6 +133,16 @@ struct ax_exchange *ax_exchange_take(struct ax_exchange_pool *pool, struct ax_se
 /* More of a stream's body has come, or its end. false when it is more than it may hold. */
 [[nodiscard]] bool ax_exchange_stream_arrived(struct ax_exchange *exchange, ax_str bytes,
                                               bool ended);
+
+/* Whether a stream holds as much as it should: no more is to be read for it now. */
+bool ax_exchange_stream_is_full(const struct ax_exchange *exchange);
+
+/* The whole answer of a stream that has one, where the session looks for that of any exchange. */
+void ax_exchange_stream_gather(struct ax_exchange *exchange);
+
+/* Puts the next bytes of the file where the body's were, which are out; false when it cannot. */
+bool ax_exchange_file_next(struct ax_exchange *exchange);
+void ax_exchange_file_close(struct ax_exchange *exchange);
 
 /* Steps the stream as long as there is something new and nobody holds it. It may be gone then. */
 void ax_exchange_stream_run(struct ax_exchange *exchange);

@@ -5,7 +5,10 @@
 #include "net/exchange_parts.h"
 #include "sys/clock.h"
 
-enum { UNSENT_BYTES_MAX = 1 << 20 }; /* more, and the stream is not stepped */
+enum {
+    UNSENT_BYTES_MAX = 1 << 20,  /* more, and the stream is not stepped */
+    ARRIVED_BYTES_MAX = 2 << 20, /* more, and no more is read */
+};
 
 static void
 exchange_stream_done(void *arg)
@@ -16,14 +19,11 @@ exchange_stream_done(void *arg)
     ax_writer_free(&stream->handed);
 }
 
-bool
-ax_exchange_stream(struct ax_exchange *exchange,
-                   void (*step)(void *arg, struct ax_exchange *exchange))
+static bool
+begin(struct ax_exchange *exchange, void (*step)(void *arg, struct ax_exchange *exchange))
 {
     struct ax_arena *arena = exchange->ctx.arena;
     AX_ASSERT(exchange->lent && !exchange->stream);
-    if (!exchange->session->ops->streams)
-        return false;
     struct ax_exchange_stream *stream = AX_NEW(arena, struct ax_exchange_stream);
     if (!stream || !ax_arena_defer(arena, exchange_stream_done, stream))
         return false;
@@ -33,6 +33,31 @@ ax_exchange_stream(struct ax_exchange *exchange,
     stream->leaving = stream->handed = ax_writer_of(answer_bytes_max);
     exchange->stream = stream;
     return true;
+}
+
+bool
+ax_exchange_stream(struct ax_exchange *exchange,
+                   void (*step)(void *arg, struct ax_exchange *exchange))
+{
+    return exchange->session->ops->streams && begin(exchange, step);
+}
+
+bool
+ax_exchange_take_body(struct ax_exchange *exchange,
+                      void (*step)(void *arg, struct ax_exchange *exchange))
+{
+    if (!begin(exchange, step))
+        return false;
+    exchange->stream->whole = true;
+    exchange->ctx.deadline_ns = INT64_MAX;
+    return true;
+}
+
+bool
+ax_exchange_stream_is_full(const struct ax_exchange *exchange)
+{
+    const struct ax_exchange_stream *stream = exchange->stream;
+    return stream->arriving.len + exchange->message.body.len - stream->body_at >= ARRIVED_BYTES_MAX;
 }
 
 bool
@@ -58,6 +83,12 @@ pour(struct ax_writer *from, struct ax_writer *to)
     if (from->status != AX_OK && to->status == AX_OK)
         to->status = from->status;
     ax_writer_clear(from);
+}
+
+void
+ax_exchange_stream_gather(struct ax_exchange *exchange)
+{
+    pour(&exchange->stream->leaving, &exchange->body);
 }
 
 /* ---- the loop's side ---- */

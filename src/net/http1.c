@@ -17,9 +17,12 @@ struct ax_http1 {
     llhttp_t parser;
     struct ax_message *message;
     enum phase phase;
-    size_t head_bytes; /* as sent, line ends included */
-    size_t body_bytes; /* as sent, chunk framing included */
-    char last;         /* byte of the head before the present piece */
+    size_t head_bytes;                     /* as sent, line ends included */
+    size_t body_bytes;                     /* as sent, chunk framing included */
+    size_t content_bytes;                  /* without it */
+    bool (*sink)(void *arg, ax_str bytes); /* NULL: the message takes the body */
+    void *sink_arg;
+    char last; /* byte of the head before the present piece */
     bool keep_alive;
     bool waits_for_continue;
     int host_count;
@@ -177,6 +180,11 @@ static int
 http1_on_body(llhttp_t *parser, const char *at, size_t len)
 {
     struct ax_http1 *http1 = parser->data;
+    http1->content_bytes += len;
+    if (http1->sink)
+        return http1->sink(http1->sink_arg, (ax_str){at, len})
+                   ? 0
+                   : refuse(http1, 503, "no memory for the body");
     ax_status status = ax_message_add_body(http1->message, (ax_str){at, len});
     if (status == AX_LIMIT)
         return refuse(http1, 413, "the body is longer than %zu bytes",
@@ -239,7 +247,8 @@ ax_http1_begin(struct ax_http1 *http1, struct ax_message *message)
     AX_ASSERT(http1->phase == PHASE_DONE);
     http1->message = message;
     http1->phase = PHASE_HEAD;
-    http1->head_bytes = http1->body_bytes = 0;
+    http1->head_bytes = http1->body_bytes = http1->content_bytes = 0;
+    http1->sink = NULL;
     http1->last = '\n';
     http1->host_count = http1->coding_count = 0;
     http1->waits_for_continue = false;
@@ -321,7 +330,7 @@ feed_head(struct ax_http1 *http1, ax_str *bytes)
 static bool
 mostly_framing(const struct ax_http1 *http1)
 {
-    size_t content = http1->message->body.len + http1->message->head_bytes_max;
+    size_t content = http1->content_bytes + http1->message->head_bytes_max;
     return http1->body_bytes / FRAMING_PER_BODY_BYTE > content;
 }
 
@@ -330,7 +339,7 @@ feed_body(struct ax_http1 *http1, ax_str *bytes)
 {
     struct ax_message *message = http1->message;
     uint64_t length = message->request.body_length;
-    if (length != UINT64_MAX && length > message->body.len_max) {
+    if (!http1->sink && length != UINT64_MAX && length > message->body.len_max) {
         refuse(http1, 413, "the body has %llu bytes, at most %zu are taken",
                (unsigned long long)length, message->body.len_max);
         return AX_HTTP1_REFUSED;
@@ -369,6 +378,14 @@ ax_http1_set_body_max(struct ax_http1 *http1, size_t bytes)
 {
     AX_ASSERT(http1->phase == PHASE_BODY);
     http1->message->body.len_max = bytes;
+}
+
+void
+ax_http1_set_sink(struct ax_http1 *http1, bool (*sink)(void *arg, ax_str bytes), void *arg)
+{
+    AX_ASSERT(http1->phase == PHASE_BODY);
+    http1->sink = sink;
+    http1->sink_arg = arg;
 }
 
 bool

@@ -32,6 +32,9 @@ enum ax_http1_event ax_http1_feed(struct ax_http1 *http1, ax_str *bytes);
 /* After HEAD: the body may be so large. The next feed refuses one that says it is larger. */
 void ax_http1_set_body_max(struct ax_http1 *http1, size_t bytes);
 
+/* After HEAD: the body goes to sink as it comes, of any length; false from it ends the request. */
+void ax_http1_set_sink(struct ax_http1 *http1, bool (*sink)(void *arg, ax_str bytes), void *arg);
+
 /* After HEAD: the client waits for 100 Continue before it sends the body. */
 bool ax_http1_waits_for_continue(const struct ax_http1 *http1);
 

@@ -74,7 +74,7 @@ line_begin(struct http1_session *session, int64_t now_ns)
     return exchange;
 }
 
-/* Gives up the request that is being read: nobody has seen it yet. */
+/* Gives up the request that is being read: nobody has seen it yet, unless it is a stream. */
 static void
 line_abandon(struct http1_session *session)
 {
@@ -90,6 +90,12 @@ line_abandon(struct http1_session *session)
     session->last = before;
     session->line_count--;
     session->reading = NULL;
+    if (gone->stream && gone->lent) {
+        ax_exchange_orphan(gone);
+        return;
+    }
+    if (gone->stream)
+        ax_exchange_report(gone);
     ax_exchange_give(gone);
 }
 
@@ -135,7 +141,7 @@ render_head(struct http1_session *session, struct ax_exchange *exchange)
     ax_writer_bytes(out, ax_writer_str(&exchange->fields));
     if (ax_http_status_has_body(exchange->status)) {
         ax_writer_bytes(out, AX_STR("Content-Length: "));
-        put_number(out, exchange->body.len);
+        put_number(out, exchange->body.len + exchange->file_left);
         ax_writer_bytes(out, AX_STR("\r\n"));
     }
     if (exchange->close_after)
@@ -147,10 +153,13 @@ render_head(struct http1_session *session, struct ax_exchange *exchange)
 static void
 seal(struct http1_session *session, struct ax_exchange *exchange)
 {
+    if (exchange->stream)
+        ax_exchange_stream_gather(exchange);
     if (exchange == session->last && session->draining && !session->more)
         session->last_request = session->closing = true;
     if (exchange == session->last && session->last_request)
         exchange->close_after = true;
+    exchange->broken |= exchange->file_left > 0 && !ax_exchange_file_next(exchange);
     ax_exchange_settle(exchange);
     render_head(session, exchange);
     if (exchange->head.status != AX_OK) { /* no memory, not even for a head: end in silence */
@@ -167,18 +176,23 @@ static void
 http1_session_finished(struct ax_session *base, struct ax_exchange *exchange)
 {
     struct http1_session *session = of(base);
+    if (exchange == session->reading && exchange->stream) { /* its body is left unread */
+        session->reading = NULL;
+        session->closing = session->unheard = session->last_request = true;
+    }
     seal(session, exchange);
     if (!session->receiving)
         base->transport.ready(base->transport.arg);
 }
 
-/* There are no streams here. */
+/* Some of a body was taken: more of it may be read. */
 static void
 http1_session_moved(struct ax_session *base, struct ax_exchange *exchange)
 {
-    (void)base;
-    (void)exchange;
-    AX_ASSERT(false);
+    struct http1_session *session = of(base);
+    ax_exchange_stream_run(exchange);
+    if (!session->receiving)
+        base->transport.ready(base->transport.arg);
 }
 
 static void
@@ -212,7 +226,7 @@ http1_session_output(struct ax_session *base, struct iovec out[AX_SESSION_IOV_MA
         add_piece(ax_writer_str(&at->head), &skip, out, &count);
         if (body_goes_out(at))
             add_piece(ax_writer_str(&at->body), &skip, out, &count);
-        if (at->close_after)
+        if (at->close_after || (at->file_left > 0 && body_goes_out(at)))
             break;
     }
     return count;
@@ -242,6 +256,21 @@ send_front(struct http1_session *session, size_t bytes, int64_t now_ns)
             exchange->times.written_ns = now_ns;
     }
     return bytes - now;
+}
+
+/* The next bytes of a file in the place of those that are out. The promised length cannot be kept
+ * when there are none: the connection ends. */
+static void
+next_of_file(struct http1_session *session, struct ax_exchange *exchange)
+{
+    exchange->sent_bytes -= exchange->body.len;
+    if (ax_exchange_file_next(exchange)) {
+        session->pending_bytes += exchange->body.len;
+        return;
+    }
+    ax_writer_clear(&exchange->body);
+    exchange->file_left = 0;
+    session->done = session->closing = true;
 }
 
 static void take(struct http1_session *session, ax_str *bytes, int64_t now_ns);
@@ -275,6 +304,10 @@ http1_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
         bytes = send_front(session, bytes, now_ns);
         if (!exchange->finished || exchange->sent_bytes < answer_bytes(exchange))
             break;
+        if (exchange->file_left > 0 && body_goes_out(exchange)) {
+            next_of_file(session, exchange);
+            break;
+        }
         session->done |= exchange->close_after;
         line_leave(session);
     }
@@ -296,12 +329,25 @@ refuse(struct http1_session *session, int64_t now_ns)
     struct ax_exchange *exchange = session->reading;
     exchange->times.last_byte_ns = now_ns;
     ax_str reason;
+    if (exchange->stream) { /* somebody may hold it, and be about to answer */
+        line_abandon(session);
+        session->closing = session->unheard = true;
+        session->done = !session->first;
+        return;
+    }
     int status = ax_http1_refusal(session->parser, &reason);
     session->reading = NULL;
     session->closing = session->unheard = session->last_request = true;
     exchange->interim_due = exchange->interim_due && exchange->sent_bytes > 0;
     ax_exchange_refuse(exchange, status, reason);
     seal(session, exchange);
+}
+
+/* Of a stream's body. */
+static bool
+take_piece(void *arg, ax_str bytes)
+{
+    return ax_exchange_stream_arrived(arg, bytes, false);
 }
 
 static void
@@ -326,6 +372,8 @@ head_done(struct http1_session *session, int64_t now_ns)
     ax_http1_set_body_max(session->parser, limits.body_bytes_max);
     if (has_body && !exchange->finished)
         ax_exchange_body_expect(exchange, exchange->message.request.body_length);
+    if (exchange->stream)
+        ax_http1_set_sink(session->parser, take_piece, exchange);
 }
 
 static void
@@ -335,8 +383,20 @@ request_done(struct http1_session *session, int64_t now_ns)
     exchange->times.last_byte_ns = now_ns;
     session->reading = NULL;
     session->closing |= session->last_request;
-    if (!exchange->finished) /* else it was answered at its head */
+    if (exchange->stream && !exchange->finished) {
+        exchange->broken |= !ax_exchange_stream_arrived(exchange, AX_STR(""), true);
+        ax_exchange_stream_run(exchange);
+    } else if (!exchange->finished) { /* else it was answered at its head */
         ax_exchange_handle(exchange);
+    }
+}
+
+/* More of a body has come: its reader has as long again for the rest. */
+static void
+stream_goes_on(struct http1_session *session, int64_t now_ns)
+{
+    session->deadline_ns = now_ns + session->config->body_ms * NS_PER_MS;
+    ax_exchange_stream_run(session->reading);
 }
 
 /* Takes requests off the front of the bytes until they, or the room in the line, are used up. */
@@ -351,8 +411,11 @@ take(struct http1_session *session, ax_str *bytes, int64_t now_ns)
         }
         enum ax_http1_event event = ax_http1_feed(session->parser, bytes);
         session->more = bytes->len > 0;
-        if (event == AX_HTTP1_MORE)
+        if (event == AX_HTTP1_MORE) {
+            if (session->reading->stream)
+                stream_goes_on(session, now_ns);
             return;
+        }
         if (event == AX_HTTP1_HEAD)
             head_done(session, now_ns);
         else if (event == AX_HTTP1_REQUEST)
@@ -399,6 +462,24 @@ http1_session_end(struct ax_session *base)
 
 /* ---- the transport's questions ---- */
 
+static bool
+wants_read(const struct http1_session *session)
+{
+    const struct ax_exchange *reading = session->reading;
+    if (session->ended || (reading && reading->stream && ax_exchange_stream_is_full(reading)))
+        return false;
+    return session->closing ? session->discarded_bytes < DISCARD_BYTES_MAX
+                            : session->unread.len == 0;
+}
+
+/* Not for the client: for the service, or for the client to take an answer. */
+static bool
+is_waiting(const struct http1_session *session)
+{
+    const struct ax_exchange *reading = session->reading;
+    return reading ? reading->stream && reading->lent : session->first != NULL;
+}
+
 static struct ax_session_wants
 http1_session_wants(const struct ax_session *base)
 {
@@ -406,13 +487,11 @@ http1_session_wants(const struct ax_session *base)
     bool over = session->done || (session->closing && !session->first) ||
                 (session->ended && !session->first && session->unread.len == 0);
     bool linger = session->unheard && !session->ended;
-    bool waiting = session->first && !session->reading; /* for the service, or for the client */
     return (struct ax_session_wants){
         .close = over && !linger,
         .linger = over && linger,
-        .read = !session->ended && (session->closing ? session->discarded_bytes < DISCARD_BYTES_MAX
-                                                     : session->unread.len == 0),
-        .deadline_ns = waiting ? INT64_MAX : session->deadline_ns,
+        .read = wants_read(session),
+        .deadline_ns = is_waiting(session) ? INT64_MAX : session->deadline_ns,
     };
 }
 

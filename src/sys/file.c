@@ -141,6 +141,21 @@ ax_file_size(struct ax_ctx *ctx, ax_file file, uint64_t *out_bytes)
     return AX_OK;
 }
 
+ax_status
+ax_file_stamp(struct ax_ctx *ctx, ax_file file, struct ax_file_stamp *out_stamp)
+{
+    struct stat facts;
+    if (AX_OS_CALL(fstat(file.fd, &facts)) < 0)
+        return file_failed(ctx, file, errno, "look at");
+    *out_stamp = (struct ax_file_stamp){
+        .device = facts.st_dev,
+        .inode = facts.st_ino,
+        .bytes = (uint64_t)facts.st_size,
+        .changed_ns = facts.st_ctim.tv_sec * 1'000'000'000LL + facts.st_ctim.tv_nsec,
+    };
+    return AX_OK;
+}
+
 static ax_status
 file_too_short(struct ax_ctx *ctx, ax_file file, uint64_t end, size_t missing)
 {

@@ -28,6 +28,13 @@ void ax_file_close(ax_file *file);
 
 ax_status ax_file_size(struct ax_ctx *ctx, ax_file file, uint64_t *out_bytes);
 
+/* What changes when anybody writes to a file or puts another in its place. */
+struct ax_file_stamp {
+    uint64_t device, inode, bytes;
+    int64_t changed_ns;
+};
+ax_status ax_file_stamp(struct ax_ctx *ctx, ax_file file, struct ax_file_stamp *out_stamp);
+
 /* Exactly len bytes at the offset. Fails: CORRUPT when the file ends first; UNAVAILABLE. */
 ax_status ax_file_read_at(struct ax_ctx *ctx, ax_file file, uint64_t offset, char *out, size_t len);
 
