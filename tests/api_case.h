@@ -31,6 +31,7 @@ struct api_case {
     struct ax_training *training;
     struct ax_experiments *experiments;
     struct ax_artifacts *artifacts;
+    struct ax_webhooks_config webhooks;
     struct ax_workers *workers;
     struct ax_api_config config;
     struct ax_api *api;
@@ -272,7 +273,10 @@ api_case_open_governed(struct api_case *at)
                                         .archive = at->archive,
                                         .ledger = mlops->ledger,
                                         .ledger_folder = mlops_case_path(mlops, "ledger"),
-                                        .kill = mlops->kill};
+                                        .kill = mlops->kill,
+                                        .webhooks = &at->webhooks};
+    at->webhooks = (struct ax_webhooks_config){
+        .store = mlops->base.store, .attempts_max = 3, .timeout_ms = 1'000, .keep_days = 7};
 }
 
 /* Everybody is hired, nothing is deployed. */

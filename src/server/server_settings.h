@@ -6,6 +6,7 @@
 #pragma once
 
 #include "event/ledger.h"
+#include "mlops/webhook.h"
 #include "net/loop.h"
 #include "store/postgres.h"
 #include "store/sqlite.h"
@@ -54,6 +55,7 @@ struct ax_server_settings {
     struct ax_sqlite_config store;
     struct ax_postgres_config postgres; /* its url is taken from database */
     struct ax_tracking_config tracking;
+    struct ax_webhooks_config webhooks; /* its store is the services' */
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);
