@@ -353,9 +353,11 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
     AX_TRY(resolve(registry, tx, ctx, made->source, &location));
     ax_status status = ax_store_get_i64(
         tx, ctx,
-        AX_STR("update models set last_version = last_version + 1, updated_ns = $2 where "
-               "name = $1 returning last_version"),
-        AX_STORE_PARAMS(ax_store_text(made->model), ax_store_i64(record->created_ns)),
+        AX_STR("update models set last_version = case when $3 > last_version then $3 when $3 > 0 "
+               "then last_version else last_version + 1 end, updated_ns = $2 where name = $1 "
+               "returning case when $3 > 0 then $3 else last_version end"),
+        AX_STORE_PARAMS(ax_store_text(made->model), ax_store_i64(record->created_ns),
+                        ax_store_i64(made->version)),
         &record->version);
     if (status == AX_NOT_FOUND)
         return ax_registered_model_missing(ctx, made->model);

@@ -93,7 +93,9 @@ def serving():
         same("sk")
         want = mlflow.pyfunc.load_model("models:/graph/1").predict(X.to_numpy(dtype=numpy.float32))  # of a frame MLflow fails
         for body in (None, {"inputs": X.to_numpy().tolist()}):
-            given = score("graph", body).json()["predictions"]
+            answer = score("graph", body)
+            check(answer.status_code == 200, answer.text)
+            given = answer.json()["predictions"]
             check(set(given) == set(want), f"{set(given)}")
             check(all(numpy.abs(numpy.asarray(want[key]) - numpy.asarray(given[key])).max() < 1e-6 for key in want), "graph")
         load("cat")

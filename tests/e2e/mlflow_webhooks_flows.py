@@ -68,9 +68,9 @@ def events():
     client.set_registered_model_tag("m", "k", "v")  # no event of MLflow's
     mlflow.genai.register_prompt(name="p", template="Hello {{name}}") if hasattr(mlflow, "genai") else mlflow.register_prompt("p", "Hello {{name}}")
     client.set_prompt_version_tag("p", "1", "k", "v")
-    client.set_registered_model_tag("p", "k", "v")
-    client.set_registered_model_alias("p", "best", "1")
-    client.delete_registered_model_alias("p", "best")
+    client.set_prompt_tag("p", "k", "v")
+    client.set_prompt_alias("p", "best", 1)
+    client.delete_prompt_alias("p", "best")
 
 
 if __name__ == "__main__":
