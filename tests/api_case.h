@@ -39,6 +39,7 @@ struct api_case {
     struct ax_permissions *permissions;
     const char *default_permission; /* NULL: "MANAGE" */
     unsigned dialects;              /* of the listener; 0: those by default */
+    struct ax_webhooks_config webhooks;
     struct ax_workers *workers;
     struct ax_api_config config;
     struct ax_api *api;
@@ -312,7 +313,10 @@ api_case_open_governed(struct api_case *at)
                                         .archive = at->archive,
                                         .ledger = mlops->ledger,
                                         .ledger_folder = mlops_case_path(mlops, "ledger"),
-                                        .kill = mlops->kill};
+                                        .kill = mlops->kill,
+                                        .webhooks = &at->webhooks};
+    at->webhooks = (struct ax_webhooks_config){
+        .store = mlops->base.store, .attempts_max = 3, .timeout_ms = 1'000, .keep_days = 7};
 }
 
 /* Everybody is hired, nothing is deployed. set: NULL, or says what is to be otherwise. */

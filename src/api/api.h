@@ -13,6 +13,7 @@
 #include "mlops/experiment.h"
 #include "mlops/training_pipeline.h"
 #include "mlops/validation.h"
+#include "mlops/webhook.h"
 #include "net/exchange.h"
 #include "serving/decision_archive.h"
 #include "sys/workers.h"
@@ -88,6 +89,7 @@ struct ax_api_config {
     ax_str ledger_folder; /* tiles are served from here */
     struct ax_kill_switch *kill;
     struct ax_health_watch *health_watch; /* ax_api_open sets it */
+    const struct ax_webhooks_config *webhooks;
 };
 
 ax_status ax_api_open(struct ax_ctx *ctx, const struct ax_api_config *config,

@@ -110,6 +110,54 @@ media_type(const struct ax_http_request *request)
     return rest.at && ax_str_cut(&rest, ';', &type) ? ax_str_trim(type) : AX_STR("");
 }
 
+static bool
+answers(const struct ax_loaded_model *model, ax_str what)
+{
+    return ax_str_eq(model->signature->answer, what);
+}
+
+/*
+ * Columns become the one matrix that a graph takes, as MLflow hands a data frame to it. Others stay
+ * as they are: inputs of their own, or rows of a table.
+ */
+static ax_status
+gather(struct ax_ctx *ctx, const struct ax_loaded_model *model,
+       struct ax_tensor_json_request *request)
+{
+    const struct ax_engine_graph *graph = ax_engine_graph(model->engine);
+    const struct ax_signature *signature = model->signature;
+    size_t width = request->input_count, rows = width ? request->inputs[0].tensor.count : 0;
+    if (!graph || answers(model, AX_STR("response")) || graph->input_count != 1 ||
+        graph->inputs[0].type != AX_TENSOR_FP32 || width == 0 ||
+        ax_str_eq(request->inputs[0].tensor.name, graph->inputs[0].name))
+        return AX_OK;
+    if (width != signature->feature_count)
+        return ax_fail(ctx, AX_INVALID, "Model is missing inputs: it has %zu, and %zu are given",
+                       signature->feature_count, width);
+    float *cells = AX_NEW_ARRAY(ctx->arena, float, rows *width + 1);
+    struct ax_tensor_json_input *input = AX_NEW(ctx->arena, struct ax_tensor_json_input);
+    if (!cells || !input)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows", rows);
+    for (size_t i = 0; i < width; i++) {
+        const struct ax_tensor *column = &request->inputs[i].tensor;
+        const struct ax_signature_feature *feature = ax_map_find(signature->index, column->name);
+        if (!feature || column->type == AX_TENSOR_BYTES || column->count != rows)
+            return ax_fail(ctx, AX_INVALID, "`%.*s` is no column of numbers", AX_FMT(column->name));
+        size_t at = (size_t)(feature - signature->features);
+        for (size_t r = 0; r < rows; r++)
+            cells[r * width + at] = ax_tensor_f32(column, r);
+    }
+    input->tensor = (struct ax_tensor){.name = graph->inputs[0].name,
+                                       .type = AX_TENSOR_FP32,
+                                       .dim_count = 2,
+                                       .shape = {(int64_t)rows, (int64_t)width},
+                                       .count = rows * width,
+                                       .data = cells};
+    request->inputs = input;
+    request->input_count = 1;
+    return AX_OK;
+}
+
 static ax_status
 read_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model *model,
           const void **out_body, const struct ax_tensor_json_request **out_request)
@@ -119,8 +167,10 @@ read_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_model
         return ax_fail(ctx, AX_LIMIT, "no memory for a request");
     *out_body = *out_request = request;
     if (ax_str_eq_ignoring_case(media_type(call->request), AX_STR("text/csv")))
-        return ax_row_json_csv(ctx, model, call->request->body, &options, request);
-    return read_json(ctx, call->request->body, model, request);
+        AX_TRY(ax_row_json_csv(ctx, model, call->request->body, &options, request));
+    else
+        AX_TRY(read_json(ctx, call->request->body, model, request));
+    return gather(ctx, model, request);
 }
 
 /* The number of the class of each row: of two classes by the probability of the second. */
@@ -144,24 +194,22 @@ print_labels(const struct ax_tensor *scores, struct ax_json_writer *json)
 
 /*
  * What predict() of the library gives, where it was logged as one (signature.h). A graph that
- * stands for a scikit-learn model has labels and probabilities as outputs, in this order.
+ * stands for a scikit-learn model has labels first and probabilities last.
  */
 static bool
 print_answer(const struct ax_loaded_model *model, const struct ax_tensor *outputs,
              size_t output_count, struct ax_json_writer *json)
 {
-    bool label = ax_str_eq(model->signature->answer, AX_STR("label"));
-    bool graph = ax_engine_graph(model->engine) != NULL;
-    if (graph && output_count &&
-        (label || ax_str_eq(model->signature->answer, AX_STR("probabilities")))) {
+    bool label = answers(model, AX_STR("label"));
+    if (output_count == 0 || (!label && !answers(model, AX_STR("probabilities"))))
+        return false;
+    if (ax_engine_graph(model->engine))
         ax_row_json_print(&outputs[label ? 0 : output_count - 1], json);
-        return true;
-    }
-    if (label && !graph && output_count == 1 && outputs[0].type != AX_TENSOR_BYTES) {
+    else if (label && output_count == 1 && outputs[0].type != AX_TENSOR_BYTES)
         print_labels(&outputs[0], json);
-        return true;
-    }
-    return false;
+    else
+        return false;
+    return true;
 }
 
 static ax_status
@@ -174,7 +222,7 @@ write_body(struct ax_call *call, struct ax_ctx *ctx, const struct ax_loaded_mode
     ax_json_key(json, "predictions");
     if (print_answer(model, outputs, output_count, json)) {
         /* as the library does */
-    } else if (output_count == 1) {
+    } else if (output_count == 1 && !answers(model, AX_STR("outputs"))) {
         ax_row_json_print(&outputs[0], json);
     } else {
         ax_json_begin_object(json);

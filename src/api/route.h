@@ -137,6 +137,7 @@ extern const struct ax_route_table ax_v1_description_table;   /* v1_description.
 extern const struct ax_route_table ax_mlflow_tracking_table;  /* mlflow_tracking.c */
 extern const struct ax_route_table ax_mlflow_models_table;    /* mlflow_models.c: logged models */
 extern const struct ax_route_table ax_mlflow_registry_table;  /* mlflow_registry.c */
+extern const struct ax_route_table ax_mlflow_webhooks_table;  /* mlflow_webhooks.c */
 extern const struct ax_route_table ax_mlflow_artifacts_table; /* mlflow_artifacts.c */
 extern const struct ax_route_table ax_mlflow_users_table;     /* mlflow_users.c: permissions */
 extern const struct ax_route_table ax_mlflow_meta_table;      /* mlflow_meta.c: health, version */

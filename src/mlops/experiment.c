@@ -344,10 +344,10 @@ insert(struct ax_experiments *experiments, struct ax_ctx *ctx, struct ax_store_t
     AX_TRY(ax_store_get_i64(
         tx, ctx, AX_STR("select coalesce(max(cast(id as bigint)), -1) + 1 from experiments"),
         AX_STORE_NO_PARAMS, &number));
-    *out_id = ax_str_printf(ctx->arena, "%lld", (long long)number);
-    if (location.len == 0)
-        location = ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(experiments->config.artifact_root),
-                                 (long long)number);
+    *out_id = made->id.len ? made->id : ax_str_printf(ctx->arena, "%lld", (long long)number);
+    if (location.len == 0 && out_id->at)
+        location = ax_str_printf(ctx->arena, "%.*s/%.*s", AX_FMT(experiments->config.artifact_root),
+                                 AX_FMT(*out_id));
     if (!out_id->at || !location.at)
         return no_memory(ctx);
     ax_status status = ax_store_run(
@@ -355,7 +355,8 @@ insert(struct ax_experiments *experiments, struct ax_ctx *ctx, struct ax_store_t
         AX_STR("insert into experiments (id, name, artifact_location, lifecycle_stage, created_ns, "
                "updated_ns) values ($1, $2, $3, 'active', $4, $4)"),
         AX_STORE_PARAMS(ax_store_text(*out_id), ax_store_text(made->name), ax_store_text(location),
-                        ax_store_i64(ax_clock_real_ns())),
+                        ax_store_i64(made->created_ms ? made->created_ms * 1'000'000
+                                                      : ax_clock_real_ns())),
         NULL);
     if (status == AX_CONFLICT)
         return ax_fail(ctx, AX_CONFLICT, "Experiment(name=%.*s) already exists.",

@@ -72,6 +72,8 @@ struct ax_experiment_new {
     ax_str name;
     ax_str artifact_location; /* "": root/id */
     struct ax_experiment_pairs tags;
+    ax_str id;          /* of an import; "": the next number */
+    int64_t created_ms; /* of an import; 0: now */
 };
 
 /* Fails: CONFLICT when the name is taken, by a deleted one too. */

@@ -280,9 +280,12 @@ fill(struct ax_ctx *ctx, const struct ax_experiment_model_new *made,
                         .status = AX_STR("LOGGED_MODEL_PENDING"),
                         .model_type = made->model_type,
                         .source_run_id = made->source_run_id,
-                        .created_ms = ax_experiment_ms(ax_clock_real_ns())};
+                        .id = made->id,
+                        .created_ms = made->created_ms ? made->created_ms
+                                                       : ax_experiment_ms(ax_clock_real_ns())};
     row->updated_ms = row->created_ms;
-    AX_TRY(ax_experiment_new_id(ctx, "m-", &row->id));
+    if (row->id.len == 0)
+        AX_TRY(ax_experiment_new_id(ctx, "m-", &row->id));
     ax_random_bytes(random, sizeof random);
     if (row->name.len == 0)
         row->name = ax_str_printf(ctx->arena, "model-%02x%02x%02x%02x", random[0], random[1],

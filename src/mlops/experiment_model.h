@@ -11,6 +11,8 @@ struct ax_experiment_model_new {
     ax_str model_type;
     ax_str source_run_id;
     struct ax_experiment_pairs params, tags;
+    ax_str id;          /* of an import; "": a new one */
+    int64_t created_ms; /* of an import; 0: now */
 };
 
 /* The model as an object: {"info":{..},"data":{..}}; its status is LOGGED_MODEL_PENDING. */

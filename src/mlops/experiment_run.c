@@ -352,7 +352,9 @@ ax_run_create(struct ax_experiments *experiments, struct ax_ctx *ctx, const stru
     };
     AX_TRY(ax_experiment_ns(ctx, made->start_ms, &run.start_ns));
     AX_TRY(choose_name(ctx, made, &run.name));
-    AX_TRY(ax_experiment_new_id(ctx, "", &run.id));
+    run.id = made->id;
+    if (run.id.len == 0)
+        AX_TRY(ax_experiment_new_id(ctx, "", &run.id));
     AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(insert(tx, ctx, made, &run));
     AX_TRY(ax_runs_show(tx, ctx, NULL, &(struct ax_run_keys){&run.key, 1}, out));

@@ -14,6 +14,7 @@ struct ax_run_new {
     ax_str name; /* "": from the tag mlflow.runName, or made up */
     int64_t start_ms;
     struct ax_experiment_pairs tags;
+    ax_str id; /* of an import; "": a new one */
 };
 
 /* The run as an object: {"info":{..},"data":{..},"inputs":{..},"outputs":{..}}. */

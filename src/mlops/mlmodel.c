@@ -93,7 +93,9 @@ take_readable(struct ax_ctx *ctx, const struct ax_json *flavors, struct ax_mlmod
         } else if (out->data.len == 0) {
             out->hint = AX_STR("its MLmodel file does not name the model's file");
         }
-        out->answer = answer_of(flavor, ax_json_find(flavors, "python_function"));
+        out->answer = ax_str_eq(out->flavor, AX_STR("onnx"))
+                          ? AX_MLMODEL_OUTPUTS
+                          : answer_of(flavor, ax_json_find(flavors, "python_function"));
     }
     return AX_OK;
 }
@@ -174,6 +176,7 @@ ax_mlmodel_answer_name(enum ax_mlmodel_answer answer)
 {
     static const char *const names[] = {[AX_MLMODEL_RESPONSE] = "response",
                                         [AX_MLMODEL_LABEL] = "label",
-                                        [AX_MLMODEL_PROBABILITIES] = "probabilities"};
+                                        [AX_MLMODEL_PROBABILITIES] = "probabilities",
+                                        [AX_MLMODEL_OUTPUTS] = "outputs"};
     return names[answer];
 }

@@ -18,6 +18,7 @@ enum ax_mlmodel_answer {
     AX_MLMODEL_RESPONSE,      /* what the objective makes of the scores */
     AX_MLMODEL_LABEL,         /* the class, as its number */
     AX_MLMODEL_PROBABILITIES, /* predict_proba of a classifier */
+    AX_MLMODEL_OUTPUTS,       /* every output of a graph, by name */
 };
 
 struct ax_mlmodel {

@@ -27,7 +27,7 @@ static const struct {
     {"catboost json", "flavors:\n  catboost:\n    data: model.cb\n    save_format: json\n", AX_OK,
      "catboost", "model.cb", "", AX_MLMODEL_RESPONSE},
     {"onnx", "flavors:\n  onnx:\n    data: model.onnx\n", AX_OK, "onnx", "model.onnx", "",
-     AX_MLMODEL_RESPONSE},
+     AX_MLMODEL_OUTPUTS},
     {"scikit-learn",
      "flavors:\n  python_function:\n    predict_fn: predict_proba\n  sklearn:\n"
      "    pickled_model: model.pkl\n",

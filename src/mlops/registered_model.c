@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "mlops/experiment_search.h"
 #include "mlops/registered_version.h"
+#include "mlops/webhook.h"
 #include "sys/clock.h"
 
 #define PROMPT_TAG "mlflow.prompt.is_prompt"
@@ -251,6 +252,12 @@ ax_registered_model_create(struct ax_registry *registry, struct ax_ctx *ctx,
     AX_TRY(check_name(ctx, made->name));
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(insert(registry, tx, ctx, made));
+    const struct ax_webhook_fact fact = {.about = AX_WEBHOOK_MODEL,
+                                         .action = "created",
+                                         .model = made->name,
+                                         .description = made->description,
+                                         .tags = &made->tags};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     AX_TRY(show(tx, ctx, made->name, out));
     return ax_store_commit(ax_take(tx), ctx);
 }
@@ -353,6 +360,9 @@ ax_registered_model_set_tag(struct ax_registry *registry, struct ax_ctx *ctx, ax
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(check_there(tx, ctx, name));
     AX_TRY(put_tag(tx, ctx, name, tag));
+    const struct ax_webhook_fact fact = {
+        .about = AX_WEBHOOK_MODEL_TAG, .action = "set", .model = name, .tag = tag};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -365,6 +375,9 @@ ax_registered_model_delete_tag(struct ax_registry *registry, struct ax_ctx *ctx,
     AX_TRY(check_there(tx, ctx, name));
     AX_TRY(ax_store_run(tx, ctx, AX_STR("delete from model_tags where model = $1 and key = $2"),
                         AX_STORE_PARAMS(ax_store_text(name), ax_store_text(key)), NULL));
+    const struct ax_webhook_fact fact = {
+        .about = AX_WEBHOOK_MODEL_TAG, .action = "deleted", .model = name, .tag.key = key};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -436,6 +449,12 @@ ax_registered_model_set_alias(struct ax_registry *registry, struct ax_ctx *ctx, 
                        AX_FMT(name), (long long)version);
     AX_TRY(status);
     AX_TRY(put_alias(registry, tx, ctx, &record, alias));
+    const struct ax_webhook_fact fact = {.about = AX_WEBHOOK_VERSION_ALIAS,
+                                         .action = "created",
+                                         .model = name,
+                                         .version = version,
+                                         .tag.key = alias};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -449,6 +468,9 @@ ax_registered_model_delete_alias(struct ax_registry *registry, struct ax_ctx *ct
     AX_TRY(ax_store_run(tx, ctx,
                         AX_STR("delete from model_aliases where model = $1 and alias = $2"),
                         AX_STORE_PARAMS(ax_store_text(name), ax_store_text(alias)), NULL));
+    const struct ax_webhook_fact fact = {
+        .about = AX_WEBHOOK_VERSION_ALIAS, .action = "deleted", .model = name, .tag.key = alias};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     return ax_store_commit(ax_take(tx), ctx);
 }
 

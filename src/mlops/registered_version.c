@@ -5,6 +5,7 @@
 #include "mlops/experiment_model.h"
 #include "mlops/experiment_search.h"
 #include "mlops/registered_bundle.h"
+#include "mlops/webhook.h"
 #include "sys/clock.h"
 
 enum { DECODE_TIMES_MAX = 10, STAGE_NONE = 0, STAGE_STAGING, STAGE_PRODUCTION, STAGE_ARCHIVED };
@@ -352,9 +353,11 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
     AX_TRY(resolve(registry, tx, ctx, made->source, &location));
     ax_status status = ax_store_get_i64(
         tx, ctx,
-        AX_STR("update models set last_version = last_version + 1, updated_ns = $2 where "
-               "name = $1 returning last_version"),
-        AX_STORE_PARAMS(ax_store_text(made->model), ax_store_i64(record->created_ns)),
+        AX_STR("update models set last_version = case when $3 > last_version then $3 when $3 > 0 "
+               "then last_version else last_version + 1 end, updated_ns = $2 where name = $1 "
+               "returning case when $3 > 0 then $3 else last_version end"),
+        AX_STORE_PARAMS(ax_store_text(made->model), ax_store_i64(record->created_ns),
+                        ax_store_i64(made->version)),
         &record->version);
     if (status == AX_NOT_FOUND)
         return ax_registered_model_missing(ctx, made->model);
@@ -463,6 +466,15 @@ ax_registered_version_create(struct ax_registry *registry, struct ax_ctx *ctx,
     if (made.logged_model_id.len > 0)
         AX_TRY(ax_experiment_model_note_version(tx, ctx, made.logged_model_id, made.model,
                                                 record.version));
+    const struct ax_webhook_fact fact = {.about = AX_WEBHOOK_VERSION,
+                                         .action = "created",
+                                         .model = made.model,
+                                         .version = record.version,
+                                         .source = made.source,
+                                         .run_id = made.run_id,
+                                         .description = made.description,
+                                         .tags = &made.tags};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     AX_TRY(show(tx, ctx, made.model, record.version, out));
     return ax_store_commit(ax_take(tx), ctx);
 }
@@ -605,6 +617,12 @@ ax_registered_version_set_tag(struct ax_registry *registry, struct ax_ctx *ctx, 
     AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_WRITE, &tx));
     AX_TRY(find(registry, tx, ctx, model, version, &record));
     AX_TRY(put_tag(tx, ctx, &record, tag));
+    const struct ax_webhook_fact fact = {.about = AX_WEBHOOK_VERSION_TAG,
+                                         .action = "set",
+                                         .model = model,
+                                         .version = version,
+                                         .tag = tag};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     return ax_store_commit(ax_take(tx), ctx);
 }
 
@@ -620,6 +638,12 @@ ax_registered_version_delete_tag(struct ax_registry *registry, struct ax_ctx *ct
         tx, ctx,
         AX_STR("delete from model_version_tags where model = $1 and version = $2 and key = $3"),
         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version), ax_store_text(key)), NULL));
+    const struct ax_webhook_fact fact = {.about = AX_WEBHOOK_VERSION_TAG,
+                                         .action = "deleted",
+                                         .model = model,
+                                         .version = version,
+                                         .tag.key = key};
+    AX_TRY(ax_webhook_note(tx, ctx, &fact));
     return ax_store_commit(ax_take(tx), ctx);
 }
 

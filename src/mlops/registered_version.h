@@ -13,6 +13,7 @@ struct ax_registered_version_new {
     ax_str model, source, description, run_id, run_link;
     ax_str logged_model_id; /* "" */
     struct ax_experiment_pairs tags;
+    int64_t version;                /* of an import; 0: the next */
     struct ax_artifacts *artifacts; /* where its files are looked for; NULL: they are not */
 };
 

@@ -1,13 +1,16 @@
 #include "net/client.h"
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/fault.h"
+#include "net/address.h"
 #include "sys/clock.h"
 
 enum { CONNECT_MS = 5'000, ANSWER_BYTES_MAX = 16 * 1024 * 1024, HEADER_COUNT_MAX = 256 };
@@ -18,6 +21,7 @@ struct ax_client {
     CURL *curl;
     char *unix_socket; /* NULL for TCP */
     int64_t connect_ms;
+    bool public_only;
 };
 
 /* An answer while it arrives. */
@@ -39,6 +43,7 @@ ax_client_open(struct ax_ctx *ctx, const struct ax_client_config *config,
     ax_auto(ax_client_close) struct ax_client *client = ax_alloc(1, sizeof *client);
     if (!client)
         return ax_fail(ctx, AX_LIMIT, "no memory for a client");
+    client->public_only = config->public_only;
     client->connect_ms = config->connect_ms > 0 ? config->connect_ms : (int64_t)CONNECT_MS;
     if (config->unix_socket.len > 0) {
         client->unix_socket = ax_alloc(1, config->unix_socket.len + 1);
@@ -102,6 +107,26 @@ client_on_header(char *at, size_t size, size_t count, void *arg)
     return 0;
 }
 
+/* The address that is really connected to, whatever its name stood for a moment ago. */
+static curl_socket_t
+client_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    bool public = false;
+    (void)arg;
+    (void)purpose;
+    if (address->family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, &address->addr, sizeof v4);
+        public = ax_address_is_public_v4(ntohl(v4.sin_addr.s_addr));
+    } else if (address->family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, &address->addr, sizeof v6);
+        public = ax_address_is_public_v6(v6.sin6_addr.s6_addr);
+    }
+    return public ? socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol)
+                  : CURL_SOCKET_BAD;
+}
+
 /* ---- one request ---- */
 
 static void
@@ -160,6 +185,8 @@ set_request(struct ax_client *client, struct ax_ctx *ctx, const struct ax_client
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (client->unix_socket)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);
+    if (client->public_only)
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, client_on_socket);
     bool sends = request->body.len > 0 || ax_str_eq(method, AX_STR("POST")) ||
                  ax_str_eq(method, AX_STR("PUT")) || ax_str_eq(method, AX_STR("PATCH"));
     if (sends) {

@@ -14,6 +14,7 @@ struct ax_client;
 struct ax_client_config {
     ax_str unix_socket; /* path; "" for TCP */
     int64_t connect_ms; /* 0: 5 s */
+    bool public_only;   /* connects to addresses of the internet alone (address.h) */
 };
 
 /* config: may be NULL. Fails: LIMIT. */

@@ -72,6 +72,24 @@ ax_adapters_store(struct ax_ctx *ctx, const struct ax_data_dir *dir,
     return AX_OK;
 }
 
+ax_status
+ax_adapters_foreign_sqlite(struct ax_ctx *ctx, ax_str path, struct ax_store **out_store)
+{
+    struct ax_sqlite_config config;
+    ax_settings_defaults(&ax_sqlite_settings, &config);
+    config.path = path;
+    return ax_sqlite_open(ctx, &config, out_store);
+}
+
+ax_status
+ax_adapters_foreign_postgres(struct ax_ctx *ctx, ax_str url, struct ax_store **out_store)
+{
+    struct ax_postgres_config config;
+    ax_settings_defaults(&ax_postgres_settings, &config);
+    config.url = url;
+    return ax_postgres_open(ctx, &config, out_store);
+}
+
 /* ---- its copies ---- */
 
 const char *

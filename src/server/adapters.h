@@ -16,6 +16,10 @@ ax_status ax_adapters_store(struct ax_ctx *ctx, const struct ax_data_dir *dir,
                             const struct ax_server_settings *settings, bool must_exist,
                             struct ax_store **out_store);
 
+/* A database of another program, as it is: no schema of ours is brought to it. */
+ax_status ax_adapters_foreign_sqlite(struct ax_ctx *ctx, ax_str path, struct ax_store **out_store);
+ax_status ax_adapters_foreign_postgres(struct ax_ctx *ctx, ax_str url, struct ax_store **out_store);
+
 /* Name of the copy of the database in a backup's folder: what it is tells how it is restored. */
 const char *ax_adapters_copy_name(const struct ax_server_settings *settings);
 

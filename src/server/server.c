@@ -8,6 +8,7 @@
 #include "api/dialect.h"
 #include "api/limits.h"
 #include "api/tracer.h"
+#include "mlops/webhook_delivery.h"
 #include "net/listener.h"
 #include "server/backup.h"
 #include "server/jobs.h"
@@ -19,6 +20,7 @@
 
 enum { CLOCK_BACK_NS_MAX = 1'000'000'000, JOB_COUNT = 9 };
 enum { DESCRIPTORS_OWN = 512, RELOAD_BYTES_MAX = 4 << 20 };
+enum { WEBHOOKS_AT_ONCE = 50, WEBHOOKS_NS_MAX = 1'000'000'000 };
 enum { ARTIFACT_BYTES = (1 << 28) + 1 }; /* what may be uploaded at once comes back at once */
 
 struct server {
@@ -41,6 +43,8 @@ struct server {
     size_t beat_count;                 /* guarded by mutex: loops that have answered the watchdog */
     struct ax_jobs *jobs;
     struct ax_job job_table[JOB_COUNT];
+    struct ax_jobs *webhook_jobs; /* a thread of its own: receivers may be slow */
+    struct ax_job webhook_job;
     struct ax_metric *connections;
     ax_str listen[AX_SERVER_LISTEN_MAX]; /* addresses, without their dialects */
     unsigned dialects[AX_SERVER_LISTEN_MAX];
@@ -308,6 +312,30 @@ job_issuer(void *arg, struct ax_ctx *ctx)
     return server->services.issuer ? ax_jwt_issuer_upkeep(server->services.issuer, ctx) : AX_OK;
 }
 
+/* No new delivery is begun after a second, so that an end does not wait for many of them. */
+static ax_status
+job_webhooks(void *arg, struct ax_ctx *ctx)
+{
+    struct server *server = arg;
+    int64_t began_ns = ax_clock_monotonic_ns();
+    size_t count = 1;
+    for (int i = 0; i < WEBHOOKS_AT_ONCE && count; i++) {
+        if (ax_clock_monotonic_ns() - began_ns > WEBHOOKS_NS_MAX)
+            break;
+        AX_TRY(ax_webhook_deliver(&server->services.settings.webhooks, ctx, 1, &count));
+    }
+    return AX_OK;
+}
+
+static ax_status
+start_webhooks(struct ax_ctx *ctx, struct server *server)
+{
+    if (!server->services.store)
+        return AX_OK;
+    server->webhook_job = (struct ax_job){"webhooks", 250, job_webhooks, server};
+    return ax_jobs_start(ctx, &server->webhook_job, 1, &server->webhook_jobs);
+}
+
 static ax_status
 start_jobs(struct ax_ctx *ctx, struct server *server)
 {
@@ -489,6 +517,7 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .ledger = services->ledger,
         .ledger_folder = services->dir.ledger,
         .kill = services->kill,
+        .webhooks = &services->settings.webhooks,
     };
     return ax_api_open(ctx, &config, &server->api);
 }
@@ -630,6 +659,7 @@ open_server(struct ax_ctx *ctx, struct server *server)
     } else {
         AX_TRY(start_development_jobs(ctx, server));
     }
+    AX_TRY(start_webhooks(ctx, server));
     return open_network(ctx, server);
 }
 
@@ -650,6 +680,7 @@ close_server(struct ax_ctx *ctx, struct server *server)
     }
     if (server->workers)
         ax_workers_close(server->workers);
+    ax_jobs_stop(server->webhook_jobs);
     ax_jobs_stop(server->jobs);
     if (loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);

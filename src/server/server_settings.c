@@ -84,7 +84,25 @@ static const struct ax_setting tracking_rows[] = {
 static const struct ax_settings tracking_settings = {
     .section = "tracking", .rows = tracking_rows, .row_count = AX_COUNT_OF(tracking_rows)};
 
-enum { SECTION_COUNT = 13 };
+#define WEBHOOKS(name) offsetof(struct ax_webhooks_config, name)
+
+static const struct ax_setting webhook_rows[] = {
+    {"allow_http", "whether receivers may be called without TLS", AX_SETTING_SWITCH,
+     WEBHOOKS(allow_http), 0, 0, 1},
+    {"allow_private", "whether receivers may be on this machine or in this house",
+     AX_SETTING_SWITCH, WEBHOOKS(allow_private), 0, 0, 1},
+    {"attempts_max", "how often a delivery is tried; each time the wait before the next doubles",
+     AX_SETTING_COUNT, WEBHOOKS(attempts_max), 10, 1, 100},
+    {"timeout_ms", "longest wait for a receiver", AX_SETTING_DURATION_MS, WEBHOOKS(timeout_ms),
+     10'000, 100, 60'000},
+    {"keep_days", "days that the log of deliveries goes back", AX_SETTING_COUNT,
+     WEBHOOKS(keep_days), 7, 1, 365},
+};
+
+static const struct ax_settings webhook_settings = {
+    .section = "webhooks", .rows = webhook_rows, .row_count = AX_COUNT_OF(webhook_rows)};
+
+enum { SECTION_COUNT = 14 };
 
 struct section {
     const struct ax_settings *settings;
@@ -107,6 +125,7 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[10] = (struct section){&ax_jwt_settings, &settings->jwt};
     out[11] = (struct section){&ax_access_log_settings, &settings->access_log};
     out[12] = (struct section){&ax_tracer_settings, &settings->tracing};
+    out[13] = (struct section){&webhook_settings, &settings->webhooks};
 }
 
 void
@@ -145,7 +164,7 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     return ax_fail(
         ctx, AX_NOT_FOUND,
         "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
-        "limits, cors, jwt, access_log and tracing are known",
+        "limits, cors, jwt, access_log, tracing and webhooks are known",
         AX_FMT(section));
 }
 

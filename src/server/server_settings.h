@@ -11,6 +11,7 @@
 #include "api/tracer.h"
 #include "auth/jwt_issuer.h"
 #include "event/ledger.h"
+#include "mlops/webhook.h"
 #include "net/loop.h"
 #include "store/postgres.h"
 #include "store/sqlite.h"
@@ -66,6 +67,7 @@ struct ax_server_settings {
     struct ax_jwt_config jwt;
     struct ax_access_log_config access_log;
     struct ax_tracer_config tracing;
+    struct ax_webhooks_config webhooks; /* its store is the services' */
 };
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);

@@ -193,6 +193,7 @@ open_tracking(struct ax_ctx *ctx, struct ax_services *services)
     const struct ax_experiments_config experiments = {.store = services->store,
                                                       .artifact_root = root};
     AX_TRY(ax_experiments_open(ctx, &experiments, &services->experiments));
+    services->settings.webhooks.store = services->store;
     ax_str folder =
         tracking->artifact_folder.len ? tracking->artifact_folder : services->dir.artifacts;
     ax_str blobs = ax_path_join(ctx->arena, folder, AX_STR(AX_ARTIFACTS_BLOBS));

@@ -35,8 +35,8 @@ struct ax_signature {
     ax_str target;        /* "" when the file says none */
     ax_str positive;      /* the target's value that the response is the probability of */
     ax_str response;      /* "probability", "value" */
-    ax_str answer;        /* what predict() of the library gives: "response", "label" (the class, as
-                             its number) or "probabilities" (of all classes) */
+    ax_str answer;        /* what predict() of the library gives: "response"; "label", the class as
+                             its number; "probabilities" of all classes; "outputs" of a graph */
 };
 
 /* In ctx->arena; the signature keeps slices of json's strings. Fails: INVALID, LIMIT. */

@@ -1,0 +1,172 @@
+/* axiom import mlflow: an MLflow database moved into a data directory. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "server/mlflow_import.h"
+#include "sys/clock.h"
+
+enum { PROBLEMS_SHOWN = 50, REPORT_BYTES_MAX = 1 << 20 };
+
+#define AGAIN_NS INT64_C(100'000'000)
+
+struct watching {
+    bool drawn, terminal;
+    int64_t shown_ns;
+    struct ax_writer problems; /* a JSON array's items */
+    struct ax_json_writer json;
+    size_t problem_count;
+};
+
+static void
+import_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+    struct watching *watching = arg;
+    int64_t now_ns = ax_clock_monotonic_ns();
+    if (!watching->terminal || (now_ns - watching->shown_ns < AGAIN_NS && done != total))
+        return;
+    watching->shown_ns = now_ns;
+    watching->drawn = true;
+    fprintf(stderr, "\r%s %" PRIu64, what, done);
+    if (total)
+        fprintf(stderr, " of %" PRIu64 " (%d %%)", total, (int)(100 * done / total));
+    fputs("\033[K", stderr);
+    fflush(stderr);
+}
+
+static void
+end_line(struct watching *watching)
+{
+    if (watching->drawn)
+        fputc('\n', stderr);
+    watching->drawn = false;
+}
+
+static void
+import_problem(void *arg, ax_str words)
+{
+    struct watching *watching = arg;
+    ax_json_put_text(&watching->json, words);
+    if (watching->problem_count++ < PROBLEMS_SHOWN) {
+        end_line(watching);
+        fprintf(stderr, "not taken over: %.*s\n", AX_FMT(words));
+    }
+}
+
+static const struct {
+    const char *name, *what;
+    size_t offset;
+} rows[] = {
+#define ROW(name, what)                                                                            \
+    {                                                                                              \
+#name, what, offsetof(struct ax_tracking_import_counts, name)                              \
+    }
+    ROW(experiments, "experiments"),
+    ROW(runs, "runs"),
+    ROW(runs_skipped, "runs that an import before this one had done"),
+    ROW(metrics, "metric points"),
+    ROW(params, "parameters"),
+    ROW(tags, "tags"),
+    ROW(datasets, "datasets"),
+    ROW(logged_models, "logged models"),
+    ROW(registered_models, "registered models"),
+    ROW(versions, "versions"),
+    ROW(aliases, "aliases"),
+    ROW(files, "files"),
+    ROW(file_bytes, "bytes of files"),
+    ROW(runs_checked, "runs read back and found the same"),
+    ROW(differences, "runs that differ"),
+    ROW(problems, "things that were not taken over"),
+#undef ROW
+};
+
+static uint64_t
+count_of(const struct ax_tracking_import_counts *counts, size_t row)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)counts + rows[row].offset, sizeof value);
+    return value;
+}
+
+static ax_status
+print_report(struct ax_ctx *ctx, const struct ax_tracking_import_counts *counts,
+             const struct watching *watching, bool json)
+{
+    ax_writer_auto struct ax_writer text = ax_writer_of(2 * REPORT_BYTES_MAX);
+    struct ax_json_writer out = ax_json_writer_of(&text);
+    if (!json) {
+        for (size_t i = 0; i < AX_COUNT_OF(rows); i++)
+            printf("%12" PRIu64 "  %s\n", count_of(counts, i), rows[i].what);
+        return AX_OK;
+    }
+    ax_json_begin_object(&out);
+    for (size_t i = 0; i < AX_COUNT_OF(rows); i++)
+        ax_json_member_i64(&out, rows[i].name, (int64_t)count_of(counts, i));
+    ax_json_key(&out, "not_taken_over");
+    ax_json_begin_array(&out);
+    ax_writer_bytes(&text, ax_writer_str(&watching->problems));
+    ax_json_end_array(&out);
+    ax_json_end_object(&out);
+    if (text.status != AX_OK)
+        return ax_fail(ctx, text.status, "no memory for a report");
+    printf("%.*s\n", AX_FMT(ax_writer_str(&text)));
+    return AX_OK;
+}
+
+static ax_status
+import_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
+{
+    struct watching watching = {.terminal = isatty(STDERR_FILENO) == 1,
+                                .problems = ax_writer_of(REPORT_BYTES_MAX)};
+    struct ax_mlflow_import import = {.from = AX_STR(""),
+                                      .artifacts = AX_STR(""),
+                                      .on_progress = import_progress,
+                                      .on_problem = import_problem,
+                                      .arg = &watching};
+    struct ax_tracking_import_counts counts = {};
+    bool json = false;
+    const struct ax_option options[] = {
+        {.name = "--from", .out_value = &import.from},
+        {.name = "--artifacts", .out_value = &import.artifacts},
+        {.name = "--json", .out_given = &json},
+    };
+    AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
+                              &import.data_dir));
+    if (import.data_dir.len == 0 || import.from.len == 0)
+        return ax_fail(ctx, AX_INVALID,
+                       "a source and a directory are needed: axiom import mlflow "
+                       "--from sqlite:///mlflow.db DIR");
+    watching.json = ax_json_writer_of(&watching.problems);
+    ax_status status = ax_mlflow_import(ctx, &import, &counts);
+    end_line(&watching);
+    if (status == AX_OK)
+        status = print_report(ctx, &counts, &watching, json);
+    ax_writer_free(&watching.problems);
+    if (status == AX_OK && counts.differences)
+        return ax_fail(ctx, AX_CORRUPT, "%" PRIu64 " runs differ from their source",
+                       counts.differences);
+    return status;
+}
+
+const struct ax_command ax_command_import_mlflow = {
+    .name = "import mlflow",
+    .summary = "move an MLflow database into a data directory",
+    .help =
+        "usage: axiom import mlflow --from URL [--artifacts FOLDER] [--json] DIR\n"
+        "\n"
+        "  --from URL          sqlite:///mlflow.db, sqlite:////absolute/mlflow.db or\n"
+        "                      postgresql://...: what MLflow's --backend-store-uri names\n"
+        "  --artifacts FOLDER  what its --artifacts-destination names; files that experiments\n"
+        "                      keep in folders of this machine are found without it\n"
+        "  --json              the report as JSON\n"
+        "\n"
+        "Experiments, runs, metrics with their history, parameters, tags, datasets, logged "
+        "models,\n"
+        "the registry and files keep their identities. Stop the server of DIR first. It may be\n"
+        "done again: it goes on where it was cut, and changes nothing that is there. Each run is\n"
+        "read back and held against its source.\n"
+        "\n"
+        "  axiom import mlflow --from sqlite:///mlflow.db --artifacts ./mlartifacts ./tracking\n",
+    .run = import_mlflow,
+};

@@ -1,0 +1,43 @@
+/* What the files of tracking_import share. */
+#pragma once
+
+#include "mlops/experiment_model.h"
+#include "mlops/experiment_run.h"
+#include "mlops/tracking_import.h"
+
+/* An experiment's artifacts: where they were, and that they moved here. */
+struct ax_import_place {
+    ax_str id;
+    ax_str
+        old; /* folder of this machine, whose files are copied; "" when they stay or are proxied */
+    bool proxied;
+};
+
+struct ax_import {
+    const struct ax_tracking_import *config;
+    struct ax_tracking_import_counts *counts;
+    struct ax_arena *arena; /* as long as the import */
+    struct {
+        AX_ARRAY(struct ax_import_place)
+    } places;
+};
+
+ax_status ax_import_no_memory(struct ax_ctx *ctx);
+void ax_import_progress(const struct ax_import *import, const char *what, uint64_t done,
+                        uint64_t total);
+/* Notes what could not be done and goes on; LIMIT and UNAVAILABLE are handed on. */
+ax_status ax_import_problem(struct ax_import *import, struct ax_ctx *ctx, ax_status status,
+                            ax_str what);
+
+/* A URI where the files are now. */
+ax_status ax_import_moved(const struct ax_import *import, struct ax_ctx *ctx, ax_str uri,
+                          ax_str *out_uri);
+
+/* Rows (key, value) of a query of the source. */
+ax_status ax_import_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, const char *sql,
+                          ax_store_params params, struct ax_experiment_pairs *out);
+
+ax_status ax_import_runs(struct ax_import *import, struct ax_ctx *ctx);
+ax_status ax_import_check_runs(struct ax_import *import, struct ax_ctx *ctx);
+ax_status ax_import_registry(struct ax_import *import, struct ax_ctx *ctx);
+ax_status ax_import_files(struct ax_import *import, struct ax_ctx *ctx);

@@ -1,0 +1,130 @@
+#include "server/mlflow_import.h"
+
+#include "server/adapters.h"
+#include "server/services.h"
+
+#define SQLITE "sqlite:///"
+
+static const struct ax_actor importer = {.id = {"import", 6}, .authenticated_by = {"data_dir", 8}};
+
+/* Where it works: a folder of the data directory that the next start empties. */
+static ax_status
+work_folder(struct ax_ctx *ctx, const struct ax_services *services, ax_str *out)
+{
+    *out = ax_path_join(ctx->arena, services->dir.root, AX_STR("import"));
+    if (!out->at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    return ax_file_make_folders(ctx, *out);
+}
+
+static ax_status
+copy_file(struct ax_ctx *ctx, ax_str from, ax_str to)
+{
+    ax_str bytes;
+    AX_TRY(ax_file_map(ctx, from, &bytes));
+    ax_status status = ax_file_write_atomic(ctx, to, bytes.at ? bytes : AX_STR(""));
+    if (bytes.at)
+        ax_file_unmap(bytes);
+    return status;
+}
+
+/* A copy is opened: what SQLite does to a file of its own, and to its log, stays ours. */
+static ax_status
+open_sqlite(struct ax_ctx *ctx, ax_str path, ax_str folder, struct ax_store **out_store)
+{
+    ax_str copy = ax_path_join(ctx->arena, folder, AX_STR("source.db"));
+    ax_str log = ax_str_printf(ctx->arena, "%.*s-wal", AX_FMT(path));
+    ax_str log_copy = ax_str_printf(ctx->arena, "%.*s-wal", AX_FMT(copy));
+    if (!copy.at || !log.at || !log_copy.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    AX_TRY(copy_file(ctx, path, copy));
+    if (ax_file_exists(log))
+        AX_TRY(copy_file(ctx, log, log_copy));
+    return ax_adapters_foreign_sqlite(ctx, copy, out_store);
+}
+
+static ax_status
+open_source(struct ax_ctx *ctx, ax_str from, ax_str folder, struct ax_store **out_store)
+{
+    if (ax_str_starts(from, AX_STR(SQLITE)))
+        return open_sqlite(ctx, ax_str_from(from, strlen(SQLITE)), folder, out_store);
+    if (ax_str_starts(from, AX_STR("postgresql")))
+        return ax_adapters_foreign_postgres(ctx, from, out_store);
+    return ax_fail(ctx, AX_UNSUPPORTED,
+                   "\"%.*s\" cannot be read: sqlite:///FILE or postgresql://... is, the database "
+                   "behind MLflow's --backend-store-uri",
+                   AX_FMT(from));
+}
+
+static ax_status
+open_target(struct ax_ctx *ctx, ax_str data_dir, struct ax_services *services)
+{
+    ax_server_settings_defaults(&services->settings);
+    services->dir.lock.fd = -1;
+    AX_TRY(ax_data_dir_of(ctx, data_dir, AX_STR(""), &services->dir));
+    if (ax_data_dir_is_development(ctx, &services->dir)) {
+        AX_TRY(ax_data_dir_make_development(ctx, &services->dir));
+        AX_TRY(ax_data_dir_hold(ctx, &services->dir));
+        return ax_services_open_tracking(ctx, services);
+    }
+    AX_TRY(ax_data_dir_hold(ctx, &services->dir));
+    ax_file lock = services->dir.lock;
+    ax_status status = ax_server_settings_read(ctx, &services->settings, services->dir.settings);
+    if (status == AX_OK)
+        status = ax_data_dir_of(ctx, data_dir, services->settings.general.keys, &services->dir);
+    services->dir.lock = lock;
+    if (status != AX_OK) {
+        ax_data_dir_release(&services->dir);
+        return status;
+    }
+    AX_TRY(ax_services_open(ctx, services));
+    if (services->store)
+        return AX_OK;
+    status = ax_fail(ctx, AX_UNAVAILABLE, "%s", services->store_words);
+    ax_services_close(services);
+    return status;
+}
+
+static ax_status
+move(struct ax_ctx *ctx, const struct ax_mlflow_import *import, struct ax_services *services,
+     struct ax_tracking_import_counts *out_counts)
+{
+    ax_auto(ax_store_close) struct ax_store *source = NULL;
+    ax_str folder;
+    AX_TRY(work_folder(ctx, services, &folder));
+    AX_TRY(open_source(ctx, import->from, folder, &source));
+    const struct ax_tracking_import config = {
+        .source = source,
+        .experiments = services->experiments,
+        .registry = services->registry,
+        .artifacts = services->artifacts,
+        .folder = import->artifacts,
+        .checkpoint = ax_path_join(ctx->arena, folder, AX_STR("checkpoint")),
+        .on_progress = import->on_progress,
+        .on_problem = import->on_problem,
+        .arg = import->arg,
+    };
+    if (!config.checkpoint.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    AX_TRY(ax_tracking_import(&config, ctx, out_counts));
+    ax_store_close(ax_take(source));
+    if (services->ledger)
+        AX_TRY(ax_services_settle(services, ctx));
+    return ax_file_remove_tree(ctx, folder);
+}
+
+ax_status
+ax_mlflow_import(struct ax_ctx *ctx, const struct ax_mlflow_import *import,
+                 struct ax_tracking_import_counts *out_counts)
+{
+    struct ax_services *services = AX_NEW(ctx->arena, struct ax_services);
+    const struct ax_actor *before = ctx->actor;
+    if (!services)
+        return ax_fail(ctx, AX_LIMIT, "no memory for services");
+    AX_TRY(open_target(ctx, import->data_dir, services));
+    ctx->actor = &importer;
+    ax_status status = move(ctx, import, services, out_counts);
+    ctx->actor = before;
+    ax_services_close(services);
+    return status;
+}
