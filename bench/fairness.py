@@ -50,6 +50,14 @@ def noise(port, model, width, end):
         connection.getresponse().read()
 
 
+def waited(port):
+    """(requests, ns) that the quiet model's have waited so far, from the last byte read until their work began."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/v2/models/quiet/stats")
+    queue = json.loads(connection.getresponse().read())["model_stats"][0]["inference_stats"]["queue"]
+    return queue["count"], queue["ns"]
+
+
 def percentile_ms(port, width):
     headers, body = request_of(QUIET_ROWS, width)
     connection, times = http.client.HTTPConnection("127.0.0.1", port), []
@@ -85,13 +93,16 @@ def main():
     models = ("--model", f"quiet={MODEL}", "--model", f"noisy={MODEL}")
     servers = {"shares of 75 %": Server(*models), "no shares": Server(*models, "--limits.worker_share_percent", "100")}
     cases = [(shares, model) for shares in servers for model in ("noisy", "quiet")]
-    found = {case: [] for case in cases}
+    found, waits = {case: [] for case in cases}, {shares: [] for shares in servers}
     width = width_of(servers["no shares"].port)
     for _ in range(rounds):
         for shares, model in cases:
             port = servers[shares].port
-            alone = percentile_ms(port, width)
+            alone, before = percentile_ms(port, width), waited(port)
             found[shares, model].append((alone, beside_noise(port, model, width)))
+            after = waited(port)
+            if model == "noisy":
+                waits[shares].append((after[1] - before[1]) / (after[0] - before[0]) / 1e6)
     for server in servers.values():
         server.stop()
     print(f"p99 of {QUIET_ROWS} rows every {1000 * PAUSE_SECONDS:.0f} ms beside {NOISY_CONNECTIONS} connections with {NOISY_ROWS} rows each, medians of {rounds} rounds")
@@ -100,6 +111,8 @@ def main():
         what = "another model" if model == "noisy" else "the same model, another client"
         print(f"{shares:15} {what:31} alone {statistics.median(one for one, _ in pairs):6.2f} ms, beside {statistics.median(two for _, two in pairs):6.2f} ms, "
               f"ratio {statistics.median(ratios):5.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal {LIMIT}", flush=True)
+    for shares, means in waits.items():
+        print(f"{shares:15} the server's own word: beside another model's noise a quiet request began {statistics.median(means):.2f} ms after its last byte, on average")
 
 
 if __name__ == "__main__":
