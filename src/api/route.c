@@ -3,6 +3,7 @@
 #include "api/access.h"
 #include "api/path_tree.h"
 #include "api/rpc.h"
+#include "auth/credential.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -573,8 +574,9 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         ax_call_end(call, known);
         return;
     }
-    limits->body_bytes_max =
-        call->route->body_bytes_max ? call->route->body_bytes_max : (size_t)AX_ROUTE_SMALL_BODY;
+    bool stranger = call->unverified && !call->unverified->lately;
+    limits->body_bytes_max = call->route->body_bytes_max && !stranger ? call->route->body_bytes_max
+                                                                      : (size_t)AX_ROUTE_SMALL_BODY;
 }
 
 /* ---- the rest of the service ---- */
