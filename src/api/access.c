@@ -129,9 +129,10 @@ note(const struct ax_call *call, struct ax_ctx *ctx, enum ax_event_kind kind,
     return ax_ledger_queue(call->services->ledger, ctx, &event, AX_STR(""));
 }
 
-void
-ax_access_denied(struct ax_access *access, struct ax_call *call, struct ax_ctx *ctx,
-                 enum ax_permission permission)
+/* The refusal stands whatever becomes of its fact. */
+static void
+note_denied(struct ax_access *access, struct ax_call *call, struct ax_ctx *ctx,
+            enum ax_permission permission)
 {
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
@@ -209,6 +210,6 @@ ax_access_check(struct ax_access *access, struct ax_call *call, struct ax_ctx *c
                    : ax_explain(ctx, AX_UNAVAILABLE, "what is done here must be kept on record");
     }
     if (status == AX_DENIED && privileged)
-        ax_access_denied(access, call, ctx, permission);
+        note_denied(access, call, ctx, permission);
     return status;
 }

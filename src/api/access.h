@@ -30,9 +30,5 @@ ax_status ax_access_check(struct ax_access *access, struct ax_call *call, struct
 /* Of an unverified caller: on a thread that may wait. Fails: as ax_credential_verify. */
 ax_status ax_access_verify(struct ax_call *call, struct ax_ctx *ctx);
 
-/* Notes that the caller was refused, with ctx's words; for handlers that refuse by themselves. */
-void ax_access_denied(struct ax_access *access, struct ax_call *call, struct ax_ctx *ctx,
-                      enum ax_permission permission);
-
 /* The parameter of a pattern that names a model or deployment, or -1. */
 int ax_access_model_parameter(const char *pattern);

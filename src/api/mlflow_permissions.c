@@ -19,6 +19,7 @@ enum about {
     RUNS,            /* `run_id` or `run_ids`, several */
     LOGGED_MODEL,    /* the first word of the path: its experiment */
     MODEL,           /* `name`, of a registered model */
+    NEW_VERSION,     /* the same, and to be read: the run and the files it is made of */
     ARTIFACT,        /* the rest of the path: the first word in it is an experiment */
     ARTIFACT_FIELD,  /* the same in `path` */
 };
@@ -84,7 +85,7 @@ static const struct row table[] = {
     {MODELS_ "set-tag", MODEL, AX_GRANT_EDIT},
     {MODELS_ "delete-tag", MODEL, AX_GRANT_EDIT},
     {MODELS_ "alias", MODEL, AX_GRANT_EDIT},
-    {VERSIONS_ "create", MODEL, AX_GRANT_EDIT},
+    {VERSIONS_ "create", NEW_VERSION, AX_GRANT_EDIT},
     {VERSIONS_ "get", MODEL, AX_GRANT_READ},
     {VERSIONS_ "update", MODEL, AX_GRANT_EDIT},
     {VERSIONS_ "delete", MODEL, AX_GRANT_MANAGE},
@@ -238,12 +239,11 @@ ask_model(const struct question *question)
 }
 
 static ax_status
-ask_logged_model(const struct question *question)
+require_logged_model(const struct question *question, ax_str id)
 {
     ax_str experiment_id = AX_STR("");
-    ax_status status =
-        ax_experiment_model_experiment(question->call->services->experiments, question->ctx,
-                                       question->call->parameters[0], &experiment_id);
+    ax_status status = ax_experiment_model_experiment(question->call->services->experiments,
+                                                      question->ctx, id, &experiment_id);
     return require_found(question, status, experiment_id);
 }
 
@@ -255,6 +255,47 @@ ask_path(const struct question *question, ax_str path)
     AX_TRY(ax_artifacts_check_path(question->ctx, path, &checked));
     (void)ax_str_cut(&checked, '/', &first);
     return require(question, "experiment", first);
+}
+
+/* "runs:/ID/..", "models:/m-ID", "models:/NAME/..", or a place on this server. */
+static ax_status
+require_source(const struct question *question, ax_str source)
+{
+    static const ax_str runs = {"runs:/", 6}, models = {"models:/", 8};
+    struct ax_artifacts_place place;
+    ax_str rest, first = AX_STR("");
+    if (ax_str_starts(source, AX_STR("mlflow-artifacts:"))) {
+        AX_TRY(ax_artifacts_find(question->call->services->artifacts, question->ctx, source,
+                                 AX_STR(""), &place));
+        return ask_path(question, place.path);
+    }
+    if (ax_str_starts(source, runs)) {
+        rest = ax_str_from(source, runs.len);
+        (void)ax_str_cut(&rest, '/', &first);
+        return require_run(question, first);
+    }
+    if (!ax_str_starts(source, models))
+        return AX_OK; /* elsewhere: nothing of ours is read */
+    rest = ax_str_from(source, models.len);
+    (void)ax_str_cut(&rest, '/', &first);
+    return rest.at ? require(question, "registered_model", first)
+                   : require_logged_model(question, first);
+}
+
+/* Whoever registers files lets everybody read them who may read the model: they must be theirs. */
+static ax_status
+ask_new_version(const struct question *question)
+{
+    struct question reading = *question;
+    ax_str source = AX_STR(""), logged = AX_STR("");
+    reading.level = AX_GRANT_READ;
+    AX_TRY(ask_model(question));
+    AX_TRY(ask_run(&reading));
+    AX_TRY(ax_mlflow_may_text(&question->request, "model_id", &logged));
+    AX_TRY(ax_mlflow_may_text(&question->request, "source", &source));
+    if (logged.len)
+        AX_TRY(require_logged_model(&reading, logged));
+    return require_source(&reading, source);
 }
 
 static ax_status
@@ -285,9 +326,11 @@ ask(const struct question *question, enum about about)
         AX_TRY(ask_each(question, "run_id", require_run));
         return ask_each(question, "run_ids", require_run);
     case LOGGED_MODEL:
-        return ask_logged_model(question);
+        return require_logged_model(question, question->call->parameters[0]);
     case MODEL:
         return ask_model(question);
+    case NEW_VERSION:
+        return ask_new_version(question);
     case ARTIFACT:
         return ask_path(question, question->call->parameters[0]);
     case ARTIFACT_FIELD:

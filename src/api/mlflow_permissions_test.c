@@ -147,6 +147,72 @@ TEST(permissions_of_a_model_go_with_its_name)
     api_case_run_set(read_only, renamed);
 }
 
+/* A version's files are read by whoever may read the model: who registers it must read them. */
+static void
+sources(struct ax_ctx *ctx, struct api_case *at)
+{
+    enum { DORA = SAM };
+    static const struct api_case_row begin[] = {
+        {DANA, "POST " EXPERIMENTS "create", "{\"name\":\"one\"}", 200, "\"1\""},
+        {DORA, "POST " MODELS "create", "{\"name\":\"hers\"}", 200, "hers"},
+        {DANA, "POST " MODELS "create", "{\"name\":\"danas\"}", 200, "danas"},
+    };
+    static const char *const foreign[] = {
+        "\"source\":\"mlflow-artifacts:/1/x/artifacts\"",
+        "\"source\":\"mlflow-artifacts://host:1/1/x\"",
+        "\"source\":\"mlflow-artifacts:/2/../1/x\"",
+        "\"source\":\"mlflow-artifacts:/%31/x\"",
+        "\"source\":\"runs:/RUN_ID/model\"",
+        "\"source\":\"https://elsewhere/x\",\"run_id\":\"RUN_ID\"",
+        "\"source\":\"https://elsewhere/x\",\"runId\":\"RUN_ID\"",
+        "\"source\":\"models:/danas/1\"",
+        "\"source\":\"models:/danas@prod\"",
+        "\"source\":\"https://elsewhere/x\",\"model_id\":\"LOGGED\"",
+        "\"source\":\"models:/LOGGED\"",
+    };
+    mlflow_case_begin(at);
+    directory_case_user(ctx, &at->mlops.base, "{\"id\":\"dora\"}", "{\"grant\":[\"developer\"]}");
+    at->tokens[DORA] = directory_case_token(ctx, &at->mlops.base, "dora", NULL);
+    API_CASE_TABLE(ctx, at, begin);
+    struct api_case_answer run = api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "runs/create",
+                                              AX_STR("{\"experiment_id\":\"1\"}"));
+    struct api_case_answer logged = api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "logged-models",
+                                                 AX_STR("{\"experiment_id\":\"1\"}"));
+    ax_str run_id = AX_STR(""), model_id = AX_STR("");
+    CHECK(ax_json_text(ax_json_find(ax_json_find(ax_json_find(run.json, "run"), "info"), "run_id"),
+                       &run_id));
+    CHECK(ax_json_text(
+        ax_json_find(ax_json_find(ax_json_find(logged.json, "model"), "info"), "model_id"),
+        &model_id));
+    for (size_t i = 0; i < AX_COUNT_OF(foreign); i++) {
+        ax_str text = ax_str_of(foreign[i]), word = AX_STR("RUN_ID"), value = run_id;
+        if (ax_str_find(text, AX_STR("LOGGED")) != SIZE_MAX) {
+            word = AX_STR("LOGGED");
+            value = model_id;
+        }
+        size_t found = ax_str_find(text, word);
+        ax_str body =
+            found == SIZE_MAX
+                ? ax_str_printf(ctx->arena, "{\"name\":\"hers\",%.*s}", AX_FMT(text))
+                : ax_str_printf(ctx->arena, "{\"name\":\"hers\",%.*s%.*s%.*s}", (int)found, text.at,
+                                AX_FMT(value), AX_FMT(ax_str_from(text, found + word.len)));
+        struct api_case_answer answer =
+            api_case_ask(ctx, at, DORA, "POST " MLFLOW_API "model-versions/create", body);
+        if (answer.status != 403 && answer.status != 400)
+            ax_test_failed(__FILE__, __LINE__, "%s is %d: %.*s", foreign[i], answer.status,
+                           AX_FMT(answer.body));
+    }
+    struct api_case_answer own =
+        api_case_ask(ctx, at, DORA, "POST " MLFLOW_API "model-versions/create",
+                     AX_STR("{\"name\":\"hers\",\"source\":\"https://elsewhere/x\"}"));
+    CHECK_EQ(own.status, 200);
+}
+
+TEST(who_registers_files_must_be_allowed_to_read_them)
+{
+    api_case_run_set(permit_nothing, sources);
+}
+
 /* A registered model is a model: who is limited to others does not see it. */
 static void
 limited(struct ax_ctx *ctx, struct api_case *at)

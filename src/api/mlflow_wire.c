@@ -41,7 +41,9 @@ ax_status
 ax_mlflow_read(struct ax_call *call, struct ax_ctx *ctx, struct ax_mlflow_request *out_request)
 {
     enum ax_http_method method = call->request->method;
-    *out_request = (struct ax_mlflow_request){.call = call, .ctx = ctx};
+    *out_request = (struct ax_mlflow_request){.call = call, .ctx = ctx, .body = call->body};
+    if (call->body)
+        return AX_OK; /* read before, to see who may */
     bool in_query = method == AX_HTTP_GET || method == AX_HTTP_HEAD;
     if (in_query && (call->request->query.len > 0 || call->request->body.len == 0))
         return AX_OK;
@@ -51,6 +53,7 @@ ax_mlflow_read(struct ax_call *call, struct ax_ctx *ctx, struct ax_mlflow_reques
     ctx->error[0] = '\0';
     if (!out_request->body)
         AX_TRY(ax_json_parse(ctx, AX_STR("{}"), NULL, &out_request->body));
+    call->body = out_request->body;
     return AX_OK;
 }
 

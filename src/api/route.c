@@ -7,6 +7,7 @@
 #include "api/path_tree.h"
 #include "api/rpc.h"
 #include "api/rpc_details.h"
+#include "auth/credential.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -773,8 +774,9 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
             ax_call_end(call, ax_fail(ctx, AX_LIMIT, "no memory for a body"));
         return;
     }
-    limits->body_bytes_max =
-        call->route->body_bytes_max ? call->route->body_bytes_max : (size_t)AX_ROUTE_SMALL_BODY;
+    bool stranger = call->unverified && !call->unverified->lately;
+    limits->body_bytes_max = call->route->body_bytes_max && !stranger ? call->route->body_bytes_max
+                                                                      : (size_t)AX_ROUTE_SMALL_BODY;
 }
 
 /* ---- the rest of the service ---- */

@@ -75,7 +75,7 @@ struct ax_call {
     const struct ax_route *route;
     const struct ax_route_table *table;
     ax_str parameters[AX_ROUTE_PARAMETERS_MAX]; /* decoded, in the order of the pattern */
-    const struct ax_json *body;                 /* of JSON routes */
+    const struct ax_json *body;                 /* of JSON routes, and once a dialect has read it */
     struct ax_actor actor;
     const struct ax_credential *unverified; /* a password that is still to be verified; or NULL */
     struct ax_lane *lane;                   /* the loop's; NULL on a worker */

@@ -100,7 +100,6 @@ by_issuer(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_
 {
     const struct ax_directory_state *state;
     struct ax_jwt_bearer said = {};
-    ax_digest digest = ax_sha256(bearer);
     AX_TRY(ax_jwt_issuer_verify(services->issuer, ctx, bearer, &said));
     AX_TRY(ax_directory_present(services->directory, ctx, &state));
     const struct ax_directory_user *user = known_as(state, "jwt:", ax_str_of(said.subject));
@@ -109,7 +108,7 @@ by_issuer(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_
     AX_TRY(user ? ax_directory_state_actor(ctx, user, out_actor)
                 : by_groups(ctx, &said, out_actor));
     out_actor->authenticated_by = AX_STR("jwt");
-    memcpy(out_actor->credential, digest.bytes, sizeof out_actor->credential);
+    memcpy(out_actor->credential, said.token.bytes, sizeof out_actor->credential);
     return AX_OK;
 }
 
@@ -125,8 +124,9 @@ by_password(const struct ax_credential_services *services, struct ax_ctx *ctx,
     const struct ax_directory_user *user = ax_directory_state_user(state, credential->name);
     if (!services->passwords || (user && user->disabled))
         return ax_fail(ctx, AX_UNAUTHENTICATED, "the name or the password is not valid");
-    if (!user || !ax_passwords_recall(services->passwords, credential->name, credential->password))
-        credential->unverified = true;
+    bool known = ax_passwords_recall(services->passwords, credential->name, credential->password,
+                                     &credential->lately);
+    credential->unverified = !user || !known;
     if (credential->unverified &&
         ax_attempts_spent(ax_directory_attempts(services->directory), credential->peer))
         return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
@@ -195,7 +195,8 @@ ax_credential_verify(const struct ax_credential_services *services, struct ax_ct
 {
     if (ax_attempts_spent(ax_directory_attempts(services->directory), credential->peer))
         return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
-    if (ax_passwords_recall(services->passwords, credential->name, credential->password))
+    bool lately;
+    if (ax_passwords_recall(services->passwords, credential->name, credential->password, &lately))
         return AX_OK; /* while this one waited */
     return refuse(
         services, ctx, credential,

@@ -28,6 +28,7 @@ struct ax_credential {
     bool basic; /* "Basic" counts too: a name with a token or password */
     /* Out: the name and the password, in ctx->arena, are still to be verified. */
     bool unverified;
+    bool lately; /* it was verified some hours ago, and nothing has changed */
     ax_str name, password;
 };
 

@@ -50,7 +50,6 @@ const struct ax_settings ax_jwt_settings = {
 
 /* What a token said that was verified with keys of this generation. */
 struct entry {
-    ax_digest token;
     int64_t expires_ns; /* UTC; 0: the place is free */
     uint64_t generation;
     struct ax_jwt_bearer bearer;
@@ -346,7 +345,7 @@ recall(struct ax_jwt_issuer *issuer, ax_digest token, struct ax_jwt_bearer *out,
     *out_generation = issuer->generation;
     for (size_t i = 0; i < PLACES && !found; i++) {
         found = row[i].expires_ns > now_ns && row[i].generation == issuer->generation &&
-                ax_digest_eq(row[i].token, token);
+                ax_digest_eq(row[i].bearer.token, token);
         if (found)
             *out = row[i].bearer;
     }
@@ -358,7 +357,7 @@ recall(struct ax_jwt_issuer *issuer, ax_digest token, struct ax_jwt_bearer *out,
 static void
 remember(struct ax_jwt_issuer *issuer, const struct entry *entry)
 {
-    struct entry *row = row_of(issuer, entry->token), *first = &row[0];
+    struct entry *row = row_of(issuer, entry->bearer.token), *first = &row[0];
     ax_mutex_lock(&issuer->mutex);
     for (size_t i = 1; i < PLACES; i++) {
         bool old = row[i].generation < first->generation;
@@ -413,8 +412,8 @@ ax_status
 ax_jwt_issuer_verify(struct ax_jwt_issuer *issuer, struct ax_ctx *ctx, ax_str token,
                      struct ax_jwt_bearer *out_bearer)
 {
-    struct entry entry = {.token = ax_sha256(token)};
-    if (!recall(issuer, entry.token, &entry.bearer, &entry.generation)) {
+    struct entry entry = {.bearer.token = ax_sha256(token)};
+    if (!recall(issuer, entry.bearer.token, &entry.bearer, &entry.generation)) {
         AX_TRY(verify(issuer, ctx, token, &entry));
         remember(issuer, &entry);
     }

@@ -49,6 +49,7 @@ ax_status ax_jwt_issuer_check(struct ax_jwt_issuer *issuer, struct ax_ctx *ctx);
 struct ax_jwt_bearer {
     char subject[AX_JWT_SUBJECT_BYTES_MAX + 1]; /* terminated */
     uint32_t roles;                             /* that the groups give; of a service */
+    ax_digest token;                            /* of the token as it came */
 };
 
 /*

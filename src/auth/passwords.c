@@ -11,6 +11,7 @@
 enum { ROWS = 256, PLACES = 4 };
 
 #define REMEMBERED_NS INT64_C(300'000'000'000)
+#define LATELY_NS     INT64_C(43'200'000'000'000)
 
 /* Of a password that nobody has: what verifying costs when there is none to verify against. */
 static const char nobodys[] = "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
@@ -18,7 +19,7 @@ static const char nobodys[] = "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAA
 
 struct entry {
     ax_digest what;   /* keyed hash of user and password */
-    int64_t until_ns; /* monotonic */
+    int64_t until_ns; /* monotonic; some hours later it is forgotten altogether */
 };
 
 struct ax_passwords {
@@ -78,16 +79,20 @@ row_of(struct ax_passwords *passwords, ax_digest what)
 }
 
 bool
-ax_passwords_recall(struct ax_passwords *passwords, ax_str user, ax_str password)
+ax_passwords_recall(struct ax_passwords *passwords, ax_str user, ax_str password, bool *out_lately)
 {
-    bool found = false;
+    bool found = false, lately = false;
     ax_digest what = hash(passwords, user, password);
     const struct entry *row = row_of(passwords, what);
     int64_t now_ns = ax_clock_monotonic_ns();
     ax_mutex_lock(&passwords->mutex);
     for (size_t i = 0; i < PLACES; i++)
-        found |= row[i].until_ns > now_ns && ax_digest_eq(row[i].what, what);
+        if (row[i].until_ns && ax_digest_eq(row[i].what, what)) {
+            found = row[i].until_ns > now_ns;
+            lately = row[i].until_ns + LATELY_NS > now_ns;
+        }
     ax_mutex_unlock(&passwords->mutex);
+    *out_lately = lately;
     return found;
 }
 
@@ -97,7 +102,11 @@ remember(struct ax_passwords *passwords, ax_digest what, uint64_t generation)
 {
     struct entry *row = row_of(passwords, what), *first = &row[0];
     ax_mutex_lock(&passwords->mutex);
-    for (size_t i = 1; i < PLACES; i++)
+    for (size_t i = 0; i < PLACES; i++)
+        if (row[i].until_ns && ax_digest_eq(row[i].what, what))
+            first = &row[i];
+    bool there = first->until_ns && ax_digest_eq(first->what, what);
+    for (size_t i = 1; i < PLACES && !there; i++)
         if (row[i].until_ns < first->until_ns)
             first = &row[i];
     if (generation == passwords->generation)

@@ -20,8 +20,12 @@ ax_status ax_passwords_open(struct ax_ctx *ctx, struct ax_directory *directory,
 void ax_passwords_close(struct ax_passwords *passwords);
 AX_DEFINE_AUTO(struct ax_passwords, ax_passwords_close);
 
-/* Whether this was verified a short while ago. On loops. */
-bool ax_passwords_recall(struct ax_passwords *passwords, ax_str user, ax_str password);
+/*
+ * Whether this was verified a short while ago. On loops.
+ * out_lately: within half a day, and nothing has changed since: no proof, but no stranger either.
+ */
+bool ax_passwords_recall(struct ax_passwords *passwords, ax_str user, ax_str password,
+                         bool *out_lately);
 
 /*
  * Verifies it against the store, and remembers it. Slow: never on a loop. A user without a

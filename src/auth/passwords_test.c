@@ -27,6 +27,13 @@ close_case(struct ax_ctx *ctx, struct passwords_case *made)
     directory_case_done(ctx, &made->base);
 }
 
+static bool
+recalled(struct passwords_case *made, ax_str user, ax_str password)
+{
+    bool lately;
+    return ax_passwords_recall(made->passwords, user, password, &lately);
+}
+
 static void
 verified(struct ax_ctx *ctx)
 {
@@ -36,7 +43,7 @@ verified(struct ax_ctx *ctx)
     CHECK_EQ(ax_passwords_set(made.passwords, ctx, dana, AX_STR("short")), AX_INVALID);
     CHECK_EQ(ax_passwords_set(made.passwords, ctx, AX_STR("nobody"), word), AX_NOT_FOUND);
     CHECK_EQ(ax_passwords_set(made.passwords, ctx, dana, word), AX_OK);
-    CHECK(!ax_passwords_recall(made.passwords, dana, word));
+    CHECK(!recalled(&made, dana, word));
     CHECK_EQ(ax_passwords_verify(made.passwords, ctx, dana, AX_STR("wrong horse")),
              AX_UNAUTHENTICATED);
     const ax_str others[] = {AX_STR("eve"), AX_STR("nobody"), AX_STR(""), AX_STR("da\0na"),
@@ -46,9 +53,9 @@ verified(struct ax_ctx *ctx)
         CHECK_STR(ax_str_of(ctx->error), "the name or the password is not valid");
     }
     CHECK_EQ(ax_passwords_verify(made.passwords, ctx, dana, word), AX_OK);
-    CHECK(ax_passwords_recall(made.passwords, dana, word));
-    CHECK(!ax_passwords_recall(made.passwords, AX_STR("eve"), word));
-    CHECK(!ax_passwords_recall(made.passwords, dana, AX_STR("correct hors")));
+    CHECK(recalled(&made, dana, word));
+    CHECK(!recalled(&made, AX_STR("eve"), word));
+    CHECK(!recalled(&made, dana, AX_STR("correct hors")));
     close_case(ctx, &made);
 }
 
@@ -61,19 +68,23 @@ TEST(r84_a_password_is_verified_slowly_and_then_remembered)
 static void
 forgotten(struct ax_ctx *ctx)
 {
+    bool lately;
     struct passwords_case made = {};
     const ax_str dana = AX_STR("dana"), word = AX_STR("correct horse");
     open_case(ctx, &made);
     CHECK_EQ(ax_passwords_set(made.passwords, ctx, dana, word), AX_OK);
     CHECK_EQ(ax_passwords_verify(made.passwords, ctx, dana, word), AX_OK);
     CHECK_EQ(ax_passwords_set(made.passwords, ctx, AX_STR("eve"), AX_STR("another one")), AX_OK);
-    CHECK(!ax_passwords_recall(made.passwords, dana, word));
+    CHECK(!recalled(&made, dana, word));
     CHECK_EQ(ax_passwords_verify(made.passwords, ctx, dana, word), AX_OK);
     int64_t now_ns = ax_clock_monotonic_ns();
     ax_clock_fake(now_ns + INT64_C(299'000'000'000), ax_clock_real_ns());
-    CHECK(ax_passwords_recall(made.passwords, dana, word));
+    CHECK(recalled(&made, dana, word));
     ax_clock_fake(now_ns + INT64_C(301'000'000'000), ax_clock_real_ns());
-    CHECK(!ax_passwords_recall(made.passwords, dana, word));
+    CHECK(!recalled(&made, dana, word));
+    CHECK(!ax_passwords_recall(made.passwords, dana, word, &lately) && lately);
+    ax_clock_fake(now_ns + INT64_C(44'000'000'000'000), ax_clock_real_ns());
+    CHECK(!ax_passwords_recall(made.passwords, dana, word, &lately) && !lately);
     ax_clock_fake(0, 0);
     CHECK_EQ(ax_directory_disable_user(made.base.directory, ctx, dana, AX_STR("left")), AX_OK);
     CHECK_EQ(ax_passwords_verify(made.passwords, ctx, dana, word), AX_UNAUTHENTICATED);
