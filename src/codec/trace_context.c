@@ -60,7 +60,7 @@ ax_trace_context_parse(ax_str traceparent, struct ax_trace_context *out)
         return false;
     memcpy(out->trace_id, at + TRACE_AT, AX_TRACE_ID_BYTES);
     memcpy(out->parent_id, at + PARENT_AT, AX_TRACE_SPAN_BYTES);
-    out->flags = (uint8_t)((digit_of(flags.at[0]) << 4 | digit_of(flags.at[1])) & KNOWN_FLAGS);
+    out->flags = (uint8_t)((unsigned)digit_of(flags.at[1]) & KNOWN_FLAGS); /* the lowest bits */
     return true;
 }
 

@@ -171,7 +171,7 @@ print_family(const struct page *page, const struct ax_metrics_family *family)
 static uint64_t
 zigzag(int64_t value)
 {
-    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+    return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
 }
 
 /* Runs of buckets that hold something, as spans; then the differences of their counts. */
