@@ -1,12 +1,11 @@
 """What the edge costs, beside bare peers in the same run: the server's CPU microseconds a request, on core 0, the load on core 1.
 
-Called by bench/run serving. Peers: bench_echo (the same loop, the body sent back), and nghttpd --echo-upload (nghttp2's own server).
+Called by bench/run serving. The peer is bench_echo: the same loop, nghttp2 and parser, and the body sent back.
 """
 import json
 import os
 import pathlib
 import re
-import shutil
 import statistics
 import struct
 import subprocess
@@ -37,18 +36,15 @@ def cpu_seconds(pid):
 class Peer:
     """A server on core 0 until the end of the block; `ready` is what it says when it listens."""
 
-    def __init__(self, name, *words, ready=None):
-        self.name, self.port = name, free_port()
+    def __init__(self, *words, ready):
+        self.port = free_port()
         self.words = [str(word).replace("PORT", str(self.port)) for word in words]
         self.ready = ready
 
     def __enter__(self):
         began = time.perf_counter()
         self.process = subprocess.Popen(pinned(0, *self.words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if self.ready:
-            next((line for line in self.process.stdout if self.ready in line), None)
-        else:
-            time.sleep(0.5)
+        next((line for line in self.process.stdout if self.ready in line), None)
         self.ready_ms = 1000 * (time.perf_counter() - began)
         return self
 
@@ -135,8 +131,8 @@ def protocols(report, seconds):
     script = lua_of(folder, "infer", rest, {"Content-Type": "application/json"})
     body = folder / "message"
     body.write_bytes(grpc_message(row))
-    axiom = Peer("axiom", AXIOM, "serve", "--model", f"credit={CREDIT}", "--listen", "127.0.0.1:PORT", "--net.loop_count", "1", ready='"ready"')
-    echo = Peer("bench_echo", ECHO, "PORT", ready="ready")
+    axiom = Peer(AXIOM, "serve", "--model", f"credit={CREDIT}", "--listen", "127.0.0.1:PORT", "--net.loop_count", "1", ready='"ready"')
+    echo = Peer(ECHO, "PORT", ready="ready")
     with axiom, echo:
         report("start to ready, development mode, one model", "ms", f"{axiom.ready_ms:.1f}", "1 run", "< 50 ms", "bench/run serving")
         resident = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{axiom.process.pid}/status").read_text())[1]) / 1024
@@ -145,15 +141,9 @@ def protocols(report, seconds):
             found = in_turns({"axiom": lambda: wrk(axiom, seconds, connections, script, INFER),
                               "bench_echo": lambda: wrk(echo, seconds, connections, script, INFER)})
             tell(report, f"REST infer, {connections} connections", found, ["bench_echo"], "<= 1.3")
-        measures = {"axiom": lambda: h2load(axiom, seconds, body, CALL), "bench_echo": lambda: h2load(echo, seconds, body, "/axiom.Echo/Unary")}
-        nghttpd = shutil.which("nghttpd") or shutil.which("nghttpd", path="/usr/sbin")
-        if not nghttpd:
-            print("bench: left out: nghttpd (nghttp2-server) is not installed")
-            tell(report, "gRPC infer, 4 x 8", in_turns(measures), ["bench_echo"], "<= 1.5")
-            return
-        with Peer("nghttpd", nghttpd, "--no-tls", "--echo-upload", "-a", "127.0.0.1", "PORT") as bare:
-            measures["nghttpd"] = lambda: h2load(bare, seconds, body, CALL)
-            tell(report, "gRPC infer, 4 x 8", in_turns(measures), ["nghttpd", "bench_echo"], "<= 1.5")
+        found = in_turns({"axiom": lambda: h2load(axiom, seconds, body, CALL),
+                          "bench_echo": lambda: h2load(echo, seconds, body, "/axiom.Echo/Unary")})
+        tell(report, "gRPC infer, 4 x 8", found, ["bench_echo"], "<= 1.5")
 
 
 def governed(report, bank, start, seconds):
