@@ -15,7 +15,7 @@ ear_tell(struct ax_health_watcher *base, enum ax_health state)
 {
     struct ear *ear = (struct ear *)base;
     CHECK(ear->told_count < TOLD_MAX && ear->end_count == 0);
-    ear->told[ear->told_count++] = state;
+    ear->told[ear->told_count++] = (int)state;
 }
 
 static void
