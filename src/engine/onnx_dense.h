@@ -34,16 +34,18 @@ struct ax_onnx_dense {
     bool relu;
 };
 
-/*
- * Lays out a matrix [depth, columns] whose element (k, j) is at k * row_step + j * column_step.
- *
- * arena: kept. The result multiplies by 1 and adds nothing. Fails: LIMIT.
- */
+/* A matrix [depth, columns] whose element (k, j) is at k * row_step + j * column_step. */
 struct ax_onnx_dense_source {
     const float *at;
     size_t depth, columns;
     size_t row_step, column_step;
 };
+
+/*
+ * Lays a matrix out.
+ *
+ * arena: kept. The result multiplies by 1 and adds nothing. Fails: LIMIT.
+ */
 ax_status ax_onnx_dense_pack(struct ax_ctx *ctx, struct ax_arena *arena,
                              const struct ax_onnx_dense_source *source, struct ax_onnx_dense *out);
 

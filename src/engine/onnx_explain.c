@@ -60,22 +60,28 @@ find_sum(const struct ax_onnx_explain_request *request, struct ax_onnx_sum *out,
     return out->output < node->output_count && node->outputs[out->output] == slot ? node : NULL;
 }
 
+/* Why the kernels do not explain these trees; NULL: they do. */
+static const char *
+check_trees(const struct ax_onnx_trees *trees)
+{
+    const struct ax_onnx_ensemble *ensemble =
+        trees->narrow.forest.tree_count ? &trees->narrow : &trees->wide;
+    if (trees->aggregate == AX_ONNX_MIN || trees->aggregate == AX_ONNX_MAX)
+        return "its trees are not added up";
+    if (ensemble->members || (trees->partial && trees->base))
+        return "its trees ask for members of sets, or have base values that not every row gets";
+    return ax_shap_fits(&ensemble->forest) ? NULL : "a path in its trees has too many splits";
+}
+
 /* Is each margin one of the sums? *out_target: which the first of them is. */
 static const char *
 check_sum(const struct ax_onnx_explain_request *request, const struct ax_onnx_sum *sum,
           size_t *out_target)
 {
+    const char *why = sum->trees ? check_trees(sum->trees) : NULL;
     *out_target = sum->pair ? 0 : request->first;
-    if (sum->trees) {
-        const struct ax_onnx_ensemble *ensemble =
-            sum->trees->narrow.forest.tree_count ? &sum->trees->narrow : &sum->trees->wide;
-        if (sum->trees->aggregate == AX_ONNX_MIN || sum->trees->aggregate == AX_ONNX_MAX)
-            return "its trees are not added up";
-        if (ensemble->members || (sum->trees->partial && sum->trees->base))
-            return "its trees ask for members of sets, or have base values that not every row gets";
-        if (!ax_shap_fits(&ensemble->forest))
-            return "a path in its trees has too many splits";
-    }
+    if (why)
+        return why;
     if (request->odds)
         return sum->pair && sum->mirrored && sum->post == AX_ONNX_POST_LOGISTIC
                    ? NULL
@@ -314,23 +320,26 @@ ax_onnx_explain_prepare(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_on
 
 /* ---- rows before they are summed ---- */
 
-/* Rows [from, from + count) in float64, `columns` of them each, of a table's rows. */
+/* What rows are before they are summed: `columns` numbers each. */
+struct columns {
+    double *at;
+    bool wide; /* they were float64 */
+};
+
 static ax_status
 take_columns(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
-             const struct ax_engine_rows *rows, size_t from, size_t count, void *scratch,
-             double *out, bool *out_wide)
+             const struct ax_onnx_table_part *part, void *scratch, struct columns *out)
 {
     const struct ax_onnx_explain *explain = ax_onnx_table_explain(engine);
     const struct ax_onnx_value *value;
-    const struct ax_onnx_table_part part = {rows, from, count};
-    AX_TRY(ax_onnx_table_run(engine, ctx, &explain->before, &part, scratch, &value));
+    AX_TRY(ax_onnx_table_run(engine, ctx, &explain->before, part, scratch, &value));
     const struct ax_tensor *tensor = &value->tensor;
-    if (tensor->count != count * explain->columns || tensor->type == AX_TENSOR_BYTES)
+    if (tensor->count != part->count * explain->columns || tensor->type == AX_TENSOR_BYTES)
         return ax_fail(ctx, AX_INVALID, "the graph makes %zu numbers of %zu rows", tensor->count,
-                       count);
-    *out_wide = tensor->type == AX_TENSOR_FP64;
+                       part->count);
+    out->wide = tensor->type == AX_TENSOR_FP64;
     for (size_t i = 0; i < tensor->count; i++)
-        out[i] = *out_wide ? ax_tensor_f64(tensor, i) : (double)ax_tensor_f32(tensor, i);
+        out->at[i] = out->wide ? ax_tensor_f64(tensor, i) : (double)ax_tensor_f32(tensor, i);
     return AX_OK;
 }
 
@@ -342,26 +351,26 @@ smaller(size_t a, size_t b)
 
 /* ---- reference populations ---- */
 
-/* All rows of a population, `columns` each. */
+/* All rows of a population. */
 static ax_status
 take_population(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
-                const struct ax_engine_rows *rows, struct ax_arena *arena, double **out,
-                bool *out_wide)
+                const struct ax_engine_rows *rows, struct ax_arena *arena, struct columns *out)
 {
     const struct ax_onnx_explain *explain = ax_onnx_table_explain(engine);
     size_t cells, block = smaller(ax_onnx_table_block_rows(engine), AX_SHAP_BLOCK);
     double *values =
         ax_mul(rows->count, explain->columns, &cells) ? AX_NEW_ARRAY(arena, double, cells) : NULL;
     void *scratch = ax_arena_alloc(arena, 1, ax_onnx_table_scratch_bytes(engine) + 1);
+    struct ax_onnx_table_part part = {.rows = rows};
     if (!values || !scratch)
         return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows of %zu", rows->count,
                        explain->columns);
-    for (size_t from = 0, count; from < rows->count; from += count) {
-        count = smaller(rows->count - from, block);
-        AX_TRY(take_columns(engine, ctx, rows, from, count, scratch,
-                            values + from * explain->columns, out_wide));
+    for (; part.from < rows->count; part.from += part.count) {
+        part.count = smaller(rows->count - part.from, block);
+        out->at = values + part.from * explain->columns;
+        AX_TRY(take_columns(engine, ctx, &part, scratch, out));
     }
-    *out = values;
+    out->at = values;
     return AX_OK;
 }
 
@@ -406,20 +415,21 @@ ax_onnx_explain_background(const struct ax_onnx_engine *engine, struct ax_ctx *c
 {
     const struct ax_onnx_explain *explain = ax_onnx_table_explain(engine);
     struct onnx_background *background = AX_NEW(arena, struct onnx_background);
-    double *values;
+    struct columns people = {};
     if (!background)
         return ax_fail(ctx, AX_LIMIT, "no memory for a reference population");
     *out_background = &background->background;
-    AX_TRY(take_population(engine, ctx, rows, arena, &values, &background->wide));
+    AX_TRY(take_population(engine, ctx, rows, arena, &people));
+    background->wide = people.wide;
     if (!explain->sum.trees) {
         background->means = AX_NEW_ARRAY(arena, double, explain->columns);
-        return background->means ? set_means(engine, ctx, values, rows->count, background)
+        return background->means ? set_means(engine, ctx, people.at, rows->count, background)
                                  : ax_fail(ctx, AX_LIMIT, "no memory for means");
     }
     const struct ax_forest *forest = forest_of(explain, background->wide);
-    drop_columns(values, rows->count, explain->columns, forest->feature_count);
+    drop_columns(people.at, rows->count, explain->columns, forest->feature_count);
     const struct ax_shap_kernel_config config = {.level = engine->program.level->level,
-                                                 .population = {values, rows->count}};
+                                                 .population = {people.at, rows->count}};
     return ax_shap_kernel_prepare(forest, ctx, &config, arena, &background->shap);
 }
 
@@ -512,11 +522,12 @@ ax_onnx_explain_score(const struct ax_onnx_engine *engine, struct ax_ctx *ctx,
             ax_scratch_take(&scratch, sizeof(double),
                             AX_SHAP_BLOCK * forest->output_count * (forest->feature_count + 1));
     }
-    for (size_t from = 0; from < call->rows.count; from += work.count) {
-        double *at = out + from * work.margins * (work.features + 1);
-        bool wide;
-        work.count = smaller(call->rows.count - from, block);
-        AX_TRY(take_columns(engine, ctx, &call->rows, from, work.count, run, work.values, &wide));
+    struct ax_onnx_table_part part = {.rows = &call->rows};
+    for (; part.from < call->rows.count; part.from += part.count) {
+        double *at = out + part.from * work.margins * (work.features + 1);
+        struct columns columns = {.at = work.values};
+        part.count = work.count = smaller(call->rows.count - part.from, block);
+        AX_TRY(take_columns(engine, ctx, &part, run, &columns));
         if (explain->sum.trees)
             explain_trees(&work, scratch, at);
         else
