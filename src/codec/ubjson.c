@@ -1,7 +1,5 @@
 #include "codec/ubjson.h"
 
-#include <endian.h>
-
 #include "base/array.h"
 #include "base/map.h"
 #include "base/reader.h"
@@ -366,23 +364,27 @@ ax_ubjson_find(const struct ax_ubjson *object, const char *key)
     return NULL;
 }
 
+/* Shifts that compilers know for one load and one swap. */
+static uint32_t
+u32_be(const char *at)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    return (uint32_t)byte[0] << 24 | (uint32_t)byte[1] << 16 | (uint32_t)byte[2] << 8 | byte[3];
+}
+
 static void
 take_i32s(ax_str bytes, size_t count, int64_t *out)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, bytes.at + i * sizeof bits, sizeof bits);
-        out[i] = (int32_t)be32toh(bits);
-    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = (int32_t)u32_be(bytes.at + i * sizeof(uint32_t));
 }
 
 static void
 take_i64s(ax_str bytes, size_t count, int64_t *out)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t bits;
-        memcpy(&bits, bytes.at + i * sizeof bits, sizeof bits);
-        out[i] = (int64_t)be64toh(bits);
+        const char *at = bytes.at + i * sizeof(uint64_t);
+        out[i] = (int64_t)((uint64_t)u32_be(at) << 32 | u32_be(at + sizeof(uint32_t)));
     }
 }
 
@@ -417,9 +419,7 @@ ax_ubjson_f32s(const struct ax_ubjson *array, float *out)
     if (!array || array->kind != AX_UBJSON_ARRAY || array->type != 'd')
         return false;
     for (size_t i = 0; i < array->count; i++) {
-        uint32_t bits;
-        memcpy(&bits, array->bytes.at + i * sizeof bits, sizeof bits);
-        bits = be32toh(bits);
+        uint32_t bits = u32_be(array->bytes.at + i * sizeof bits);
         memcpy(&out[i], &bits, sizeof bits);
     }
     return true;

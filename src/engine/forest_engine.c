@@ -283,12 +283,23 @@ prepare_shap(const struct ax_forest_engine *engine, struct ax_ctx *ctx)
     return status;
 }
 
+/* Rows that a call explains at a time; interactions are given row by row. */
+static size_t
+shap_rows(const struct ax_engine_call *call)
+{
+    size_t rows = call->outputs & AX_ENGINE_CONTRIBUTIONS ? call->rows.count : 1;
+    return rows < AX_SHAP_BLOCK ? rows : AX_SHAP_BLOCK;
+}
+
 static ax_status
 forest_prepare(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call)
 {
     const struct ax_forest_engine *engine = of_engine(base);
     AX_TRY(ax_forest_scorer_prepare(&engine->scorer, ctx, kernel_rows(call)));
-    return needs_shap(call) ? prepare_shap(engine, ctx) : AX_OK;
+    if (!needs_shap(call))
+        return AX_OK;
+    AX_TRY(prepare_shap(engine, ctx));
+    return ax_shap_kernel_ready_rows(shap_of(base, NULL), ctx, shap_rows(call));
 }
 
 static bool
@@ -296,7 +307,9 @@ forest_prepared(const struct ax_engine *base, const struct ax_engine_call *call)
 {
     const struct ax_forest_engine *engine = of_engine(base);
     return ax_forest_scorer_prepared(&engine->scorer, kernel_rows(call)) &&
-           (!needs_shap(call) || !engine->shap || ax_once_get(engine->shap));
+           (!needs_shap(call) || !engine->shap ||
+            (ax_once_get(engine->shap) &&
+             ax_shap_kernel_rows_ready(shap_of(base, NULL), shap_rows(call))));
 }
 
 static size_t
@@ -305,7 +318,9 @@ forest_made_bytes(const struct ax_engine *base)
     const struct ax_forest_engine *engine = of_engine(base);
     const struct ax_forest_scorer_batch *batch = ax_forest_scorer_made(&engine->scorer);
     const struct forest_shap *shap = engine->shap ? ax_once_get(engine->shap) : NULL;
-    return (batch ? batch->bytes : 0) + (shap ? ax_arena_held_bytes(shap->arena) : 0);
+    size_t explained =
+        shap ? ax_arena_held_bytes(shap->arena) + ax_shap_kernel_made_bytes(&shap->kernel) : 0;
+    return (batch ? batch->bytes : 0) + explained;
 }
 
 /* ---- a call ---- */

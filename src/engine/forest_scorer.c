@@ -149,9 +149,9 @@ block_cost(const struct block *block, const struct ax_forest_batch_ops *ops)
 }
 
 /*
- * Rows of a call for which a form is worth making, before there is one: a node takes about 0.9
- * operations in a balanced tree of 64 leaves, 1.8 in a grown one of 31 and 2.6 in one of 255, so
- * the splits above its leaves stand for the rest.
+ * Rows of a call for which a form is worth making, before there is one. A node takes about 0.9
+ * operations in a balanced tree, and the more the deeper leaves lie than they would in one: 1.8 in
+ * a grown tree of 31 leaves, 2.6 in one of 255.
  */
 static size_t
 rows_worth(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan, double levels)
@@ -162,7 +162,7 @@ rows_worth(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *p
     double trees = (double)forest->tree_count, leaves = (double)forest->leaf_count / trees;
     struct block block = {.columns = plan->column_count,
                           .trees = trees,
-                          .ops = inner * fmax(levels / trees - log2(leaves) + 0.9, 0.9),
+                          .ops = inner * (0.9 + 0.45 * fmax(levels / trees - log2(leaves), 0)),
                           .slots_bytes = (double)plan->predicate_count * sizes[0]->slot_bytes,
                           .outputs = plan->vectors ? (double)forest->output_count : 1,
                           .f32 = forest->f32,

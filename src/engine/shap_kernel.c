@@ -104,6 +104,59 @@ prepare_plain(struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
     return ax_shap_prepare(forest, ctx, arena, &kernel->points);
 }
 
+/* Tables of nodes for eight rows, in an arena of their own. */
+struct node_rows {
+    struct ax_arena *arena;
+    const double *tables;
+};
+
+static void
+node_rows_free(void *arg)
+{
+    struct node_rows *rows = arg;
+    ax_arena_free(rows->arena);
+}
+
+static ax_status
+make_node_rows(const struct ax_shap_kernel *kernel, struct ax_ctx *ctx, struct node_rows **out_rows)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(SIZE_MAX);
+    struct node_rows *rows = arena ? AX_NEW(arena, struct node_rows) : NULL;
+    if (!rows)
+        return ax_fail(ctx, AX_LIMIT, "no memory for tables of explanations");
+    AX_TRY(ax_shap_node_rows_make(&kernel->nodes, ctx, arena, &rows->tables));
+    rows->arena = ax_take(arena);
+    *out_rows = rows;
+    return AX_OK;
+}
+
+bool
+ax_shap_kernel_rows_ready(const struct ax_shap_kernel *kernel, size_t rows)
+{
+    size_t least = kernel->level->rows_min;
+    if (least > AX_SHAP_NODE_ROWS)
+        least = AX_SHAP_NODE_ROWS;
+    return !kernel->node_rows || rows < least || ax_once_get(kernel->node_rows);
+}
+
+ax_status
+ax_shap_kernel_ready_rows(const struct ax_shap_kernel *kernel, struct ax_ctx *ctx, size_t rows)
+{
+    struct node_rows *made = NULL;
+    if (ax_shap_kernel_rows_ready(kernel, rows) || ax_once_begin(kernel->node_rows))
+        return AX_OK;
+    ax_status status = make_node_rows(kernel, ctx, &made);
+    ax_once_end(kernel->node_rows, status == AX_OK ? made : NULL);
+    return status;
+}
+
+size_t
+ax_shap_kernel_made_bytes(const struct ax_shap_kernel *kernel)
+{
+    const struct node_rows *rows = kernel->node_rows ? ax_once_get(kernel->node_rows) : NULL;
+    return rows ? ax_arena_held_bytes(rows->arena) : 0;
+}
+
 static ax_status
 prepare(struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
         const struct ax_shap_kernel_config *config, struct ax_arena *arena)
@@ -123,6 +176,11 @@ prepare(struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
     const struct ax_shap_node_source nodes = {
         .forest = forest, .shapes = shapes, .wanted = forms.node};
     AX_TRY(ax_shap_node_build(&nodes, ctx, arena, &kernel->nodes));
+    if (kernel->nodes.block_count > 0) {
+        kernel->node_rows = ax_once_new(arena, node_rows_free);
+        if (!kernel->node_rows)
+            return ax_fail(ctx, AX_LIMIT, "no memory to prepare explanations");
+    }
     return prepare_plain(kernel, ctx, config, arena, &forms);
 }
 
@@ -375,8 +433,11 @@ ax_shap_kernel_rows(const struct ax_shap_kernel *kernel, const double *rows, siz
     struct cursor cursor = {.at = ax_scratch_wide(scratch)};
     struct work work = lay_out(kernel, &cursor);
     size_t rest = count % AX_SHAP_NODE_ROWS, grouped = 0;
-    if (kernel->nodes.block_count > 0)
+    const struct node_rows *node_rows = kernel->node_rows ? ax_once_get(kernel->node_rows) : NULL;
+    if (node_rows) {
+        work.node.tables = node_rows->tables;
         grouped = rest >= kernel->level->rows_min ? count : count - rest;
+    }
     for (size_t i = 0; i < count; i++)
         explain_row(kernel, &work, rows + i * forest->feature_count,
                     kernel->nodes.block_count > 0 && i >= grouped, out + i * width);

@@ -10,13 +10,16 @@
  * are the same bits in a batch, alone, and on another machine: they are tables + nodes, and then
  * the plain trees in turn.
  *
- * A call allocates nothing and keeps nothing: it works in the caller's scratch.
+ * A call allocates nothing and keeps nothing: it works in the caller's scratch. What nodes need for
+ * eight rows at a time is made apart, when there is a call of so many; without it rows are
+ * explained one by one.
  */
 #pragma once
 
 #include "engine/shap.h"
 #include "engine/shap_background.h"
 #include "engine/shap_level.h"
+#include "sys/once.h"
 
 struct ax_shap_kernel_config {
     enum ax_engine_level level;
@@ -32,7 +35,8 @@ struct ax_shap_kernel {
     struct ax_shap_decide decide;
     struct ax_shap_table table;
     struct ax_shap_nodes nodes;
-    const uint32_t *plain; /* trees */
+    struct ax_once *node_rows; /* their tables for eight rows; NULL: there are no nodes */
+    const uint32_t *plain;     /* trees */
     size_t plain_count;
     struct ax_shap_points points;         /* of plain trees and of interactions; by cover */
     struct ax_shap_background background; /* of a population */
@@ -56,6 +60,14 @@ ax_status ax_shap_kernel_prepare(const struct ax_forest *forest, struct ax_ctx *
  */
 ax_status ax_shap_kernel_scratch_max(const struct ax_forest *forest, struct ax_ctx *ctx,
                                      size_t *out_bytes);
+
+/* Whether a call of so many rows finds all that makes it fast; making it. Fails: LIMIT. */
+bool ax_shap_kernel_rows_ready(const struct ax_shap_kernel *kernel, size_t rows);
+ax_status ax_shap_kernel_ready_rows(const struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
+                                    size_t rows);
+
+/* Of what was made since it was prepared. */
+size_t ax_shap_kernel_made_bytes(const struct ax_shap_kernel *kernel);
 
 size_t ax_shap_kernel_scratch_bytes(const struct ax_shap_kernel *kernel);
 

@@ -44,7 +44,7 @@ static const struct {
 
 static const enum ax_engine_level levels[] = {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_LEVEL_AVX2,
                                               AX_ENGINE_LEVEL_AVX512};
-static const size_t batches[] = {64, 1, 13};
+static const size_t batches[] = {64, 1, 13, 64};
 
 /* All kinds of numeric splits that files have, in turn. */
 static void
@@ -117,6 +117,8 @@ check_levels(struct ax_ctx *ctx, struct checked *checked)
             ax_shap_kernel_prepare(checked->forest, ctx, &checked->config, ctx->arena, &kernel),
             AX_OK);
         for (size_t b = 0; b < AX_COUNT_OF(batches); b++) {
+            if (b == 1) /* at first rows are explained one by one */
+                CHECK_EQ(ax_shap_kernel_ready_rows(&kernel, ctx, AX_SHAP_BLOCK), AX_OK);
             double *got = explain(ctx, &kernel, checked->rows, batches[b]);
             if (!first)
                 first = got;
@@ -263,6 +265,8 @@ check_golden_forest(struct ax_ctx *ctx, const char *name, const struct ax_forest
             config.level = levels[l];
             config.table_bytes_max = form;
             CHECK_EQ(ax_shap_kernel_prepare(forest, ctx, &config, ctx->arena, &kernel), AX_OK);
+            CHECK_EQ(ax_shap_kernel_ready_rows(&kernel, ctx, GOLDEN_ROWS), AX_OK);
+            CHECK(ax_shap_kernel_rows_ready(&kernel, GOLDEN_ROWS));
             void *scratch = ax_alloc(1, ax_shap_kernel_scratch_bytes(&kernel));
             ax_shap_kernel_rows(&kernel, rows, GOLDEN_ROWS, scratch, l == 0 ? first : got);
             ax_free(scratch);

@@ -25,6 +25,7 @@ struct ax_shap_node_work {
     const double **where;  /* entries of units; one row */
     uint64_t *index;       /* of units; rows */
     uint64_t *left, *live; /* rows of a block, by top; rows */
+    const double *tables;  /* of ax_shap_node_rows_make; rows */
     double *sums;          /* one row: [class][column]; rows: [group][class][column][8] */
 };
 

@@ -20,7 +20,7 @@ struct build {
     struct ax_shap_nodes *nodes;
     struct ax_shap_node_block *blocks;
     double *values; /* NULL: only measuring */
-    size_t value_count;
+    size_t value_count, rows_count;
     double t[AX_SHAP_NODE_POINTS_MAX + 1][AX_SHAP_NODE_POINTS_MAX];
     double w[AX_SHAP_NODE_POINTS_MAX + 1][AX_SHAP_NODE_POINTS_MAX];
     uint32_t shared[AX_SHAP_NODE_POINTS_MAX + 1]; /* in values: tau and kappa of a first visit */
@@ -83,12 +83,12 @@ deposit(uint64_t state, uint64_t mask)
     return word;
 }
 
-/* Room in values for count doubles, aligned to as many. */
+/* Room for count doubles, aligned to as many. */
 static uint32_t
-take(struct build *build, size_t count, size_t align)
+take(size_t *used, size_t count, size_t align)
 {
-    size_t at = (build->value_count + align - 1) / align * align;
-    build->value_count = at + count;
+    size_t at = (*used + align - 1) / align * align;
+    *used = at + count;
     return (uint32_t)at;
 }
 
@@ -148,7 +148,6 @@ fill_tables(struct fill *fill, int32_t child, const struct ax_shap_node_unit *un
         for (uint32_t q = 0; q < build->lanes; q++) {
             double *by_point =
                 build->values + unit->points_table + state * width * build->lanes + q;
-            double *by_row = build->values + unit->rows_table + q * width * states + state;
             fill->word = deposit(state, unit->mask);
             fill->t = q < build->points ? build->t[build->points][q] : 0.5;
             memset(fill->given, 0, sizeof fill->given);
@@ -156,8 +155,6 @@ fill_tables(struct fill *fill, int32_t child, const struct ax_shap_node_unit *un
             fill_down(fill, child, 1);
             for (uint32_t f = 0; f < fill->feature_count; f++)
                 by_point[(1 + f) * build->lanes] = fill->given[f];
-            for (size_t f = 0; q < build->points && f < width; f++)
-                by_row[f * states] = by_point[f * build->lanes];
         }
 }
 
@@ -199,8 +196,9 @@ make_unit(struct build *build, const struct job *job, const struct ax_shap_chunk
     size_t features = build->source->forest->feature_count;
     struct ax_shap_node_unit unit = {
         .mask = plan->mask, .byte = (uint32_t)(chunk->first_slot / 8), .bits = (uint8_t)plan->bits};
-    unit.points_table = take(build, states * width * build->lanes, AX_SHAP_NODE_LANES);
-    unit.rows_table = take(build, states * width * build->points,
+    unit.points_table =
+        take(&build->value_count, states * width * build->lanes, AX_SHAP_NODE_LANES);
+    unit.rows_table = take(&build->rows_count, states * width * build->points,
                            states < AX_SHAP_NODE_ROWS ? states : AX_SHAP_NODE_ROWS);
     uint32_t bit = 0;
     for (uint64_t mask = plan->mask; mask; mask &= mask - 1)
@@ -254,9 +252,9 @@ make_top(struct build *build, const struct job *job, const struct ax_shap_chunk 
         .tau = build->shared[build->points],
     };
     size_t states = (size_t)1 << __builtin_popcountll(row_top.mask);
-    row_top.states = take(build, 1 + states, 1);
+    row_top.states = take(&build->value_count, 1 + states, 1);
     if (node->same >= 0)
-        row_top.tau = take(build, 2 * (size_t)build->lanes, AX_SHAP_NODE_LANES);
+        row_top.tau = take(&build->value_count, 2 * (size_t)build->lanes, AX_SHAP_NODE_LANES);
     if (!build->values)
         return;
     fill_top(build, shape, chunk, inner, &row_top);
@@ -469,7 +467,7 @@ set_points(struct build *build, uint32_t points)
 static void
 share_points(struct build *build)
 {
-    uint32_t at = take(build, 3 * (size_t)build->lanes, AX_SHAP_NODE_LANES);
+    uint32_t at = take(&build->value_count, 3 * (size_t)build->lanes, AX_SHAP_NODE_LANES);
     build->shared[build->points] = at;
     for (uint32_t q = 0; build->values && q < build->lanes; q++) {
         bool real = q < build->points;
@@ -569,7 +567,7 @@ ax_shap_node_measure(const struct ax_forest *forest, const struct ax_shap_shape 
     struct build build = {.source = &source};
     set_points(&build, points_of(shape));
     add_subtree(&build, &job, &block, (struct place){-1, 0, 0}, NULL);
-    size_t bytes = build.value_count * sizeof(double);
+    size_t bytes = (build.value_count + build.rows_count) * sizeof(double);
     bytes += block.top_count * (sizeof(struct ax_shap_top) + sizeof(struct ax_shap_row_top));
     for (uint32_t class = 0; class < AX_SHAP_NODE_CLASSES; class ++)
         bytes += block.unit_count[class] * sizeof(struct ax_shap_node_unit);
@@ -595,12 +593,47 @@ ax_shap_node_build(const struct ax_shap_node_source *source, struct ax_ctx *ctx,
     for (size_t m = 1; m <= AX_SHAP_NODE_POINTS_MAX; m++)
         ax_shap_gauss(m, build->t[m], build->w[m]);
     AX_TRY(add_trees(build, tops));
-    if (build->value_count > UINT32_MAX)
+    if (build->value_count > UINT32_MAX || build->rows_count > UINT32_MAX)
         return ax_fail(ctx, AX_LIMIT, "units of %zu numbers", build->value_count);
     AX_TRY(make_room(build, nodes.block_count));
     nodes.block_count = 0;
-    build->value_count = 0;
+    build->value_count = build->rows_count = 0;
     AX_TRY(add_trees(build, tops));
+    nodes.rows_count = build->rows_count;
     *out_nodes = nodes;
+    return AX_OK;
+}
+
+/* By state and then point becomes by point and then state. */
+static void
+turn_unit(const struct ax_shap_node_block *block, const struct ax_shap_node_unit *unit,
+          size_t width, const double *values, double *tables)
+{
+    size_t states = (size_t)1 << unit->bits;
+    const double *from = values + unit->points_table;
+    double *to = tables + unit->rows_table;
+    for (size_t q = 0; q < block->points; q++)
+        for (size_t f = 0; f < width; f++)
+            for (size_t state = 0; state < states; state++)
+                *to++ = from[(state * width + f) * block->lanes + q];
+}
+
+ax_status
+ax_shap_node_rows_make(const struct ax_shap_nodes *nodes, struct ax_ctx *ctx,
+                       struct ax_arena *arena, const double **out_tables)
+{
+    size_t count = nodes->rows_count + AX_SHAP_NODE_ROWS; /* the last load is a wide one */
+    double *tables =
+        ax_scratch_wide(ax_arena_alloc(arena, 1, count * sizeof *tables + AX_SCRATCH_WIDE));
+    if (!tables)
+        return ax_fail(ctx, AX_LIMIT, "no memory for tables of %zu numbers", count);
+    for (size_t b = 0; b < nodes->block_count; b++) {
+        const struct ax_shap_node_block *block = &nodes->blocks[b];
+        const struct ax_shap_node_unit *unit = block->units;
+        for (uint32_t class = AX_SHAP_NODE_CLASSES; class -- > 0;)
+            for (uint32_t i = 0; i < block->unit_count[class]; i++, unit++)
+                turn_unit(block, unit, 1 + class, nodes->values, tables);
+    }
+    *out_tables = tables;
     return AX_OK;
 }

@@ -25,7 +25,8 @@
  *
  * Cost of a row: units x (1 + features) + tops x 9 vector operations of m points, m = ceil(features
  * on a path / 2), padded to fours; in blocks of eight rows, an eighth of that of m points.
- * Memory: (1 + features) x m x 2^bits x 16 bytes a unit.
+ * Memory: (1 + features) x 2^bits x 8 bytes x m padded to fours a unit; with tables for blocks of
+ * rows, which are the same numbers in another order and made apart, x m once more.
  * Source: design/kernels/shap (c, d); Wettenstein, Mitchell, Yu, arXiv 2605.04497.
  */
 #pragma once
@@ -69,7 +70,7 @@ struct ax_shap_node_unit {
     uint64_t mask; /* its states' decisions, in the chunk's word */
     uint32_t byte;
     uint32_t points_table; /* in values: by state, G and then each feature, by point padded */
-    uint32_t rows_table;   /* in values: by point, G and then each feature, by state */
+    uint32_t rows_table;   /* in the rows' tables: by point, G and then each feature, by state */
     uint32_t column[AX_SHAP_NODE_UNIT_NODES];
     uint32_t slot[AX_SHAP_NODE_UNIT_BITS]; /* of the decisions, from the lowest bit on */
     uint8_t bits;
@@ -99,6 +100,7 @@ struct ax_shap_nodes {
     const struct ax_shap_node_block *blocks;
     size_t block_count;
     const double *values; /* aligned to 64 bytes */
+    size_t rows_count;    /* numbers of the rows' tables, which are made apart */
     size_t column_count;  /* outputs x features */
     size_t slots_max;     /* of a block */
     size_t tree_slots_max;
@@ -124,3 +126,7 @@ struct ax_shap_node_source {
 };
 ax_status ax_shap_node_build(const struct ax_shap_node_source *source, struct ax_ctx *ctx,
                              struct ax_arena *arena, struct ax_shap_nodes *out_nodes);
+
+/* Tables for blocks of eight rows, aligned to 64 bytes, in `arena`. Fails: LIMIT. */
+ax_status ax_shap_node_rows_make(const struct ax_shap_nodes *nodes, struct ax_ctx *ctx,
+                                 struct ax_arena *arena, const double **out_tables);

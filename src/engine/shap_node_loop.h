@@ -312,7 +312,7 @@ ax_shap_rows_unit_up(const struct ax_shap_rows *rows, uint32_t at, size_t slot,
                      const uint32_t class, const uint32_t points)
 {
     const struct ax_shap_node_unit *unit = &rows->block->units[at];
-    const double *table = rows->nodes->values + unit->rows_table;
+    const double *table = rows->work->tables + unit->rows_table;
     const size_t step = (size_t)(1 + class) << unit->bits;
     const uint64_t index = rows->work->index[slot] = ax_shap_rows_index(rows, unit);
     double *g = rows->work->g + slot * points * AX_LANES;
@@ -329,7 +329,7 @@ ax_shap_rows_unit_down(const struct ax_shap_rows *rows, uint32_t at, size_t slot
 {
     const struct ax_shap_node_unit *unit = &rows->block->units[at];
     const size_t states = (size_t)1 << unit->bits, step = (1 + class) * states;
-    const double *table = rows->nodes->values + unit->rows_table;
+    const double *table = rows->work->tables + unit->rows_table;
     const double *p = rows->work->g + slot * points * AX_LANES;
     const uint64_t index = rows->work->index[slot];
     double *sums = rows->sums + class * rows->nodes->column_count * AX_LANES;

@@ -31,7 +31,7 @@ struct build {
     double *values;
     const struct ax_shap_chunk *chunk; /* whose words the references have at present */
     uint64_t *words;
-    double *leaf, *counts, *mixed; /* of one leaf, by pattern */
+    double *leaf, *counts, *mixed, *before; /* of one leaf, by pattern */
     double t[POINTS_MAX + 1][POINTS_MAX], w[POINTS_MAX + 1][POINTS_MAX];
 };
 
@@ -79,15 +79,18 @@ count_patterns(const struct build *build, const struct ax_shap_path *path, doubl
 static void
 mix(double *mixed, size_t patterns, size_t bit, const double rows[2][2])
 {
-    for (size_t o = 0; o < patterns; o++) {
-        if (o & bit)
-            continue;
-        double none = mixed[o], has = mixed[o | bit];
-        mixed[o] = rows[0][0] * none + rows[0][1] * has;
-        mixed[o | bit] = rows[1][0] * none + rows[1][1] * has;
+    double a = rows[0][0], b = rows[0][1], c = rows[1][0], d = rows[1][1];
+    for (size_t base = 0; base < patterns; base += 2 * bit) {
+        double *restrict none = mixed + base, *restrict has = mixed + base + bit;
+        for (size_t o = 0; o < bit; o++) {
+            double without = none[o], with = has[o];
+            none[o] = a * without + b * with;
+            has[o] = c * without + d * with;
+        }
     }
 }
 
+/* Feature after feature: what the ones before it do is done once for all that follow. */
 static void
 leaf_by_reference(const struct build *build, const struct ax_shap_path *path, double value)
 {
@@ -95,14 +98,17 @@ leaf_by_reference(const struct build *build, const struct ax_shap_path *path, do
     static const double own[2][2] = {{0, -1}, {1, 0}}; /* o - b */
     count_patterns(build, path, value);
     for (size_t q = 0; q < m; q++) {
-        double t = build->t[m][q];
+        double t = build->t[m][q], weight = build->w[m][q];
         const double other[2][2] = {{0, 1 - t}, {t, 1}}; /* b + t (o - b) */
+        memcpy(build->before, build->counts, patterns * sizeof *build->before);
         for (size_t j = 0; j < k; j++) {
-            memcpy(build->mixed, build->counts, patterns * sizeof *build->mixed);
-            for (size_t i = 0; i < k; i++)
-                mix(build->mixed, patterns, (size_t)1 << i, i == j ? own : other);
+            memcpy(build->mixed, build->before, patterns * sizeof *build->mixed);
+            mix(build->mixed, patterns, (size_t)1 << j, own);
+            for (size_t i = j + 1; i < k; i++)
+                mix(build->mixed, patterns, (size_t)1 << i, other);
             for (size_t o = 0; o < patterns; o++)
-                build->leaf[o * k + j] += build->w[m][q] * build->mixed[o];
+                build->leaf[o * k + j] += weight * build->mixed[o];
+            mix(build->before, patterns, (size_t)1 << j, other);
         }
     }
 }
@@ -142,25 +148,42 @@ width_of(const struct draft *draft)
     return narrow ? AX_SHAP_TABLE_LANES : AX_SHAP_TABLE_LANES_MAX;
 }
 
-/* The pattern of a leaf's path that an index of its unit stands for. */
+/* The pattern of a leaf's path when all splits but the unit's own are satisfied, by state of those.
+ */
 static size_t
-pattern_of(const struct draft *draft, uint32_t root_count, const struct ax_shap_path *path,
-           size_t index)
+own_pattern(const struct draft *draft, uint32_t root_count, const struct ax_shap_path *path,
+            size_t state)
 {
     uint64_t own = 0, word = 0;
     for (uint32_t b = root_count; b < draft->bits; b++) {
         own |= draft->mask[b];
-        word |= index >> b & 1 ? draft->mask[b] : 0;
+        word |= state >> (b - root_count) & 1 ? draft->mask[b] : 0;
     }
     size_t pattern = 0;
-    for (uint32_t i = 0; i < path->count; i++) {
-        bool one = ((word ^ path->want) & path->mask[i] & own) == 0;
-        for (uint32_t r = 0; r < root_count; r++)
-            if (draft->feature[r] == path->feature[i])
-                one = one && index >> r & 1;
-        pattern |= (size_t)one << i;
-    }
+    for (uint32_t i = 0; i < path->count; i++)
+        pattern |= (size_t)(((word ^ path->want) & path->mask[i] & own) == 0) << i;
     return pattern;
+}
+
+/*
+ * Adds the leaf's contributions to all entries. Its path begins with that to the unit, so the
+ * lowest bits of an index are those of the pattern, but for what the unit's own splits refuse.
+ */
+static void
+add_entries(const struct build *build, const struct draft *draft, uint32_t root_count,
+            const struct ax_shap_path *path, const uint32_t *lane)
+{
+    size_t width = width_of(draft), roots = (size_t)1 << root_count;
+    size_t rest = ((size_t)1 << path->count) - roots;
+    double *to = build->values + draft->table;
+    for (size_t state = 0; state < (size_t)1 << (draft->bits - root_count); state++) {
+        size_t own = own_pattern(draft, root_count, path, state);
+        for (size_t root = 0; root < roots; root++, to += width) {
+            const double *given = build->leaf + ((root | rest) & own) * path->count;
+            for (uint32_t i = 0; i < path->count; i++)
+                to[lane[i]] += given[i];
+        }
+    }
 }
 
 /* Adds a leaf to its unit's entries. */
@@ -181,13 +204,7 @@ add_leaf(struct build *build, const struct draft *draft, uint32_t root_count,
     for (uint32_t i = 0; i < path.count; i++)
         for (lane[i] = 0; draft->feature[lane[i]] != path.feature[i];)
             lane[i]++;
-    size_t width = width_of(draft);
-    for (size_t index = 0; index < (size_t)1 << draft->bits; index++) {
-        size_t pattern = pattern_of(draft, root_count, &path, index);
-        double *to = build->values + draft->table + index * width;
-        for (uint32_t i = 0; i < path.count; i++)
-            to[lane[i]] += build->leaf[pattern * path.count + i];
-    }
+    add_entries(build, draft, root_count, &path, lane);
 }
 
 /* The draft of a unit: the path's features and then its own nodes. */
@@ -414,10 +431,11 @@ make_room(struct build *build, struct ax_ctx *ctx, struct ax_arena *arena)
     build->leaf = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX *AX_SHAP_TABLE_FEATURES_MAX);
     build->counts = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX);
     build->mixed = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX);
+    build->before = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX);
     build->values = ax_scratch_wide(
         ax_arena_alloc(arena, 1, build->value_count * sizeof *build->values + AX_SCRATCH_WIDE));
     if (!build->drafts || !build->words || !build->leaf || !build->counts || !build->mixed ||
-        !build->values)
+        !build->before || !build->values)
         return ax_fail(ctx, AX_LIMIT, "no memory for tables of %zu numbers", build->value_count);
     for (size_t m = 1; m <= POINTS_MAX; m++)
         ax_shap_gauss(m, build->t[m], build->w[m]);

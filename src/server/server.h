@@ -10,7 +10,7 @@
 #include "server/model_repository.h"
 #include "server/server_settings.h"
 
-enum { AX_SERVER_LISTEN_MAX = 16, AX_SERVER_MODELS_MAX = 256, AX_SERVER_OVERRIDES_MAX = 64 };
+enum { AX_SERVER_LISTEN_MAX = 16, AX_SERVER_MODELS_MAX = 1024, AX_SERVER_OVERRIDES_MAX = 64 };
 
 struct ax_server_override { /* "net.idle_ms" "5s" */
     ax_str name, value;

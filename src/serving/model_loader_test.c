@@ -112,6 +112,28 @@ TEST(r107_a_version_is_loaded_with_its_digests_and_counted)
 }
 
 static void
+explained_soon(struct ax_ctx *ctx)
+{
+    ax_auto(ax_model_unref) struct ax_loaded_model *model = NULL;
+    CHECK_EQ(load(ctx, &(struct making){.reference = good_reference}, &model), AX_OK);
+    REQUIRE(model != NULL);
+    bool trees = ax_engine_signature(model->engine)->tree_count > 0;
+    struct ax_engine_call call = {.rows = {.count = 1}, .outputs = AX_ENGINE_CONTRIBUTIONS};
+    size_t bytes = ax_model_memory_bytes(model);
+    CHECK_EQ(ax_engine_prepared(model->engine, &call), !trees);
+    CHECK_EQ(ax_model_explain_soon(ctx, model, true), AX_OK); /* the population is there already */
+    CHECK_EQ(ax_model_memory_bytes(model), bytes);
+    CHECK_EQ(ax_model_explain_soon(ctx, model, false), AX_OK);
+    CHECK(ax_engine_prepared(model->engine, &call));
+    CHECK_EQ(ax_model_memory_bytes(model) > bytes, trees);
+}
+
+TEST(a_model_whose_reasons_are_needed_is_made_ready_for_them)
+{
+    ax_test_with_ctx(explained_soon);
+}
+
+static void
 shared(struct ax_ctx *ctx)
 {
     struct ax_loaded_model *model = NULL;
