@@ -7,7 +7,7 @@ MLflow is that of .deps/mlflow-3 (`tools/setup tests`), one process over SQLite,
 Axiom's are. Runs to search through are put into both databases as rows, while the servers are down. With PostgreSQL installed Axiom runs over that
 too. Printed: the floor of this machine's disk, then a row for each kind of work, with the goal of the issue behind it.
 
-RUNS=10000 MANY=100000 ARTIFACT_MB=1024 BENCH_DIR=here MLFLOW=.deps/mlflow-3/bin/mlflow (MLFLOW=none: Axiom alone)
+RUNS=10000 MANY=100000 ARTIFACT_MB=1024 BENCH_DIR=here MLFLOW=.deps/mlflow-3/bin/python (MLFLOW=none: Axiom alone)
 """
 import glob
 import http.client
@@ -27,7 +27,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 AXIOM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build" / "axiom")
-MLFLOW = os.environ.get("MLFLOW", str(ROOT / ".deps" / "mlflow-3" / "bin" / "mlflow"))
+MLFLOW = os.environ.get("MLFLOW", str(ROOT / ".deps" / "mlflow-3" / "bin" / "python"))
 API = "/api/2.0/mlflow/"
 ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/0/bench/big.bin"
 BATCHES, SECONDS_OF_WRITERS, METRICS, POINTS = 40, 5, 20, 5
@@ -95,7 +95,7 @@ def axiom(folder, store=None):
 
 def mlflow(folder):
     environment = dict(os.environ, MLFLOW_DISABLE_TELEMETRY="true", PATH=f"{pathlib.Path(MLFLOW).parent}:{os.environ['PATH']}")
-    return Server([MLFLOW, "server", "--host", "127.0.0.1", "--port", "PORT", "--workers", "1", "--backend-store-uri",
+    return Server([MLFLOW, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "PORT", "--workers", "1", "--backend-store-uri",
                    f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/mlflow-artifacts"], environment)
 
 

@@ -39,7 +39,7 @@ series(struct ax_ctx *ctx, struct tracking_case *at)
         CHECK_EQ(tracking_case_log(ctx, at, run, "m", point), AX_OK);
     }
     CHECK_STR(drawn(ctx, at, run, 6, false), "0:0 7:50 8:-50 10:10 18:18 19:19");
-    CHECK_STR(drawn(ctx, at, run, 4, true), "0:0 7:50 8:-50 19:19");
+    CHECK_STR(drawn(ctx, at, run, 4, true), "0:0 8:-50 10:10 19:19");
     CHECK(ax_str_starts(drawn(ctx, at, run, 100, false), AX_STR("0:0 1:1 2:2 3:3 4:4 5:5 6:6")));
     CHECK_STR(drawn(ctx, at, run, 2, false), "! `points` must be from 3 to 20000");
     CHECK_STR(drawn(ctx, at, AX_STR("none"), 5, false), "! run none has no metric m");
