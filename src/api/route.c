@@ -49,7 +49,7 @@ const struct ax_route_table *const ax_route_tables[] = {
     &ax_v1_governance_table,   &ax_v1_ledger_table,        &ax_v1_users_table,
     &ax_v1_description_table,  &ax_mlflow_tracking_table,  &ax_mlflow_models_table,
     &ax_mlflow_registry_table, &ax_mlflow_artifacts_table, &ax_mlflow_meta_table,
-    &ax_mlflow_users_table,    &ax_mlflow_webhooks_table,
+    &ax_mlflow_users_table,    &ax_mlflow_webhooks_table,  &ax_v1_runs_table,
 };
 
 const size_t ax_route_table_count = AX_COUNT_OF(ax_route_tables);

@@ -133,6 +133,7 @@ extern const struct ax_route_table ax_v1_models_table;     /* v1_models.c: model
 extern const struct ax_route_table ax_v1_governance_table; /* v1_governance.c: proposals ... */
 extern const struct ax_route_table ax_v1_ledger_table;     /* v1_ledger.c: checkpoint, tiles */
 extern const struct ax_route_table ax_v1_users_table;      /* v1_users.c: users, tokens, keys */
+extern const struct ax_route_table ax_v1_runs_table;       /* v1_runs.c: runs side by side */
 extern const struct ax_route_table ax_v1_description_table;   /* v1_description.c: openapi.json */
 extern const struct ax_route_table ax_mlflow_tracking_table;  /* mlflow_tracking.c */
 extern const struct ax_route_table ax_mlflow_models_table;    /* mlflow_models.c: logged models */

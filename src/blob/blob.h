@@ -27,7 +27,8 @@ ax_status ax_blob_upload(struct ax_blob *blob, struct ax_ctx *ctx,
 ax_status ax_blob_write(struct ax_blob_upload *upload, struct ax_ctx *ctx, ax_str bytes);
 
 /*
- * Makes it a blob. After a failed write it is abandoned and that failure comes back.
+ * Makes it a blob; one that is there already and sound stays as it is, with all links to it. After
+ * a failed write it is abandoned and that failure comes back.
  *
  * upload: taken, also on failure. expected: the digest it must have, or NULL.
  * Fails: INVALID when it has another; LIMIT (disk full); UNAVAILABLE.

@@ -3,32 +3,13 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "codec/text.h"
+#include "mlops/artifacts_parts.h"
 #include "sys/clock.h"
-#include "sys/mutex.h"
 
-enum {
-    DECODE_TIMES_MAX = 10,
-    ID_BYTES = 16,
-    PIECE_BYTES = 256 << 10,
-    PATH_BYTES_MAX = 2048,
-    CHECKED_FILES = 1024
-};
+enum { DECODE_TIMES_MAX = 10, ID_BYTES = 16, PIECE_BYTES = 256 << 10, PATH_BYTES_MAX = 2048 };
 
 /* How long a file counts as checked that nobody has touched. */
 #define CHECKED_NS (10 * 60 * 1'000'000'000LL)
-
-/* A file that was found sound. */
-struct checked {
-    struct ax_file_stamp stamp;
-    ax_digest digest;
-    int64_t until_ns; /* monotonic; 0: a free place */
-};
-
-struct ax_artifacts {
-    struct ax_artifacts_config config;
-    struct ax_mutex mutex;
-    struct checked checked[CHECKED_FILES]; /* by inode; guarded by mutex */
-};
 
 static ax_status
 no_memory(struct ax_ctx *ctx)
@@ -186,6 +167,7 @@ ax_artifacts_open(struct ax_ctx *ctx, const struct ax_artifacts_config *config,
     ax_mutex_init(&artifacts->mutex);
     AX_TRY(parts_folder(artifacts, ctx, AX_STR(""), &parts));
     AX_TRY(ax_file_remove_tree(ctx, parts));
+    AX_TRY(ax_artifacts_unpin(artifacts, ctx));
     *out_artifacts = ax_take(artifacts);
     return AX_OK;
 }
@@ -266,9 +248,9 @@ new_id(struct ax_ctx *ctx, ax_str *out_id)
     return ax_writer_take(&hex, ctx->arena, out_id) == AX_OK ? AX_OK : no_memory(ctx);
 }
 
-/* The path shows the blob: a name beside, then a rename, which happens or does not. */
-static ax_status
-put_in_place(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path, ax_digest digest)
+ax_status
+ax_artifacts_put_in_place(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
+                          ax_digest digest)
 {
     ax_str file, id, beside, folder;
     AX_TRY(join(ctx, artifacts->config.folder, path, &file));
@@ -329,7 +311,7 @@ ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path
     AX_TRY(need_name(ctx, path));
     AX_TRY(check_quota(artifacts, ctx, bytes.len));
     AX_TRY(keep(artifacts, ctx, bytes, &digest));
-    AX_TRY(put_in_place(artifacts, ctx, path, digest));
+    AX_TRY(ax_artifacts_put_in_place(artifacts, ctx, path, digest));
     return put_row(artifacts, ctx, path, digest, bytes.len);
 }
 
@@ -384,7 +366,7 @@ ax_artifacts_finish(struct ax_artifacts_upload *upload, struct ax_ctx *ctx)
     struct ax_blob_upload *blob = upload->blob;
     upload->blob = NULL;
     AX_TRY(ax_blob_finish(blob, ctx, NULL, &digest));
-    AX_TRY(put_in_place(artifacts, ctx, upload->path, digest));
+    AX_TRY(ax_artifacts_put_in_place(artifacts, ctx, upload->path, digest));
     return put_row(artifacts, ctx, upload->path, digest, upload->bytes);
 }
 
@@ -506,7 +488,7 @@ ax_artifacts_complete_parts(struct ax_artifacts *artifacts, struct ax_ctx *ctx, 
     AX_TRY(need_name(ctx, path));
     AX_TRY(find_parts(artifacts, ctx, id, &joining.folder));
     AX_TRY(join_parts(artifacts, ctx, &joining, &digest));
-    AX_TRY(put_in_place(artifacts, ctx, path, digest));
+    AX_TRY(ax_artifacts_put_in_place(artifacts, ctx, path, digest));
     AX_TRY(put_row(artifacts, ctx, path, digest, joining.bytes));
     return ax_file_remove_tree(ctx, joining.folder);
 }
@@ -674,7 +656,8 @@ static bool
 was_checked(struct ax_artifacts *artifacts, const struct ax_file_stamp *stamp, ax_digest digest)
 {
     ax_mutex_lock(&artifacts->mutex);
-    const struct checked *checked = &artifacts->checked[stamp->inode % CHECKED_FILES];
+    const struct ax_artifacts_checked *checked =
+        &artifacts->checked[stamp->inode % AX_ARTIFACTS_CHECKED_FILES];
     const struct ax_file_stamp *known = &checked->stamp;
     bool so = ax_clock_left_ns(checked->until_ns) > 0 && known->device == stamp->device &&
               known->inode == stamp->inode && known->bytes == stamp->bytes &&
@@ -687,8 +670,8 @@ static void
 note_checked(struct ax_artifacts *artifacts, const struct ax_file_stamp *stamp, ax_digest digest)
 {
     ax_mutex_lock(&artifacts->mutex);
-    artifacts->checked[stamp->inode % CHECKED_FILES] =
-        (struct checked){*stamp, digest, ax_clock_monotonic_ns() + CHECKED_NS};
+    artifacts->checked[stamp->inode % AX_ARTIFACTS_CHECKED_FILES] =
+        (struct ax_artifacts_checked){*stamp, digest, ax_clock_monotonic_ns() + CHECKED_NS};
     ax_mutex_unlock(&artifacts->mutex);
 }
 

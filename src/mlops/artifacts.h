@@ -116,6 +116,22 @@ ax_status ax_artifacts_open_file(struct ax_artifacts *artifacts, struct ax_ctx *
                                  const struct ax_artifacts_place *place, bool whole,
                                  ax_file *out_file);
 
+/* ---- in backups: artifacts_copy.c ---- */
+
+/*
+ * Second names for all blobs there are, in a folder of its own that is laid out as they are: what
+ * is deleted meanwhile stays readable there. One at a time; gone with ax_artifacts_unpin.
+ */
+ax_status ax_artifacts_pin(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str *out_folder);
+ax_status ax_artifacts_unpin(struct ax_artifacts *artifacts, struct ax_ctx *ctx);
+
+/*
+ * Every file that a row tells of in its place, from blobs that were brought back.
+ * Fails: CORRUPT when there is no blob for one.
+ */
+ax_status ax_artifacts_rebuild(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
+                               uint64_t *out_count);
+
 /*
  * "files":[{"path","is_dir","file_size"?}..] of a folder, sorted; no member when it is none or
  * empty. prefix: stands before each name, "" or "d/".

@@ -88,6 +88,11 @@ ax_status ax_run_artifact_uri(struct ax_experiments *experiments, struct ax_ctx 
 ax_status ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
                          const struct ax_experiment_search *search, struct ax_json_writer *out);
 
+/* Keys of the first results_max runs that a search finds, in its order; in ctx->arena. */
+struct ax_run_keys;
+ax_status ax_runs_find(struct ax_store_tx *tx, struct ax_ctx *ctx,
+                       const struct ax_experiment_search *search, struct ax_run_keys *out_keys);
+
 /* {"dataset_summaries":[{"experiment_id","name","digest","context"?}..]}, as a member. */
 ax_status ax_runs_datasets(struct ax_experiments *experiments, struct ax_ctx *ctx,
                            const ax_str *experiment_ids, size_t experiment_count,

@@ -184,20 +184,38 @@ find_keys(struct searching *searching)
 
 /* ---- searching ---- */
 
+static ax_status
+find(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_experiment_search *search,
+     struct searching *out)
+{
+    *out = (struct searching){.tx = tx, .ctx = ctx, .search = search};
+    AX_TRY(check_experiment_ids(ctx, search->experiment_ids, search->experiment_count));
+    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_RUNS, search, &out->parts));
+    return search->experiment_count > 0 ? find_keys(out) : AX_OK;
+}
+
+ax_status
+ax_runs_find(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_experiment_search *search,
+             struct ax_run_keys *out_keys)
+{
+    struct searching searching;
+    AX_TRY(find(tx, ctx, search, &searching));
+    bool more = (int64_t)searching.count > search->results_max;
+    *out_keys = (struct ax_run_keys){searching.keys, searching.count - more};
+    return AX_OK;
+}
+
 ax_status
 ax_runs_search(struct ax_experiments *experiments, struct ax_ctx *ctx,
                const struct ax_experiment_search *search, struct ax_json_writer *out)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    struct searching searching = {.ctx = ctx, .search = search};
+    struct searching searching;
     ax_str token;
-    AX_TRY(check_experiment_ids(ctx, search->experiment_ids, search->experiment_count));
-    AX_TRY(ax_experiment_search_parse(ctx, AX_SEARCH_RUNS, search, &searching.parts));
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    AX_TRY(find(tx, ctx, search, &searching));
     if (search->experiment_count == 0)
         return AX_OK;
-    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
-    searching.tx = tx;
-    AX_TRY(find_keys(&searching));
     bool more = (int64_t)searching.count > search->results_max;
     const struct ax_run_keys shown = {searching.keys, searching.count - more};
     ax_json_key(out, "runs");

@@ -5,12 +5,13 @@
 #include "sys/clock.h"
 #include "verify/verify.h"
 
-enum { FILE_BYTES_MAX = 1 << 30, BLOBS_AT_ONCE = 256, TRIES_MAX = 20, TREE_DEPTH_MAX = 16 };
+enum { SCRATCH_BYTES_MAX = 1 << 20, BLOBS_AT_ONCE = 256, TRIES_MAX = 20, TREE_DEPTH_MAX = 16 };
 
 /* What was copied. */
 struct copied {
     ax_str checkpoint;
-    uint64_t blobs;
+    uint64_t blobs, artifacts;
+    ax_str pins; /* of artifacts, as they were at that point; at is NULL without any */
 };
 
 static ax_status
@@ -56,13 +57,30 @@ copy_tree(struct ax_ctx *ctx, ax_str from, ax_str to, int depth)
     return AX_OK;
 }
 
+static ax_status
+write_blob(void *upload, struct ax_ctx *ctx, ax_str piece)
+{
+    return ax_blob_write(upload, ctx, piece);
+}
+
+/* Piece by piece, and only as what its name says. */
+static ax_status
+copy_blob(struct ax_ctx *ctx, struct ax_blob *from, struct ax_blob *to, ax_digest digest)
+{
+    ax_auto(ax_blob_abandon) struct ax_blob_upload *upload = NULL;
+    ax_digest put;
+    AX_TRY(ax_blob_upload(to, ctx, &upload));
+    AX_TRY(ax_blob_stream(from, ctx, digest, write_blob, upload));
+    return ax_blob_finish(ax_take(upload), ctx, &digest, &put);
+}
+
 /* Verified on the way: a blob that is damaged is not copied silently. */
 static ax_status
 copy_blobs(struct ax_ctx *ctx, struct ax_blob *from, ax_str folder, uint64_t *out_count)
 {
     ax_auto(ax_blob_close) struct ax_blob *to = NULL;
-    ax_auto(ax_arena_free) struct ax_arena *scratch = ax_arena_new((size_t)2 * FILE_BYTES_MAX);
-    ax_digest last, *digests, put;
+    ax_auto(ax_arena_free) struct ax_arena *scratch = ax_arena_new(SCRATCH_BYTES_MAX);
+    ax_digest last, *digests;
     size_t count = BLOBS_AT_ONCE;
     bool first = true;
     if (!scratch)
@@ -73,11 +91,8 @@ copy_blobs(struct ax_ctx *ctx, struct ax_blob *from, ax_str folder, uint64_t *ou
         AX_TRY(ax_blob_list(from, ctx, first ? NULL : &last, BLOBS_AT_ONCE, &digests, &count));
         for (size_t i = 0; i < count; i++) {
             struct ax_arena *outer = ctx->arena;
-            ax_str bytes;
             ctx->arena = scratch;
-            ax_status status = ax_blob_get(from, ctx, digests[i], FILE_BYTES_MAX, &bytes);
-            if (status == AX_OK)
-                status = ax_blob_put(to, ctx, bytes, &put);
+            ax_status status = copy_blob(ctx, from, to, digests[i]);
             ctx->arena = outer;
             ax_arena_reset(scratch);
             AX_TRY(status);
@@ -87,6 +102,21 @@ copy_blobs(struct ax_ctx *ctx, struct ax_blob *from, ax_str folder, uint64_t *ou
         *out_count += count;
     }
     return AX_OK;
+}
+
+static ax_status
+copy_blobs_of(struct ax_ctx *ctx, ax_str from_folder, ax_str folder, uint64_t *out_count)
+{
+    ax_auto(ax_blob_close) struct ax_blob *from = NULL;
+    AX_TRY(ax_adapters_blob(ctx, from_folder, &from));
+    return copy_blobs(ctx, from, folder, out_count);
+}
+
+/* Whether uploads lie in the data directory: those in a folder of their own are copied with it. */
+static bool
+has_own_artifacts(const struct ax_services *services)
+{
+    return services->artifacts && services->settings.tracking.artifact_folder.len == 0;
 }
 
 /*
@@ -100,6 +130,8 @@ copy_point(struct ax_services *services, struct ax_ctx *ctx, ax_str folder, stru
     AX_TRY(place(ctx, folder, "ledger", &ledger));
     AX_TRY(place(ctx, folder, ax_adapters_copy_name(&services->settings), &store));
     AX_TRY(ax_store_backup(services->store, ctx, store));
+    if (has_own_artifacts(services))
+        AX_TRY(ax_artifacts_pin(services->artifacts, ctx, &out->pins));
     return ax_ledger_backup(services->ledger, ctx, ledger, &out->checkpoint);
 }
 
@@ -132,6 +164,7 @@ write_note(struct ax_ctx *ctx, ax_str folder, const struct copied *copied,
     ax_json_member_text(&json, "made", ax_clock_format(ax_clock_real_ns(), time));
     ax_json_member_text(&json, "checkpoint", copied->checkpoint);
     ax_json_member_i64(&json, "blobs", (int64_t)copied->blobs);
+    ax_json_member_i64(&json, "artifacts", (int64_t)copied->artifacts);
     ax_json_end_object(&json);
     if (text.status != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for a note on the backup");
@@ -157,16 +190,18 @@ note_fact(struct ax_services *services, struct ax_ctx *ctx, enum ax_event_kind k
 static ax_status
 copy_all(struct ax_services *services, struct ax_ctx *ctx, ax_str folder, struct copied *out)
 {
-    ax_str settings, latches, protected, blobs;
+    ax_str settings, latches, protected, blobs, artifacts;
     AX_TRY(place(ctx, folder, "axiom.yaml", &settings));
     AX_TRY(place(ctx, folder, "latches.json", &latches));
     AX_TRY(place(ctx, folder, "protected", &protected));
     AX_TRY(place(ctx, folder, "blobs", &blobs));
+    AX_TRY(place(ctx, folder, "artifacts", &artifacts));
     AX_TRY(copy_when_quiet(services, ctx, folder, out));
     AX_TRY(copy_file(ctx, services->dir.settings, settings));
     AX_TRY(copy_file(ctx, services->dir.latches, latches));
     AX_TRY(copy_tree(ctx, services->dir.protected, protected, 0));
-    return copy_blobs(ctx, services->blob, blobs, &out->blobs);
+    AX_TRY(copy_blobs(ctx, services->blob, blobs, &out->blobs));
+    return out->pins.at ? copy_blobs_of(ctx, out->pins, artifacts, &out->artifacts) : AX_OK;
 }
 
 ax_status
@@ -183,12 +218,16 @@ ax_backup(struct ax_services *services, struct ax_ctx *ctx, ax_str folder,
         return ax_fail(ctx, AX_CONFLICT, "%.*s exists already", AX_FMT(folder));
     AX_TRY(ax_file_make_folders(ctx, folder));
     ax_status status = copy_all(services, ctx, folder, &copied);
+    if (copied.pins.at && status == AX_OK)
+        status = ax_artifacts_unpin(services->artifacts, ctx);
     if (status == AX_OK)
         status = write_note(ctx, folder, &copied, out);
     if (status != AX_OK) {
         char words[AX_ERROR_BYTES_MAX];
         memcpy(words, ctx->error, sizeof words);
         ax_ignore(ax_file_remove_tree(ctx, folder), "what is left of a failed copy is no backup");
+        if (copied.pins.at)
+            ax_ignore(ax_file_remove_tree(ctx, copied.pins), "the next start removes it");
         memcpy(ctx->error, words, sizeof words);
         return status;
     }
@@ -226,6 +265,31 @@ bring_back_store(struct ax_ctx *ctx, const struct ax_restore *restore,
     return ax_store_check(store, ctx);
 }
 
+/* The blobs; their files follow when the directory is opened. Older backups have none. */
+static ax_status
+bring_back_artifacts(struct ax_ctx *ctx, const struct ax_restore *restore,
+                     const struct ax_data_dir *dir)
+{
+    ax_str path, blobs = ax_path_join(ctx->arena, dir->artifacts, AX_STR(AX_ARTIFACTS_BLOBS));
+    uint64_t count;
+    if (!blobs.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    AX_TRY(place(ctx, restore->backup, "artifacts", &path));
+    return ax_file_is_folder(path) ? copy_blobs_of(ctx, path, blobs, &count) : AX_OK;
+}
+
+static ax_status
+rebuild_artifacts(struct ax_ctx *ctx, const struct ax_restore *restore,
+                  const struct ax_services *services)
+{
+    ax_str path;
+    uint64_t count;
+    AX_TRY(place(ctx, restore->backup, "artifacts", &path));
+    return ax_file_is_folder(path) && has_own_artifacts(services)
+               ? ax_artifacts_rebuild(services->artifacts, ctx, &count)
+               : AX_OK;
+}
+
 static ax_status
 bring_back(struct ax_ctx *ctx, const struct ax_restore *restore, const struct ax_data_dir *dir,
            struct ax_json_writer *out)
@@ -253,6 +317,7 @@ bring_back(struct ax_ctx *ctx, const struct ax_restore *restore, const struct ax
     AX_TRY(place(ctx, restore->backup, "blobs", &path));
     AX_TRY(ax_adapters_blob(ctx, path, &blobs));
     AX_TRY(copy_blobs(ctx, blobs, dir->blobs, &count));
+    AX_TRY(bring_back_artifacts(ctx, restore, dir));
     ax_json_begin_object(out);
     ax_json_member_text(out, "restored", dir->root);
     ax_json_member_i64(out, "blobs", (int64_t)count);
@@ -275,8 +340,10 @@ open_once(struct ax_ctx *ctx, const struct ax_restore *restore)
         return status;
     }
     AX_TRY(ax_services_open(ctx, &services));
-    status = services.store ? note_fact(&services, ctx, AX_EVENT_RESTORE)
+    status = services.store ? rebuild_artifacts(ctx, restore, &services)
                             : ax_fail(ctx, AX_UNAVAILABLE, "%s", services.store_words);
+    if (status == AX_OK)
+        status = note_fact(&services, ctx, AX_EVENT_RESTORE);
     ax_services_close(&services);
     return status;
 }

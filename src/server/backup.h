@@ -2,9 +2,10 @@
  * Backups: store, ledger, blobs and what is served as one consistent point; and the way back.
  *
  * Changes wait while store and ledger are copied; decisions go on. A database outside is copied by
- * its own tool (pg_dump) at the same point, and brought back into an empty one (pg_restore). Keys
- * are in no backup: neither those that sign nor the wrapped data keys of payloads, so that an
- * erased payload does not come back with one (R100). docs/operations.md says how keys are kept.
+ * its own tool (pg_dump) at the same point, and brought back into an empty one (pg_restore).
+ * Uploaded artifacts go with it as blobs, unless they lie in a folder of their own. Keys are in no
+ * backup: neither those that sign nor the wrapped data keys of payloads, so that an erased payload
+ * does not come back with one (R100). docs/operations.md says how keys are kept.
  */
 #pragma once
 

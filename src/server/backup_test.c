@@ -48,6 +48,8 @@ make_backup(struct ax_ctx *ctx, struct server_case *made)
     CHECK_EQ(server_case_init(ctx, made), AX_OK);
     CHECK_EQ(server_case_open(ctx, made, &services), AX_OK);
     CHECK_EQ(ax_blob_put(services.blob, ctx, AX_STR("a blob"), &digest), AX_OK);
+    CHECK_EQ(ax_artifacts_put(services.artifacts, ctx, AX_STR("1/r/a.txt"), AX_STR("upload")),
+             AX_OK);
     CHECK_EQ(back_up(&services, ctx, inside(ctx, made, "copy")), AX_OK);
     CHECK_EQ(back_up(&services, ctx, inside(ctx, made, "copy")), AX_CONFLICT);
     CHECK(strstr(ctx->error, "/copy exists already") != NULL);
@@ -87,6 +89,10 @@ round_trip(struct ax_ctx *ctx)
     CHECK_EQ(ax_blob_get(services.blob, ctx, ax_sha256(AX_STR("a blob")), 100, &bytes), AX_OK);
     CHECK_STR(bytes, "a blob");
     ax_services_close(&services);
+    CHECK_EQ(ax_file_read_all(ctx, inside(ctx, &made, "again/artifacts/1/r/a.txt"), 99, &bytes),
+             AX_OK);
+    CHECK_STR(bytes, "upload");
+    CHECK(!ax_file_exists(inside(ctx, &made, "data/artifacts/.blobs/pins")));
     CHECK(!ax_file_exists(inside(ctx, &made, "copy/ledger.key"))); /* keys are in no backup */
     CHECK(!ax_file_exists(inside(ctx, &made, "copy/vault")));
     server_case_done(ctx, &made);
@@ -129,6 +135,15 @@ damaged(struct ax_ctx *ctx)
     ax_str blob = ax_str_printf(ctx->arena, "%s/copy/blobs/%.2s/%s", made.folder, hex, hex + 2);
     damage(ctx, &made, blob, true);
     damage(ctx, &made, blob, false);
+    ax_digest_hex(ax_sha256(AX_STR("upload")), hex);
+    blob = ax_str_printf(ctx->arena, "%s/copy/artifacts/%.2s/%s", made.folder, hex, hex + 2);
+    damage(ctx, &made, blob, false);
+    ax_str away = ax_str_printf(ctx->arena, "%.*s-away", AX_FMT(blob));
+    struct ax_restore lacking = restore_of(ctx, &made);
+    CHECK_EQ(ax_file_rename(ctx, blob, away), AX_OK);
+    CHECK_EQ(restore(ctx, &lacking), AX_CORRUPT);
+    CHECK(strstr(ctx->error, "artifact 1/r/a.txt: ") != NULL);
+    CHECK_EQ(ax_file_rename(ctx, away, blob), AX_OK);
     damage(ctx, &made, inside(ctx, &made, "copy/store.db"), true);
     struct ax_restore what = restore_of(ctx, &made);
     CHECK_EQ(ax_file_remove(ctx, inside(ctx, &made, "copy/store.db")), AX_OK);

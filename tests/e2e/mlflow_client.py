@@ -162,6 +162,81 @@ def test_kill_nine_while_batches_are_logged():
         check(len(acknowledged) > 10, f"{len(acknowledged)} batches")
 
 
+def test_kill_nine_while_files_are_uploaded():
+    """A file that was acknowledged is there, whole; of one that was not, nothing is to be seen or left lying about."""
+    import requests
+    with Tracking() as server:
+        destination = pathlib.Path(server.folder, "data", "artifacts")
+        address = f"{server.url}/api/2.0/mlflow-artifacts/artifacts/0/r/artifacts"
+        kept, stop = {}, threading.Event()
+
+        def put(writer):
+            for at in range(10_000):
+                name, data = f"{writer}/{at}.bin", f"{writer} {at} ".encode() * 100_000
+                try:
+                    answer = requests.put(f"{address}/{name}", data=data)
+                except requests.ConnectionError:
+                    return
+                if answer.status_code == 200:
+                    kept[name] = data
+                if stop.is_set():
+                    return
+
+        for life in range(3):
+            writers = [threading.Thread(target=put, args=(f"{life}_{at}",)) for at in range(4)]
+            for writer in writers:
+                writer.start()
+            time.sleep(0.4)
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+            for writer in writers:
+                writer.join()
+            server.start()
+            for name, data in kept.items():
+                check(requests.get(f"{address}/{name}").content == data, f"{name} was acknowledged")
+            shown = [path for path in (destination / "0").rglob("*") if path.is_file()]
+            check(all(path.read_bytes() == f"{path.parent.name} {path.stem} ".encode() * 100_000 for path in shown), "a file is there in part")
+            check(not list((destination / ".blobs" / "incoming").iterdir()), "what was not finished is left")
+        check(len(kept) > 5, f"{len(kept)} files")
+
+
+def test_kill_nine_while_versions_are_registered():
+    """Numbers of versions that were acknowledged are there, each once and without a gap."""
+    import requests
+    with Tracking() as server:
+        api = f"{server.url}/api/2.0/mlflow"
+        requests.post(f"{api}/registered-models/create", json={"name": "m"})
+        known = set()
+
+        def register():
+            session = requests.Session()
+            for _ in range(10_000):
+                try:
+                    answer = session.post(f"{api}/model-versions/create", json={"name": "m", "source": "s3://bucket/model"})
+                except requests.ConnectionError:
+                    return
+                if answer.status_code == 200:
+                    number = int(answer.json()["model_version"]["version"])
+                    check(number not in known, f"version {number} was given twice")
+                    known.add(number)
+
+        for _ in range(2):
+            writers = [threading.Thread(target=register) for _ in range(4)]
+            for writer in writers:
+                writer.start()
+            time.sleep(0.4)
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+            for writer in writers:
+                writer.join()
+            server.start()
+            found = requests.get(f"{api}/model-versions/search", params={"filter": "name='m'", "max_results": 10_000}).json()["model_versions"]
+            numbers = {int(version["version"]) for version in found}
+            check(known <= numbers, f"{sorted(known - numbers)} were acknowledged")
+            check(numbers == set(range(1, len(numbers) + 1)), "a number is missing")
+        check(len(known) > 5, f"{len(known)} versions")
+
+
 def test_a_governed_server_asks_who_and_whether_it_is_approved():
     import requests
     with Copy(options=("--tracking.promotion", "enforce")) as bank:
