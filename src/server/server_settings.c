@@ -77,8 +77,8 @@ static const struct ax_settings tracking_settings = {
 static const struct ax_setting webhook_rows[] = {
     {"allow_http", "whether receivers may be called without TLS", AX_SETTING_SWITCH,
      WEBHOOKS(allow_http), 0, 0, 1},
-    {"allow_private", "whether receivers may be on this machine or in this house", AX_SETTING_SWITCH,
-     WEBHOOKS(allow_private), 0, 0, 1},
+    {"allow_private", "whether receivers may be on this machine or in this house",
+     AX_SETTING_SWITCH, WEBHOOKS(allow_private), 0, 0, 1},
     {"attempts_max", "how often a delivery is tried; each time the wait before the next doubles",
      AX_SETTING_COUNT, WEBHOOKS(attempts_max), 10, 1, 100},
     {"timeout_ms", "longest wait for a receiver", AX_SETTING_DURATION_MS, WEBHOOKS(timeout_ms),
