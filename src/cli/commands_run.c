@@ -32,9 +32,21 @@ enum {
 
 /* What is kept of the environment, besides what --env names; never what may be a secret. */
 static const char *const kept_environment[] = {
-    "CONDA_DEFAULT_ENV", "VIRTUAL_ENV", "PYTHONHASHSEED", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",   "TZ",          "LANG",           "SLURM_JOB_ID",         "SLURM_NODELIST",
-    "KUBERNETES_PORT",   "HOSTNAME",    "CI_COMMIT_SHA",  "GITHUB_SHA",           "GITHUB_RUN_ID",
+    "CONDA_DEFAULT_ENV",
+    "VIRTUAL_ENV",
+    "PYTHONHASHSEED",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TZ",
+    "LANG",
+    "SLURM_JOB_ID",
+    "SLURM_NODELIST",
+    "CI",
+    "HOSTNAME",
+    "CI_COMMIT_SHA",
+    "GITHUB_SHA",
+    "GITHUB_RUN_ID",
     "BUILD_NUMBER",
 };
 
