@@ -116,6 +116,16 @@ answers(const struct ax_loaded_model *model, ax_str what)
     return ax_str_eq(model->signature->answer, what);
 }
 
+/* Whether the body has columns, and the model a graph that takes one matrix. */
+static bool
+wants_matrix(const struct ax_loaded_model *model, const struct ax_engine_graph *graph,
+             const struct ax_tensor_json_request *request)
+{
+    return graph && !answers(model, AX_STR("response")) && graph->input_count == 1 &&
+           graph->inputs[0].type == AX_TENSOR_FP32 && request->input_count > 0 &&
+           !ax_str_eq(request->inputs[0].tensor.name, graph->inputs[0].name);
+}
+
 /*
  * Columns become the one matrix that a graph takes, as MLflow hands a data frame to it. Others stay
  * as they are: inputs of their own, or rows of a table.
@@ -127,9 +137,7 @@ gather(struct ax_ctx *ctx, const struct ax_loaded_model *model,
     const struct ax_engine_graph *graph = ax_engine_graph(model->engine);
     const struct ax_signature *signature = model->signature;
     size_t width = request->input_count, rows = width ? request->inputs[0].tensor.count : 0;
-    if (!graph || answers(model, AX_STR("response")) || graph->input_count != 1 ||
-        graph->inputs[0].type != AX_TENSOR_FP32 || width == 0 ||
-        ax_str_eq(request->inputs[0].tensor.name, graph->inputs[0].name))
+    if (!wants_matrix(model, graph, request))
         return AX_OK;
     if (width != signature->feature_count)
         return ax_fail(ctx, AX_INVALID, "Model is missing inputs: it has %zu, and %zu are given",

@@ -14,6 +14,8 @@ struct ax_command {
     const char *summary; /* one line for the list */
     const char *help;    /* usage, options, an example */
     ax_status (*run)(struct ax_ctx *ctx, int argument_count, char **arguments);
+    /* Instead of run, where the exit code is a child's. */
+    ax_status (*run_child)(struct ax_ctx *ctx, int argument_count, char **arguments, int *out_exit);
 };
 
 extern const struct ax_command ax_command_score;

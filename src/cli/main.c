@@ -9,10 +9,10 @@
 enum { ARENA_BYTES_MAX = INT32_MAX };
 
 static const struct ax_command *const commands[] = {
-    &ax_command_init,         &ax_command_serve,   &ax_command_score,   &ax_command_inspect,
-    &ax_command_compare,      &ax_command_approve, &ax_command_reject,  &ax_command_key_new,
-    &ax_command_key_enroll,   &ax_command_verify,  &ax_command_restore, &ax_command_settings,
-    &ax_command_train_worker, &ax_command_import_mlflow,
+    &ax_command_init,         &ax_command_serve,         &ax_command_score,   &ax_command_inspect,
+    &ax_command_compare,      &ax_command_approve,       &ax_command_reject,  &ax_command_key_new,
+    &ax_command_key_enroll,   &ax_command_verify,        &ax_command_restore, &ax_command_settings,
+    &ax_command_train_worker, &ax_command_import_mlflow, &ax_command_run,
 };
 
 static void
@@ -43,10 +43,11 @@ words_matched(const char *name, int argument_count, char **arguments)
     return count;
 }
 
+/* Behind `--` stands another program's command line. */
 static bool
 asks_for_help(int argument_count, char **arguments)
 {
-    for (int i = 0; i < argument_count; i++)
+    for (int i = 0; i < argument_count && !ax_str_eq(ax_str_of(arguments[i]), AX_STR("--")); i++)
         if (ax_str_eq(ax_str_of(arguments[i]), AX_STR("--help")))
             return true;
     return false;
@@ -115,7 +116,10 @@ run(const struct verb *verb, int argument_count, char **arguments)
     }
     struct ax_ctx ctx = ax_ctx_of(arena);
     ax_status status = ax_crypto_init(&ctx);
-    if (status == AX_OK)
+    int exit_code = EXIT_SUCCESS;
+    if (status == AX_OK && verb->local && verb->local->run_child)
+        status = verb->local->run_child(&ctx, argument_count, arguments, &exit_code);
+    else if (status == AX_OK)
         status = verb->local ? verb->local->run(&ctx, argument_count, arguments)
                              : ax_remote_verb_run(&ctx, verb->remote, argument_count, arguments);
     if (status != AX_OK) {
@@ -123,7 +127,7 @@ run(const struct verb *verb, int argument_count, char **arguments)
         fprintf(stderr, "axiom %s: %s\n", name, ctx.error);
         return EXIT_FAILURE;
     }
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fflush(stdout) == 0 ? exit_code : EXIT_FAILURE;
 }
 
 /* Verbs are at most two words: the second is completed from those that begin with the first. */

@@ -1,5 +1,6 @@
-#include "base/assert.h"
 #include "mlops/mlmodel.h"
+
+#include "base/assert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

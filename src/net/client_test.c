@@ -209,3 +209,24 @@ TEST(a_client_survives_every_fault)
     FAULT_SWEEP(open_and_send);
     loopback_close(&server);
 }
+
+static void
+inside(struct ax_ctx *ctx)
+{
+    static const char *const urls[] = {"http://127.0.0.1:9/", "http://localhost:9/",
+                                       "http://[::1]:9/"};
+    const struct ax_client_config config = {.public_only = true};
+    ax_auto(ax_client_close) struct ax_client *client = NULL;
+    CHECK_EQ(ax_client_open(ctx, &config, &client), AX_OK);
+    for (size_t i = 0; i < AX_COUNT_OF(urls); i++) {
+        const struct ax_client_request request = {.url = ax_str_of(urls[i])};
+        struct ax_client_answer answer;
+        CHECK_EQ(ax_client_send(client, ctx, &request, &answer), AX_UNAVAILABLE);
+        CHECK(!ax_test_said(ctx, "refused")); /* it did not even knock */
+    }
+}
+
+TEST(a_client_for_the_open_internet_stays_out_of_this_house)
+{
+    ax_test_with_ctx(inside);
+}

@@ -98,3 +98,29 @@ TEST(a_signature_prints_as_it_reads_and_survives_every_fault)
 {
     FAULT_SWEEP(round_trip);
 }
+
+static void
+answers(struct ax_ctx *ctx)
+{
+    ax_writer_auto struct ax_writer out = ax_writer_of(4096);
+    struct ax_json_writer writer = ax_json_writer_of(&out);
+    struct ax_signature *signature = NULL;
+    const struct ax_json *json;
+    const ax_str name = AX_STR("age");
+    CHECK_EQ(ax_signature_of_names(ctx, &name, 1, &signature), AX_OK);
+    CHECK_STR(signature->answer, "response");
+    ax_signature_print(signature, &writer);
+    CHECK(ax_str_find(ax_writer_str(&out), AX_STR("answer")) == SIZE_MAX); /* as digests knew it */
+    ax_writer_clear(&out);
+    writer = ax_json_writer_of(&out);
+    signature->answer = AX_STR("label");
+    ax_signature_print(signature, &writer);
+    CHECK_EQ(ax_json_parse(ctx, ax_writer_str(&out), NULL, &json), AX_OK);
+    CHECK_EQ(ax_signature_parse(ctx, json, &signature), AX_OK);
+    CHECK_STR(signature->answer, "label");
+}
+
+TEST(what_predict_answers_is_said_where_it_is_not_the_response)
+{
+    ax_test_with_ctx(answers);
+}

@@ -41,6 +41,7 @@ struct running {
     ax_str left;                                /* of the input */
     struct ax_writer output_bytes, error_bytes;
     int64_t deadline_ns;
+    int forwarded; /* signal */
     bool timed_out;
 };
 
@@ -96,6 +97,7 @@ struct starting {
     uint64_t memory_bytes_max;
     int64_t cpu_seconds_max;
     pid_t parent;
+    bool watched;
     int input, output, errors, failure;
 };
 
@@ -139,15 +141,17 @@ moved_up(const struct starting *starting, int fd)
 _Noreturn static void
 become(struct starting *starting)
 {
-    setpgid(0, 0);
+    if (!starting->watched)
+        setpgid(0, 0);
     forget_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a training outlives no server */
     if (getppid() != starting->parent)
         _exit(EXIT_NOT_RUN);
     starting->failure = moved_up(starting, starting->failure);
-    int input = moved_up(starting, starting->input), output = moved_up(starting, starting->output);
+    int input = starting->watched ? 0 : moved_up(starting, starting->input),
+        output = moved_up(starting, starting->output);
     int errors = moved_up(starting, starting->errors);
-    if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
+    if ((input && dup2(input, 0) < 0) || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
         give_up(starting);
     /* What a library forgot to mark; where the call is missing, our own marks must do. */
     close_range(FIRST_FREE_FD, UINT_MAX, CLOSE_RANGE_CLOEXEC);
@@ -272,7 +276,8 @@ split(struct running *running, struct starting *starting)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (running->pid < 0)
         return ax_os_error(running->ctx, number, "start %s", running->config->arguments[0]);
-    setpgid(running->pid, running->pid); /* here too: whoever is first */
+    if (!running->config->watch)
+        setpgid(running->pid, running->pid); /* here too: whoever is first */
     running->pid_fd = pidfd_open(running->pid, 0);
     return AX_OK;
 }
@@ -286,6 +291,7 @@ start(struct running *running)
                                 .memory_bytes_max = config->memory_bytes_max,
                                 .cpu_seconds_max = config->cpu_seconds_max,
                                 .parent = getpid(),
+                                .watched = config->watch != NULL,
                                 .input = running->input.theirs,
                                 .output = running->output.theirs,
                                 .errors = running->errors.theirs,
@@ -318,8 +324,11 @@ feed(struct running *running)
 
 /* What is past the limit is read and dropped, so that the child is not held up. */
 static void
-take(int *fd, struct ax_writer *out)
+take(struct running *running, bool errors)
 {
+    int *fd = errors ? &running->errors.ours : &running->output.ours;
+    struct ax_writer *out = errors ? &running->error_bytes : &running->output_bytes;
+    const struct ax_process_watch *watch = running->config->watch;
     char piece[16 << 10];
     ssize_t got = read(*fd, piece, sizeof piece);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
@@ -327,6 +336,8 @@ take(int *fd, struct ax_writer *out)
         return;
     }
     size_t len = got > 0 ? (size_t)got : 0;
+    if (watch && len)
+        watch->on_output(watch->arg, errors, (ax_str){piece, len});
     size_t room = out->len_max - out->len;
     ax_writer_bytes(out, (ax_str){piece, len < room ? len : room});
 }
@@ -342,9 +353,9 @@ converse(struct running *running, int wait_ms)
     if (poll(polled, AX_COUNT_OF(polled), wait_ms) <= 0)
         return false;
     if (polled[0].revents)
-        take(&running->output.ours, &running->output_bytes);
+        take(running, false);
     if (polled[1].revents)
-        take(&running->errors.ours, &running->error_bytes);
+        take(running, true);
     if (polled[2].revents)
         feed(running);
     return polled[0].revents || polled[1].revents;
@@ -367,6 +378,48 @@ wait_ms(const struct running *running)
     return (int)(running->timed_out || left_ms > most ? most : left_ms);
 }
 
+static sigset_t
+handed_on(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (size_t i = 0; i < AX_COUNT_OF(numbers); i++)
+        sigaddset(&signals, numbers[i]);
+    return signals;
+}
+
+void
+ax_process_block_signals(void)
+{
+    sigset_t signals = handed_on();
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+/* What a terminal sends goes to the whole group, so the child has it already. */
+static void
+hand_on(struct running *running)
+{
+    static const struct timespec at_once = {};
+    const sigset_t signals = handed_on();
+    siginfo_t info;
+    for (int number; (number = sigtimedwait(&signals, &info, &at_once)) > 0;) {
+        running->forwarded = number;
+        if (info.si_code != SI_KERNEL)
+            kill(running->pid, number);
+    }
+}
+
+static void
+watch(struct running *running)
+{
+    const struct ax_process_watch *watch = running->config->watch;
+    if (!watch)
+        return;
+    hand_on(running);
+    watch->on_tick(watch->arg, running->pid);
+}
+
 /* To its end: by itself, or at the deadline; then its whole group goes and is heard out. */
 static ax_status
 attend(struct running *running, int *out_status)
@@ -374,11 +427,13 @@ attend(struct running *running, int *out_status)
     while (!has_ended(running)) {
         if (!running->timed_out && ax_clock_left_ns(running->deadline_ns) == 0) {
             running->timed_out = true;
-            kill(-running->pid, SIGKILL);
+            kill(running->config->watch ? running->pid : -running->pid, SIGKILL);
         }
         converse(running, wait_ms(running));
+        watch(running);
     }
-    kill(-running->pid, SIGKILL); /* what it left behind */
+    if (!running->config->watch)
+        kill(-running->pid, SIGKILL); /* what it left behind */
     while (converse(running, 0))
         ; /* the rest of what it said */
     pid_t got = waitpid(running->pid, out_status, 0);
@@ -397,7 +452,10 @@ conclude(struct running *running, int status, struct ax_process_result *out_resu
     int number = 0;
     if (read(running->failure.ours, &number, sizeof number) == (ssize_t)sizeof number)
         return ax_os_error(ctx, number, "start %s", running->config->arguments[0]);
-    struct ax_process_result result = {.exit_code = exit_code, .timed_out = running->timed_out};
+    struct ax_process_result result = {.exit_code = exit_code,
+                                       .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+                                       .forwarded = running->forwarded,
+                                       .timed_out = running->timed_out};
     if (ax_writer_take(&running->output_bytes, ctx->arena, &result.output) != AX_OK ||
         ax_writer_take(&running->error_bytes, ctx->arena, &result.errors) != AX_OK)
         return ax_fail(ctx, AX_LIMIT, "no memory for what %s said", running->config->arguments[0]);

@@ -10,6 +10,13 @@
 
 #include "base/ctx.h"
 
+/* For a child that somebody sits before: it stays in the parent's group and is not cut off. */
+struct ax_process_watch {
+    void *arg;
+    void (*on_output)(void *arg, bool errors, ax_str bytes); /* all of it, as it comes */
+    void (*on_tick)(void *arg, int pid);                     /* about twenty times a second */
+};
+
 struct ax_process_config {
     const char *const
         *arguments; /* argv, NULL at the end; [0] is a path, or a name looked up in PATH */
@@ -21,10 +28,17 @@ struct ax_process_config {
     uint64_t memory_bytes_max; /* address space; 0 for no limit */
     int64_t cpu_seconds_max;   /* of all its threads together; 0 for no limit */
     size_t output_bytes_max;   /* of each output stream; more is cut off */
+    /*
+     * NULL: none. Else its standard input is the parent's, and signals that ask the parent to end
+     * are handed to it; the caller has blocked them in every thread.
+     */
+    const struct ax_process_watch *watch;
 };
 
 struct ax_process_result {
     int exit_code; /* 0..255; 128 + signal when killed */
+    int signal;    /* that killed it; 0: none did */
+    int forwarded; /* the newest that was handed to it; 0: none was */
     bool timed_out;
     ax_str output; /* standard output, in ctx->arena */
     ax_str errors; /* standard error, in ctx->arena */
@@ -38,6 +52,9 @@ struct ax_process_result {
  */
 ax_status ax_process_run(struct ax_ctx *ctx, const struct ax_process_config *config,
                          struct ax_process_result *out_result);
+
+/* Blocks the signals that ax_process_watch hands on; before any thread. */
+void ax_process_block_signals(void);
 
 /* Path of the running program (/proc/self/exe), in ctx->arena. */
 ax_status ax_process_self(struct ax_ctx *ctx, ax_str *out_path);

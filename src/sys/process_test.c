@@ -357,6 +357,61 @@ TEST(process_survives_every_fault)
     FAULT_SWEEP(run_once);
 }
 
+struct seen {
+    char text[64];
+    size_t errors, ticks;
+    int pid;
+};
+
+static void
+on_output(void *arg, bool errors, ax_str bytes)
+{
+    struct seen *seen = arg;
+    size_t len = strlen(seen->text);
+    seen->errors += errors;
+    for (size_t i = 0; i < bytes.len && len + 1 < sizeof seen->text; i++)
+        seen->text[len++] = bytes.at[i];
+}
+
+/* The first time it asks for the end of this program, which is handed on to the child. */
+static void
+on_tick(void *arg, int pid)
+{
+    struct seen *seen = arg;
+    if (seen->text[0] && seen->ticks++ == 0)
+        kill(getpid(), SIGTERM);
+    seen->pid = pid;
+}
+
+static void
+watched(struct ax_ctx *ctx)
+{
+    struct seen seen = {};
+    const struct ax_process_watch watch = {&seen, on_output, on_tick};
+    struct ax_process_config config =
+        SCRIPT("trap 'echo asked; exit 7' TERM; echo ready; while :; do sleep 0.05; done");
+    struct ax_process_result result = {};
+    config.watch = &watch;
+    ax_process_block_signals();
+    CHECK_EQ(ax_process_run(ctx, &config, &result), AX_OK);
+    CHECK_EQ(result.exit_code, 7);
+    CHECK_EQ(result.forwarded, SIGTERM);
+    CHECK_EQ(result.signal, 0);
+    CHECK_STR(ax_str_of(seen.text), "ready\nasked\n");
+    CHECK(seen.ticks > 0 && seen.pid > 0);
+    config = SCRIPT("echo wrong >&2; kill -9 $$");
+    config.watch = &watch;
+    CHECK_EQ(ax_process_run(ctx, &config, &result), AX_OK);
+    CHECK_EQ(result.signal, SIGKILL);
+    CHECK_EQ(result.exit_code, 128 + SIGKILL);
+    CHECK(seen.errors > 0);
+}
+
+TEST(a_watched_child_is_heard_as_it_speaks_and_told_what_we_are_told)
+{
+    ax_test_with_ctx(watched);
+}
+
 static void
 myself(struct ax_ctx *ctx)
 {
