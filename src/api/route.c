@@ -1,11 +1,9 @@
 #include "api/route.h"
 
-#include "api/access.h"
 #include "api/browser.h"
 #include "api/health_watch.h"
 #include "api/limits.h"
-#include "api/path_tree.h"
-#include "api/rpc.h"
+#include "api/route_parts.h"
 #include "api/rpc_details.h"
 #include "auth/credential.h"
 #include "base/alloc.h"
@@ -14,32 +12,12 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-enum { ARENA_BYTES_MAX = 4 << 20, WORKER_BYTES_MAX = 1 << 30 };
-enum { DETAILS_BYTES_MAX = 4'096, PASSWORDS_WAITING_MAX = 32 };
-
-struct ax_api {
-    struct ax_api_config config;
-    struct ax_arena *arena;
-    struct ax_path_tree *paths;
-    struct ax_metric *requests[6]; /* by hundreds of the status: [2] is 2xx */
-    struct ax_metric *refused;     /* before a route was known */
-    struct ax_metric *seconds;
-    struct ax_grpc grpc;
-    struct ax_access *access;
-    struct ax_workers *verifier; /* one thread, on which passwords are verified; or NULL */
-    struct ax_observers observers;
-};
+enum { ARENA_BYTES_MAX = 4 << 20, DETAILS_BYTES_MAX = 4'096, PASSWORDS_WAITING_MAX = 32 };
 
 /* What a row of a table is found as: the tables know nothing of each other. */
 struct place {
     const struct ax_route *route;
     const struct ax_route_table *table;
-};
-
-/* What each loop has of its own. */
-struct loop_data {
-    struct ax_lane *lane;
-    bool deferred; /* of the call whose handler runs: it outlives that call */
 };
 
 const struct ax_route_table *const ax_route_tables[] = {
@@ -315,255 +293,6 @@ ax_call_number(struct ax_call *call, struct ax_ctx *ctx, int parameter, int64_t 
     return AX_OK;
 }
 
-/* ---- running ---- */
-
-static ax_status
-read_body(struct ax_call *call, struct ax_ctx *ctx)
-{
-    if (call->route->body != AX_ROUTE_JSON)
-        return AX_OK;
-    if (call->request->body.len == 0)
-        return ax_fail(ctx, AX_INVALID, "the body is empty; a JSON object is expected");
-    AX_TRY(ax_json_parse(ctx, call->request->body, NULL, &call->body));
-    if (ax_json_kind(call->body) != AX_JSON_OBJECT)
-        return ax_fail(ctx, AX_INVALID, "the body must be a JSON object, not %s",
-                       ax_json_kind_name(ax_json_kind(call->body)));
-    return AX_OK;
-}
-
-static ax_status
-check_store(struct ax_call *call, struct ax_ctx *ctx)
-{
-    if (!call->table->stored || call->services->store)
-        return AX_OK;
-    return ax_fail(ctx, AX_UNAVAILABLE,
-                   "the database is away, so nothing can be changed or looked up; decisions go on "
-                   "(/readyz says more)");
-}
-
-static ax_status
-run(struct ax_call *call, struct ax_ctx *ctx)
-{
-    AX_TRY(check_store(call, ctx));
-    AX_TRY(read_body(call, ctx));
-    if (call->table->permit && call->route->permission != AX_PERMISSION_PUBLIC)
-        AX_TRY(call->table->permit(call, ctx));
-    return call->route->handle(call, ctx);
-}
-
-static void
-run_on_loop(struct ax_call *call)
-{
-    struct loop_data *data = ax_exchange_loop_data(call->exchange);
-    bool outer = data->deferred; /* finishing an answer may begin the next request */
-    data->deferred = false;
-    call->deferred = &data->deferred;
-    ax_status status = run(call, ax_exchange_ctx(call->exchange));
-    bool deferred = data->deferred;
-    data->deferred = outer;
-    if (!deferred) /* else the call may be gone */
-        ax_call_end(call, status);
-}
-
-/* A worker's job may need more memory than a request on a loop: an arena of its own for a while. */
-static ax_status
-run_with_room(struct ax_call *call, struct ax_ctx *ctx)
-{
-    ax_auto(ax_arena_free) struct ax_arena *room = ax_arena_new(WORKER_BYTES_MAX);
-    struct ax_arena *outer = ctx->arena;
-    if (!room)
-        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
-    call->deferred = NULL;
-    ctx->arena = room;
-    ax_status status = run(call, ctx);
-    ctx->arena = outer;
-    return status;
-}
-
-static void
-run_on_worker(void *arg)
-{
-    struct ax_call *call = arg;
-    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
-    ax_phase_end(ctx, AX_PHASE_QUEUE);
-    if (ax_exchange_cancelled(call->exchange) && call->request->method == AX_HTTP_GET) {
-        ax_call_end(call, AX_OK); /* nobody is there to read it */
-        return;
-    }
-    ax_call_end(call, run_with_room(call, ctx));
-}
-
-/* In place of run_on_worker. */
-static void
-drop_call(void *arg, enum ax_work_drop why)
-{
-    struct ax_call *call = arg;
-    ax_call_end(call, ax_limits_dropped(call, ax_exchange_ctx(call->exchange), why));
-}
-
-/* A deferred step that goes on elsewhere. */
-struct later {
-    struct ax_call *call;
-    ax_status (*fn)(struct ax_call *call, struct ax_ctx *ctx);
-};
-
-static void
-run_later(void *arg)
-{
-    struct later *later = arg;
-    struct ax_ctx *ctx = ax_exchange_ctx(later->call->exchange);
-    ax_phase_end(ctx, AX_PHASE_QUEUE);
-    ax_call_end(later->call, later->fn(later->call, ctx));
-}
-
-static void
-drop_later(void *arg, enum ax_work_drop why)
-{
-    struct later *later = arg;
-    drop_call(later->call, why);
-}
-
-ax_status
-ax_call_to_worker(struct ax_call *call, struct ax_ctx *ctx,
-                  ax_status (*fn)(struct ax_call *call, struct ax_ctx *ctx))
-{
-    struct later *later = AX_NEW(ctx->arena, struct later);
-    if (!later)
-        return ax_fail(ctx, AX_LIMIT, "no memory for a request");
-    *later = (struct later){call, fn};
-    bool *deferred = call->deferred;
-    *deferred = true;
-    ax_status status = ax_limits_submit(call, ctx, run_later, drop_later, later);
-    if (status != AX_OK)
-        *deferred = false;
-    return status;
-}
-
-/* What the client's own deadline is: it can only be nearer than the server's. */
-static ax_status
-take_deadline(struct ax_call *call, struct ax_ctx *ctx)
-{
-    if (call->deadline_ns >= ctx->deadline_ns)
-        return AX_OK;
-    ctx->deadline_ns = call->deadline_ns;
-    return ax_limits_check_deadline(call, ctx);
-}
-
-/* Argon2id first: on the one thread for that, which then goes on with the call. */
-static ax_status
-verify(struct ax_call *call)
-{
-    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
-    AX_TRY(ax_access_verify(call, ctx));
-    return ax_access_check(call->api->access, call, ctx, call->route->permission);
-}
-
-static void
-verify_and_run(void *arg)
-{
-    struct ax_call *call = arg;
-    ax_status status = verify(call);
-    if (status == AX_OK)
-        run_on_worker(call);
-    else
-        ax_call_end(call, status);
-}
-
-static void
-submit_unverified(struct ax_call *call, void (*fn)(void *arg))
-{
-    call->lane = NULL;
-    if (!ax_workers_submit(call->api->verifier, fn, call))
-        ax_call_end(call, ax_fail(ax_exchange_ctx(call->exchange), AX_UNAVAILABLE,
-                                  "too many passwords wait to be verified"));
-}
-
-/* ---- bodies of any length ---- */
-
-enum { PIECE_BYTES_MIN = 512 << 10, PIECE_BYTES_MAX = 8 << 20 };
-
-/* One piece of the body; behind the last one the call itself. */
-static ax_status
-take_piece(struct ax_call *call, struct ax_ctx *ctx, ax_str piece)
-{
-    AX_TRY(check_store(call, ctx));
-    return piece.len > 0 ? call->route->take(call, ctx, piece) : AX_OK;
-}
-
-static void
-take_on_worker(void *arg)
-{
-    struct ax_call *call = arg;
-    struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
-    ax_str piece = call->request->body;
-    bool ended = ax_exchange_ended(call->exchange);
-    ax_status status = take_piece(call, ctx, piece);
-    if (status == AX_OK && !ended) {
-        ax_exchange_next(call->exchange, piece.len);
-        return;
-    }
-    ax_call_end(call, status == AX_OK ? run_with_room(call, ctx) : status);
-}
-
-/* As verify_and_run: nothing of the body is taken of somebody who is not who they say. */
-static void
-verify_and_take(void *arg)
-{
-    struct ax_call *call = arg;
-    ax_status status = verify(call);
-    if (status == AX_OK)
-        take_on_worker(call);
-    else
-        ax_call_end(call, status);
-}
-
-/* More of a body has come: taken when it is worth a worker's while, or the last of it. */
-static void
-step(void *, struct ax_exchange *exchange)
-{
-    struct ax_call *call = *ax_exchange_slot(exchange);
-    call->lane = NULL;
-    if (call->unverified) {
-        submit_unverified(call, verify_and_take);
-        return;
-    }
-    if (call->request->body.len < PIECE_BYTES_MIN && !ax_exchange_ended(exchange)) {
-        ax_exchange_next(exchange, 0);
-        return;
-    }
-    if (!ax_workers_submit(call->services->workers, take_on_worker, call))
-        ax_call_end(call, ax_fail(ax_exchange_ctx(exchange), AX_UNAVAILABLE,
-                                  "too many requests wait for a worker"));
-}
-
-static void
-handle(void *arg, struct ax_exchange *exchange)
-{
-    if (ax_grpc_is(ax_exchange_request(exchange))) {
-        ax_grpc_handle(exchange);
-        return;
-    }
-    struct ax_call *call = *ax_exchange_slot(exchange);
-    struct ax_ctx *ctx = ax_exchange_ctx(exchange);
-    (void)arg;
-    AX_ASSERT(call != NULL && call->route != NULL);
-    ax_observe_handle(call);
-    ax_status status = take_deadline(call, ctx);
-    if (status == AX_OK && call->unverified) {
-        submit_unverified(call, verify_and_run);
-        return;
-    }
-    if (status == AX_OK && call->route->thread == AX_ROUTE_LOOP) {
-        run_on_loop(call);
-        return;
-    }
-    call->lane = NULL;
-    if (status == AX_OK)
-        status = ax_limits_submit(call, ctx, run_on_worker, drop_call, call);
-    if (status != AX_OK)
-        ax_call_end(call, status);
-}
-
 /* ---- the head: which route, who asks, may they ---- */
 
 static void
@@ -642,7 +371,7 @@ authenticate(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx,
 static struct ax_call *
 new_call(struct ax_api *api, struct ax_exchange *exchange)
 {
-    struct loop_data *data = ax_exchange_loop_data(exchange);
+    struct ax_loop_data *data = ax_exchange_loop_data(exchange);
     struct ax_call *call = AX_NEW(ax_exchange_ctx(exchange)->arena, struct ax_call);
     if (!call)
         return NULL;
@@ -719,6 +448,52 @@ rpc_ended(void *arg, struct ax_grpc_call *grpc, enum ax_grpc_code code)
     ax_observe_answered(&api->observers, ax_grpc_exchange(grpc), *ax_grpc_slot(grpc), (int)code);
 }
 
+/* Whether the call goes on; else it has its answer. */
+static bool
+finds_its_route(struct ax_api *api, struct ax_call *call)
+{
+    ax_str words = AX_STR("");
+    ax_browser_headers(call);
+    int status = ax_browser_answers(call);
+    if (status == 0)
+        status = find_route(api, call);
+    if (status == 404)
+        refuse(call, 404, AX_STR("Not Found"));
+    else if (status == 400)
+        refuse(call, 400, AX_STR("the path has a bad percent escape"));
+    else if (status == 403)
+        refuse(call, 403, AX_STR("pages of this origin may not do that"));
+    if (status == 0 && call->table->guard && (status = call->table->guard(call, &words)) != 0) {
+        call->code = AX_STR("guard");
+        refuse(call, status, words);
+    }
+    if (status != 0)
+        ax_exchange_finish(call->exchange);
+    return status == 0;
+}
+
+static void
+take(void *, struct ax_exchange *exchange)
+{
+    ax_call_take(*ax_exchange_slot(exchange));
+}
+
+/* How long its body may be, and whether it is gathered or taken in pieces. */
+static ax_status
+expect_body(struct ax_call *call, struct ax_ctx *ctx, struct ax_http_limits *limits)
+{
+    if (call->route->take) {
+        limits->body_bytes_max = AX_ROUTE_PIECE_BYTES_MAX;
+        return ax_exchange_take_body(call->exchange, take)
+                   ? AX_OK
+                   : ax_fail(ctx, AX_LIMIT, "no memory for a body");
+    }
+    bool stranger = call->unverified && !call->unverified->lately;
+    limits->body_bytes_max = call->route->body_bytes_max && !stranger ? call->route->body_bytes_max
+                                                                      : (size_t)AX_ROUTE_SMALL_BODY;
+    return AX_OK;
+}
+
 static void
 head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
 {
@@ -734,52 +509,33 @@ head(void *arg, struct ax_exchange *exchange, struct ax_http_limits *limits)
         return;
     }
     *ax_exchange_slot(exchange) = call;
-    ax_browser_headers(call);
-    int status = ax_browser_answers(call);
-    if (status == 204) {
-        ax_exchange_finish(exchange);
+    if (!finds_its_route(api, call))
         return;
+    ax_status status = let_in(api, call, ctx, call->route->permission);
+    if (status == AX_OK)
+        status = ax_limits_read_timeout(call, ctx);
+    if (status == AX_OK) {
+        ax_observe_admitted(call);
+        status = expect_body(call, ctx, limits);
     }
-    if (status == 0)
-        status = find_route(api, call);
-    if (status == 404)
-        refuse(call, 404, AX_STR("Not Found"));
-    else if (status == 400)
-        refuse(call, 400, AX_STR("the path has a bad percent escape"));
-    else if (status == 403)
-        refuse(call, 403, AX_STR("pages of this origin may not do that"));
-    if (status != 0) {
-        ax_exchange_finish(exchange);
-        return;
-    }
-    ax_str words;
-    status = call->table->guard ? call->table->guard(call, &words) : 0;
-    if (status != 0) {
-        call->code = AX_STR("guard");
-        refuse(call, status, words);
-        ax_exchange_finish(exchange);
-        return;
-    }
-    ax_status known = let_in(api, call, ctx, call->route->permission);
-    if (known == AX_OK)
-        known = ax_limits_read_timeout(call, ctx);
-    if (known != AX_OK) {
-        ax_call_end(call, known);
-        return;
-    }
-    ax_observe_admitted(call);
-    if (call->route->take) {
-        limits->body_bytes_max = PIECE_BYTES_MAX;
-        if (!ax_exchange_take_body(exchange, step))
-            ax_call_end(call, ax_fail(ctx, AX_LIMIT, "no memory for a body"));
-        return;
-    }
-    bool stranger = call->unverified && !call->unverified->lately;
-    limits->body_bytes_max = call->route->body_bytes_max && !stranger ? call->route->body_bytes_max
-                                                                      : (size_t)AX_ROUTE_SMALL_BODY;
+    if (status != AX_OK)
+        ax_call_end(call, status);
 }
 
 /* ---- the rest of the service ---- */
+
+static void
+handle(void *, struct ax_exchange *exchange)
+{
+    if (ax_grpc_is(ax_exchange_request(exchange))) {
+        ax_grpc_handle(exchange);
+        return;
+    }
+    struct ax_call *call = *ax_exchange_slot(exchange);
+    AX_ASSERT(call != NULL && call->route != NULL);
+    ax_observe_handle(call);
+    ax_call_run(call);
+}
 
 static void
 refused(void *arg, struct ax_exchange *exchange, int status, ax_str reason)
@@ -825,7 +581,7 @@ static ax_status
 loop_init(void *arg, struct ax_ctx *ctx, struct ax_loop *, void **out_data)
 {
     struct ax_api *api = arg;
-    struct loop_data *data = ax_alloc(sizeof *data, 1);
+    struct ax_loop_data *data = ax_alloc(sizeof *data, 1);
     if (!data)
         return ax_fail(ctx, AX_LIMIT, "no memory for a loop");
     ax_status status = ax_lane_open(ctx, api->config.server, &data->lane);
@@ -840,7 +596,7 @@ loop_init(void *arg, struct ax_ctx *ctx, struct ax_loop *, void **out_data)
 static void
 loop_done(void *, void *arg)
 {
-    struct loop_data *data = arg;
+    struct ax_loop_data *data = arg;
     if (!data)
         return;
     ax_lane_close(data->lane);

@@ -86,6 +86,7 @@ struct ax_call {
     const void *data;                                    /* the protocol's own, between its steps */
     ax_str code; /* of a refusal, for programs: "four_eyes", "changed", ... */
     struct ax_json_writer json;
+    bool permitted;        /* by its protocol's own permissions, where it has any */
     bool *deferred;        /* outlives the call, which may be gone when its handler returns */
     int64_t deadline_ns;   /* that the client's X-Request-Timeout sets; INT64_MAX: none */
     int64_t began_ns;      /* of a stream's message: when it came; 0: see the exchange */
