@@ -22,6 +22,7 @@ enum about {
     NEW_VERSION,     /* the same, and to be read: the run and the files it is made of */
     ARTIFACT,        /* the rest of the path: the first word in it is an experiment */
     ARTIFACT_FIELD,  /* the same in `path` */
+    WEBHOOKS,        /* which tell of everything: for who is limited to nothing */
 };
 
 struct row {
@@ -104,6 +105,10 @@ static const struct row table[] = {
     {AX_MLFLOW "artifacts/list", RUN, AX_GRANT_READ},
     {AX_MLFLOW "upload-artifact", RUN, AX_GRANT_EDIT},
     {"/get-artifact", RUN, AX_GRANT_READ},
+    {AX_MLFLOW "webhooks", WEBHOOKS, AX_GRANT_EDIT},
+    {AX_MLFLOW "webhooks/{id}", WEBHOOKS, AX_GRANT_EDIT},
+    {AX_MLFLOW "webhooks/{id}/test", WEBHOOKS, AX_GRANT_EDIT},
+    {AX_MLFLOW "webhooks/{id}/deliveries", WEBHOOKS, AX_GRANT_READ},
     {"/model-versions/get-artifact", MODEL, AX_GRANT_READ},
 };
 
@@ -154,7 +159,7 @@ require(const struct question *question, const char *kind, ax_str resource)
     return ax_fail(question->ctx, AX_DENIED,
                    "Permission denied: %.*s has %s of %s \"%.*s\", and this takes %s",
                    AX_FMT(call->actor.id), ax_policy_level_name(has),
-                   registered ? "registered model" : "experiment", AX_FMT(resource),
+                   registered ? "registered model" : kind, AX_FMT(resource),
                    ax_policy_level_name(question->level));
 }
 
@@ -307,6 +312,17 @@ ask_path_field(const struct question *question)
 }
 
 static ax_status
+ask_webhooks(const struct question *question)
+{
+    const struct ax_actor *actor = &question->call->actor;
+    if (actor->limited)
+        return ax_fail(question->ctx, AX_DENIED,
+                       "%.*s is limited to some models, and webhooks tell of all",
+                       AX_FMT(actor->id));
+    return require(question, "webhook", AX_STR("all"));
+}
+
+static ax_status
 ask(const struct question *question, enum about about)
 {
     switch (about) {
@@ -335,6 +351,8 @@ ask(const struct question *question, enum about about)
         return ask_path(question, question->call->parameters[0]);
     case ARTIFACT_FIELD:
         return ask_path_field(question);
+    case WEBHOOKS:
+        return ask_webhooks(question);
     }
     return ax_fail(question->ctx, AX_INTERNAL, "a row of permissions about nothing");
 }

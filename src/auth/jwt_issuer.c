@@ -206,7 +206,7 @@ age_of(const struct ax_jwt_issuer *issuer, ax_str control)
 static ax_status
 fetch(struct ax_jwt_issuer *issuer, struct ax_ctx *ctx, ax_str *out_text, int64_t *out_age_ns)
 {
-    struct ax_client_answer answer;
+    struct ax_client_answer answer = {};
     ax_auto(ax_client_close) struct ax_client *client = NULL;
     const struct ax_client_request request = {.url = issuer->source,
                                               .answer_bytes_max = AX_JWKS_BYTES_MAX};
