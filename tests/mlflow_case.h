@@ -3,6 +3,7 @@
 #pragma once
 
 #include "api_case.h"
+#include "codec/text.h"
 
 #define MLFLOW_API "/api/2.0/mlflow/"
 
@@ -10,6 +11,17 @@ static inline void
 mlflow_case_begin(struct api_case *at)
 {
     at->header = (struct ax_http_header){AX_STR("Content-Type"), AX_STR("application/json")};
+}
+
+/* As MLflow's client sends it: "name:password" with every request. */
+static inline void
+mlflow_case_password(struct ax_ctx *ctx, struct api_case *at, const char *pair)
+{
+    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 10);
+    ax_base64_encode(ax_str_of(pair), &text);
+    at->header = (struct ax_http_header){
+        AX_STR("Authorization"),
+        ax_str_printf(ctx->arena, "Basic %.*s", AX_FMT(ax_writer_str(&text)))};
 }
 
 /* A run of experiment "0" named so; its id. */

@@ -369,7 +369,7 @@ look_tracked(struct ax_ctx *ctx, struct api_case *at, const struct ax_route_tabl
                   api_case_says(&answer, "Default")))
         ax_test_failed(__FILE__, __LINE__, "%s is %d and tells: %.*s", asked.line, answer.status,
                        AX_FMT(answer.body));
-    else if (!lists && (answer.status != 403 || !api_case_says(&answer, "PERMISSION_DENIED")))
+    else if (!lists && (answer.status != 403 || !api_case_says(&answer, "Permission denied")))
         ax_test_failed(__FILE__, __LINE__, "%s is %d, not 403: %.*s", asked.line, answer.status,
                        AX_FMT(answer.body));
 }
@@ -398,9 +398,10 @@ tracked(struct ax_ctx *ctx, struct api_case *at)
         &model_id));
     tracked_query = ax_str_printf(
         ctx->arena,
-        "experiment_id=1&experiment_name=secret&experiment_ids=1&run_id=%.*s&run_ids=%.*s&"
+        "experiment_id=1&experiment_name=secret&experiment_ids=1&run_id=%.*s&run_ids=%.*s&runs=%.*"
+        "s&"
         "name=secret-model&version=1&path=1/r/artifacts/a&metric_key=m&max_results=5&alias=a",
-        AX_FMT(run_id), AX_FMT(run_id));
+        AX_FMT(run_id), AX_FMT(run_id), AX_FMT(run_id));
     tracked_body = ax_str_printf(
         ctx->arena,
         "{\"experiment_id\":\"1\",\"experiment_ids\":[\"1\"],\"run_id\":\"%.*s\",\"name\":"
@@ -414,11 +415,16 @@ tracked(struct ax_ctx *ctx, struct api_case *at)
             if (ax_route_tables[t]->permit != ax_mlflow_permit || is_open(&route))
                 continue;
             ax_str pattern = ax_str_of(route.pattern), begin = AX_STR(MLFLOW_API "logged-models/{");
-            if (ax_str_starts(pattern, begin)) /* the one that is there */
+            if (ax_str_starts(pattern, begin)) /* those that are there */
                 route.pattern =
                     ax_str_printf(ctx->arena, MLFLOW_API "logged-models/%.*s%.*s", AX_FMT(model_id),
                                   AX_FMT(ax_str_from(pattern, begin.len + 6)))
                         .at;
+            if (ax_str_starts(pattern, AX_STR("/api/v1/runs/{")))
+                route.pattern =
+                    ax_str_printf(ctx->arena, "/api/v1/runs/%.*s/metrics/m", AX_FMT(run_id)).at;
+            if (ax_str_starts(pattern, AX_STR("/api/v1/experiments/{")))
+                route.pattern = "/api/v1/experiments/1/parallel";
             look_tracked(ctx, at, ax_route_tables[t], &route);
         }
 }

@@ -10,19 +10,22 @@ enum { ANSWER_BYTES_MAX = 64 << 20 };
 /* ---- what a route is about, and how much of it it takes ---- */
 
 enum about {
-    MAKES,           /* something new, for which a role is needed */
-    LISTS,           /* what may be read: the handler leaves the rest out */
-    EXPERIMENT,      /* `experiment_id` */
-    EXPERIMENT_NAME, /* `experiment_name` */
-    EXPERIMENTS,     /* `experiment_ids`, all of them */
-    RUN,             /* `run_id`: its experiment */
-    RUNS,            /* `run_id` or `run_ids`, several */
-    LOGGED_MODEL,    /* the first word of the path: its experiment */
-    MODEL,           /* `name`, of a registered model */
-    NEW_VERSION,     /* the same, and to be read: the run and the files it is made of */
-    ARTIFACT,        /* the rest of the path: the first word in it is an experiment */
-    ARTIFACT_FIELD,  /* the same in `path` */
-    WEBHOOKS,        /* which tell of everything: for who is limited to nothing */
+    MAKES,              /* something new, for which a role is needed */
+    LISTS,              /* what may be read: the handler leaves the rest out */
+    EXPERIMENT,         /* `experiment_id` */
+    EXPERIMENT_NAME,    /* `experiment_name` */
+    EXPERIMENT_OF_PATH, /* the first word of the path */
+    EXPERIMENTS,        /* `experiment_ids`, all of them */
+    RUN,                /* `run_id`: its experiment */
+    RUN_OF_PATH,        /* the first word of the path: its experiment */
+    RUNS,               /* `run_id` or `run_ids`, several */
+    RUNS_LISTED,        /* `runs`, with commas between them */
+    LOGGED_MODEL,       /* the first word of the path: its experiment */
+    MODEL,              /* `name`, of a registered model */
+    NEW_VERSION,        /* the same, and to be read: the run and the files it is made of */
+    ARTIFACT,           /* the rest of the path: the first word in it is an experiment */
+    ARTIFACT_FIELD,     /* the same in `path` */
+    WEBHOOKS,           /* which tell of everything: for who is limited to nothing */
 };
 
 struct row {
@@ -110,6 +113,9 @@ static const struct row table[] = {
     {AX_MLFLOW "webhooks/{id}/test", WEBHOOKS, AX_GRANT_EDIT},
     {AX_MLFLOW "webhooks/{id}/deliveries", WEBHOOKS, AX_GRANT_READ},
     {"/model-versions/get-artifact", MODEL, AX_GRANT_READ},
+    {"/api/v1/runs/compare", RUNS_LISTED, AX_GRANT_READ},
+    {"/api/v1/runs/{run}/metrics/{key*}", RUN_OF_PATH, AX_GRANT_READ},
+    {"/api/v1/experiments/{experiment}/parallel", EXPERIMENT_OF_PATH, AX_GRANT_READ},
 };
 
 static const struct row *
@@ -323,39 +329,83 @@ ask_webhooks(const struct question *question)
 }
 
 static ax_status
-ask(const struct question *question, enum about about)
+ask_role(const struct question *question)
 {
-    switch (about) {
-    case MAKES:
-        return ax_policy_check(question->ctx, &question->call->actor, AX_PERMISSION_DEVELOP);
-    case LISTS:
-        return AX_OK;
-    case EXPERIMENT:
-        return ask_experiment(question);
-    case EXPERIMENT_NAME:
-        return ask_experiment_named(question);
-    case EXPERIMENTS:
-        return ask_each(question, "experiment_ids", require_experiment);
-    case RUN:
-        return ask_run(question);
-    case RUNS:
-        AX_TRY(ask_each(question, "run_id", require_run));
-        return ask_each(question, "run_ids", require_run);
-    case LOGGED_MODEL:
-        return require_logged_model(question, question->call->parameters[0]);
-    case MODEL:
-        return ask_model(question);
-    case NEW_VERSION:
-        return ask_new_version(question);
-    case ARTIFACT:
-        return ask_path(question, question->call->parameters[0]);
-    case ARTIFACT_FIELD:
-        return ask_path_field(question);
-    case WEBHOOKS:
-        return ask_webhooks(question);
-    }
-    return ax_fail(question->ctx, AX_INTERNAL, "a row of permissions about nothing");
+    return ax_policy_check(question->ctx, &question->call->actor, AX_PERMISSION_DEVELOP);
 }
+
+static ax_status
+ask_nothing(const struct question *)
+{
+    return AX_OK;
+}
+
+static ax_status
+ask_experiments(const struct question *question)
+{
+    return ask_each(question, "experiment_ids", require_experiment);
+}
+
+static ax_status
+ask_runs(const struct question *question)
+{
+    AX_TRY(ask_each(question, "run_id", require_run));
+    return ask_each(question, "run_ids", require_run);
+}
+
+/* "?runs=ID,ID" */
+static ax_status
+ask_runs_listed(const struct question *question)
+{
+    ax_str rest, id;
+    AX_TRY(ax_call_query(question->call, question->ctx, "runs", &rest));
+    while (ax_str_cut(&rest, ',', &id))
+        AX_TRY(require_run(question, id));
+    return AX_OK;
+}
+
+static ax_status
+ask_experiment_of_path(const struct question *question)
+{
+    return require_experiment(question, question->call->parameters[0]);
+}
+
+static ax_status
+ask_run_of_path(const struct question *question)
+{
+    return require_run(question, question->call->parameters[0]);
+}
+
+static ax_status
+ask_logged_model(const struct question *question)
+{
+    return require_logged_model(question, question->call->parameters[0]);
+}
+
+static ax_status
+ask_artifact(const struct question *question)
+{
+    return ask_path(question, question->call->parameters[0]);
+}
+
+static ax_status (*const asks[])(const struct question *question) = {
+    [MAKES] = ask_role,
+    [LISTS] = ask_nothing,
+    [EXPERIMENT] = ask_experiment,
+    [EXPERIMENT_NAME] = ask_experiment_named,
+    [EXPERIMENT_OF_PATH] = ask_experiment_of_path,
+    [EXPERIMENTS] = ask_experiments,
+    [RUN] = ask_run,
+    [RUN_OF_PATH] = ask_run_of_path,
+    [RUNS] = ask_runs,
+    [RUNS_LISTED] = ask_runs_listed,
+    [LOGGED_MODEL] = ask_logged_model,
+    [MODEL] = ask_model,
+    [NEW_VERSION] = ask_new_version,
+    [ARTIFACT] = ask_artifact,
+    [ARTIFACT_FIELD] = ask_path_field,
+    [WEBHOOKS] = ask_webhooks,
+};
 
 /* Fields that bytes are uploaded beside stand in the query. */
 static bool
@@ -379,7 +429,7 @@ ax_mlflow_permit(struct ax_call *call, struct ax_ctx *ctx)
     question.request = (struct ax_mlflow_request){.call = call, .ctx = ctx};
     if (!is_upload(call->route))
         AX_TRY(ax_mlflow_read(call, ctx, &question.request));
-    return ask(&question, row->about);
+    return asks[row->about](&question);
 }
 
 /* ---- what handlers tell, and ask ---- */

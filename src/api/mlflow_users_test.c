@@ -1,4 +1,3 @@
-#include "codec/text.h"
 #include "mlflow_case.h"
 
 #define USERS  MLFLOW_API "users/"
@@ -48,16 +47,11 @@ TEST(mlflows_users_are_the_directorys)
     api_case_run(users);
 }
 
-/* As its client sends it: the name and the password with every request. */
 static struct api_case_answer
 ask_as(struct ax_ctx *ctx, struct api_case *at, const char *pair, const char *line,
        const char *body)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(1 << 10);
-    ax_base64_encode(ax_str_of(pair), &text);
-    at->header = (struct ax_http_header){
-        AX_STR("Authorization"),
-        ax_str_printf(ctx->arena, "Basic %.*s", AX_FMT(ax_writer_str(&text)))};
+    mlflow_case_password(ctx, at, pair);
     return api_case_ask(ctx, at, NOBODY, line, ax_str_of(body));
 }
 

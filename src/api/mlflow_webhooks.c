@@ -1,4 +1,5 @@
 /* MLflow's API of webhooks, and beside it what became of their deliveries. */
+#include "api/mlflow_permissions.h"
 #include "api/mlflow_wire.h"
 #include "mlops/webhook_delivery.h"
 
@@ -165,4 +166,5 @@ const struct ax_route_table ax_mlflow_webhooks_table = {
     .stored = true,
     .refuse = ax_mlflow_refuse,
     .guard = ax_mlflow_guard,
+    .permit = ax_mlflow_permit,
 };

@@ -1,4 +1,5 @@
 /* /api/v1/runs and experiments: runs side by side, as pages draw them. */
+#include "api/mlflow_permissions.h"
 #include "api/route.h"
 #include "base/number.h"
 #include "mlops/run_plots.h"
@@ -101,5 +102,6 @@ const struct ax_route_table ax_v1_runs_table = {
     .stored = true,
     .tracked = true,
     .refuse = ax_problem_refuse,
+    .permit = ax_mlflow_permit,
     .dialect = AX_DIALECT_AXIOM,
 };
