@@ -81,7 +81,7 @@ hints(struct ax_ctx *ctx, struct tracking_case *at)
         {"mlflow-artifacts:/0/sk", "mlflow-artifacts:/0/none", "flavor sklearn"},
         {"mlflow-artifacts:/0/sk", "mlflow-artifacts:/0/sk", "flavor sklearn"},
         {"mlflow-artifacts:/0/lost", "", "model.json"},
-        {"mlflow-artifacts:/0/damaged", "", "line 1"},
+        {"mlflow-artifacts:/0/damaged", "", "begins with the byte 0x6e"},
     };
     put(ctx, at, "0/broken/MLmodel", "a: b\n");
     put(ctx, at, "0/sk/MLmodel", sklearn);
