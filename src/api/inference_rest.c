@@ -10,9 +10,14 @@
 #include "api/inference_body.h"
 
 /* Of the protocol's names of extensions, those that are here. */
-static const char *const extensions[] = {
-    "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters",
-    "statistics",     "trace",            "logging"};
+static const char *const extensions[] = {"classification",
+                                         "model_repository",
+                                         "model_configuration",
+                                         "binary_tensor_data",
+                                         "parameters",
+                                         "statistics",
+                                         "trace",
+                                         "logging"};
 
 /* ---- the server ---- */
 

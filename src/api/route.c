@@ -433,6 +433,7 @@ failing(void *, struct ax_grpc_call *grpc, ax_status status, enum ax_grpc_code c
                                            .code = (int)code,
                                            .words = ax_str_of(ctx->error),
                                            .reason = call ? call->code : AX_STR(""),
+                                           .retry_after_s = call ? call->retry_after_s : 0,
                                            .trace_id = ctx->trace_id};
     ax_writer_auto struct ax_writer details = ax_writer_of(DETAILS_BYTES_MAX);
     ax_rpc_details(&failure, &details);

@@ -6,11 +6,11 @@
 #include "codec/protobuf.h"
 #include "codec/text.h"
 
-enum { REASON_BYTES_MAX = 63, RETRY_SECONDS = 1 };
+enum { REASON_BYTES_MAX = 63 };
 
-/* "input 'A'" speaks of inputs.A: the words that clients look for are where the name is. */
-ax_str
-ax_rpc_field_of(ax_str words, ax_str *out_name)
+/* The path of the field that words speak of; "input 'A'": "inputs", and the name in out_name. */
+static ax_str
+field_of(ax_str words, ax_str *out_name)
 {
     static const struct {
         ax_str mark, field;
@@ -83,7 +83,7 @@ put_error_info(const struct ax_rpc_failure *failure, struct ax_writer *out)
 static void
 put_bad_request(const struct ax_rpc_failure *failure, struct ax_writer *out)
 {
-    ax_str name, field = ax_rpc_field_of(failure->words, &name);
+    ax_str name, field = field_of(failure->words, &name);
     if (failure->status != AX_INVALID || field.len == 0)
         return;
     size_t value, any = detail_begin(out, "BadRequest", &value);
@@ -101,11 +101,13 @@ put_bad_request(const struct ax_rpc_failure *failure, struct ax_writer *out)
 static void
 put_retry_info(const struct ax_rpc_failure *failure, struct ax_writer *out)
 {
-    if (!ax_status_retry(failure->status) || failure->status == AX_TIMEOUT)
+    bool retry = ax_status_retry(failure->status) || failure->retry_after_s > 0;
+    uint64_t seconds = failure->retry_after_s > 0 ? (uint64_t)failure->retry_after_s : 1;
+    if (!retry || failure->status == AX_TIMEOUT)
         return;
     size_t value, any = detail_begin(out, "RetryInfo", &value);
     size_t delay = ax_protobuf_begin(out, 1);
-    ax_protobuf_put_varint(out, 1, RETRY_SECONDS);
+    ax_protobuf_put_varint(out, 1, seconds);
     ax_protobuf_end(out, delay);
     detail_end(out, any, value);
 }

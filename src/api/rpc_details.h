@@ -12,14 +12,12 @@
 
 struct ax_rpc_failure {
     ax_status status;
-    int code;        /* as in grpc-status */
-    ax_str words;    /* as in grpc-message */
-    ax_str reason;   /* "four_eyes"; "": the status's own name */
-    ax_str trace_id; /* joins logs and answer */
+    int code;              /* as in grpc-status */
+    ax_str words;          /* as in grpc-message */
+    ax_str reason;         /* "four_eyes"; "": the status's own name */
+    ax_str trace_id;       /* joins logs and answer */
+    int64_t retry_after_s; /* of one that may be tried again; 0: a second */
 };
 
 /* A serialized google.rpc.Status; nothing where the words are not UTF-8. */
 void ax_rpc_details(const struct ax_rpc_failure *failure, struct ax_writer *out);
-
-/* The path of the field that words speak of, "inputs" and the name in out_name; "" for none. */
-ax_str ax_rpc_field_of(ax_str words, ax_str *out_name);

@@ -41,24 +41,25 @@ TEST(rpc_details_name_the_reason_the_field_and_the_wait)
         const char *reason, *field;
         bool waits;
     } rows[] = {
-        {{AX_INVALID, 3, {"wrong shape for input 'A' for", 29}, {"", 0}, {"", 0}},
+        {{AX_INVALID, 3, {"wrong shape for input 'A' for", 29}, {"", 0}, {"", 0}, 0},
          "INVALID",
          "inputs.A",
          false},
-        {{AX_INVALID, 3, {"unexpected inference output 'Z'", 31}, {"", 0}, {"t", 1}},
+        {{AX_INVALID, 3, {"unexpected inference output 'Z'", 31}, {"", 0}, {"t", 1}, 0},
          "INVALID",
          "outputs.Z",
          false},
-        {{AX_INVALID, 3, {"parameter 'p' is text", 21}, {"", 0}, {"", 0}},
+        {{AX_INVALID, 3, {"parameter 'p' is text", 21}, {"", 0}, {"", 0}, 0},
          "INVALID",
          "parameters.p",
          false},
-        {{AX_INVALID, 3, {"input 'cut", 10}, {"", 0}, {"", 0}}, "INVALID", NULL, false},
-        {{AX_NOT_FOUND, 5, {"no input 'A'", 12}, {"", 0}, {"", 0}}, "NOT_FOUND", NULL, false},
-        {{AX_UNAVAILABLE, 14, {"stopping", 8}, {"", 0}, {"", 0}}, "UNAVAILABLE", NULL, true},
-        {{AX_LIMIT, 8, {"full", 4}, {"rate", 4}, {"", 0}}, "RATE", NULL, true},
-        {{AX_TIMEOUT, 4, {"late", 4}, {"", 0}, {"", 0}}, "TIMEOUT", NULL, false},
-        {{AX_DENIED, 7, {"", 0}, {"four_eyes", 9}, {"", 0}}, "FOUR_EYES", NULL, false},
+        {{AX_INVALID, 3, {"input 'cut", 10}, {"", 0}, {"", 0}, 0}, "INVALID", NULL, false},
+        {{AX_NOT_FOUND, 5, {"no input 'A'", 12}, {"", 0}, {"", 0}, 0}, "NOT_FOUND", NULL, false},
+        {{AX_UNAVAILABLE, 14, {"stopping", 8}, {"", 0}, {"", 0}, 0}, "UNAVAILABLE", NULL, true},
+        {{AX_LIMIT, 8, {"full", 4}, {"rate", 4}, {"", 0}, 0}, "RATE", NULL, true},
+        {{AX_TIMEOUT, 4, {"late", 4}, {"", 0}, {"", 0}, 0}, "TIMEOUT", NULL, false},
+        {{AX_DENIED, 7, {"", 0}, {"four_eyes", 9}, {"", 0}, 0}, "FOUR_EYES", NULL, false},
+        {{AX_LIMIT, 8, {"too many", 8}, {"", 0}, {"", 0}, 30}, "LIMIT", NULL, true},
     };
     for (size_t i = 0; i < AX_COUNT_OF(rows); i++) {
         ax_writer_auto struct ax_writer out = ax_writer_of(4'096);
@@ -74,7 +75,10 @@ TEST(rpc_details_name_the_reason_the_field_and_the_wait)
         CHECK_EQ(bad.at != NULL, rows[i].field != NULL);
         if (rows[i].field)
             CHECK_STR(text_in(text_in(bad, 1), 1), rows[i].field);
-        CHECK_EQ(detail(status, "RetryInfo").at != NULL, rows[i].waits);
+        ax_str retry = detail(status, "RetryInfo");
+        CHECK_EQ(retry.at != NULL, rows[i].waits);
+        if (rows[i].failure.retry_after_s)
+            CHECK_STR(text_in(retry, 1), "\x08\x1e"); /* a Duration of 30 s */
     }
 }
 

@@ -61,6 +61,3 @@ struct ax_tracer {
 
 /* The thread's function: sends batches until the tracer stops. */
 void ax_tracer_send_run(void *arg);
-
-/* A batch as the collector reads it. */
-void ax_tracer_put(struct ax_otlp *otlp, const struct ax_tracer_entry *entry);

@@ -72,8 +72,8 @@ put_phase(struct ax_otlp *otlp, const struct ax_tracer_entry *entry, enum ax_pha
     ax_otlp_span_end(otlp);
 }
 
-void
-ax_tracer_put(struct ax_otlp *otlp, const struct ax_tracer_entry *entry)
+static void
+put_entry(struct ax_otlp *otlp, const struct ax_tracer_entry *entry)
 {
     char name[256], number[AX_NUMBER_BYTES_MAX];
     bool failed = entry->grpc_code >= 0 ? rpc_failed(entry->grpc_code) : entry->status >= 500;
@@ -154,7 +154,7 @@ write_batch(struct ax_tracer *tracer, struct ax_writer *out)
     struct ax_tracer_entry entry;
     int64_t count = 0;
     for (; count < tracer->config.batch_max && take_entry(tracer, &entry); count++)
-        ax_tracer_put(&otlp, &entry);
+        put_entry(&otlp, &entry);
     ax_otlp_end(&otlp);
     return count;
 }

@@ -208,7 +208,11 @@ ax_ledger_queue(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct ax_ev
     copy->ledger = ledger;
     copy->bytes = sizeof *copy + texts;
     copy->entry = (struct ax_ledger_entry){
-        .event = *event, .payload = payload, .done = copy_done, .unawaited_ = true};
+        .event = *event,
+        .payload = payload,
+        .vital = event->kind == AX_EVENT_ACCESS_ALLOWED, /* as what is then done: a kill, say */
+        .done = copy_done,
+        .unawaited_ = true};
     struct ax_event *own = &copy->entry.event;
     ax_str *const fields[] = {&own->producer, &own->clock_source, &own->actor,         &own->object,
                               &own->build_id, &own->body,         &copy->entry.payload};

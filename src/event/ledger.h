@@ -97,7 +97,8 @@ ax_status ax_ledger_submit(struct ax_ledger *ledger, struct ax_ctx *ctx,
 
 /*
  * Hands in a copy and does not wait: AX_OK means taken, not durable. It goes to the disk with the
- * next batch that somebody waits for, and a few milliseconds later at most. Fails: as submit.
+ * next batch that somebody waits for, and a few milliseconds later at most. The fact that
+ * somebody was let do something may use the reserve. Fails: as submit.
  */
 ax_status ax_ledger_queue(struct ax_ledger *ledger, struct ax_ctx *ctx,
                           const struct ax_event *event, ax_str payload);

@@ -238,7 +238,7 @@ static void
 reserve(struct ax_ctx *ctx, struct ledger_case *at)
 {
     struct ax_ledger *ledger = NULL;
-    const struct ax_event event = {.kind = AX_EVENT_DECISION, .producer = AX_STR("decision")};
+    struct ax_event event = {.kind = AX_EVENT_DECISION, .producer = AX_STR("decision")};
     struct ax_ledger_stats stats;
     at->config.reserve_percent = 100; /* no disk is that empty */
     CHECK_EQ(ledger_case_open(ctx, at, &ledger), AX_OK);
@@ -246,8 +246,13 @@ reserve(struct ax_ctx *ctx, struct ledger_case *at)
     CHECK(strstr(ctx->error, "nearly full") != NULL);
     CHECK_EQ(ax_ledger_queue(ledger, ctx, &event, AX_STR("")), AX_UNAVAILABLE);
     CHECK_EQ(ax_ledger_append(ledger, ctx, &event, AX_STR(""), NULL), AX_OK); /* vital */
+    event.kind = AX_EVENT_ACCESS_DENIED; /* whoever is refused could fill the reserve */
+    CHECK_EQ(ax_ledger_queue(ledger, ctx, &event, AX_STR("")), AX_UNAVAILABLE);
+    event.kind = AX_EVENT_ACCESS_ALLOWED;
+    CHECK_EQ(ax_ledger_queue(ledger, ctx, &event, AX_STR("")), AX_OK);
+    CHECK_EQ(ax_ledger_wait(ledger, ctx, 1), AX_OK);
     ax_ledger_stats(ledger, &stats);
-    CHECK(stats.reserved && stats.size == 1);
+    CHECK(stats.reserved && stats.size == 2);
     ax_ledger_close(ledger);
 }
 

@@ -354,9 +354,9 @@ insert(struct ax_experiments *experiments, struct ax_ctx *ctx, struct ax_store_t
         tx, ctx,
         AX_STR("insert into experiments (id, name, artifact_location, lifecycle_stage, created_ns, "
                "updated_ns) values ($1, $2, $3, 'active', $4, $4)"),
-        AX_STORE_PARAMS(ax_store_text(*out_id), ax_store_text(made->name), ax_store_text(location),
-                        ax_store_i64(made->created_ms ? made->created_ms * 1'000'000
-                                                      : ax_clock_real_ns())),
+        AX_STORE_PARAMS(
+            ax_store_text(*out_id), ax_store_text(made->name), ax_store_text(location),
+            ax_store_i64(made->created_ms ? made->created_ms * 1'000'000 : ax_clock_real_ns())),
         NULL);
     if (status == AX_CONFLICT)
         return ax_fail(ctx, AX_CONFLICT, "Experiment(name=%.*s) already exists.",

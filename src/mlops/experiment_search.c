@@ -31,10 +31,10 @@ ax_experiment_show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_st
     return status;
 }
 
-ax_status
-ax_experiment_search_end(struct ax_ctx *ctx, const struct ax_experiment_search *search,
-                         struct ax_store_rows *rows, ax_status status, int64_t left,
-                         struct ax_json_writer *out)
+/* Ends the rows of a page: "next_page_token" where they go on. status: of what showed them. */
+static ax_status
+end_page(struct ax_ctx *ctx, const struct ax_experiment_search *search, struct ax_store_rows *rows,
+         ax_status status, int64_t left, struct ax_json_writer *out)
 {
     int64_t offset;
     ax_str token;
@@ -60,5 +60,5 @@ ax_experiment_search_show(struct ax_store *store, struct ax_search_sql *sql,
     AX_TRY(ax_store_begin(store, sql->ctx, AX_STORE_READ, &tx));
     AX_TRY(ax_search_sql_query(sql, tx, &rows));
     ax_status status = ax_experiment_show_rows(tx, sql->ctx, rows, &list, out);
-    return ax_experiment_search_end(sql->ctx, search, rows, status, list.left, out);
+    return end_page(sql->ctx, search, rows, status, list.left, out);
 }

@@ -31,11 +31,6 @@ ax_status ax_experiment_show_rows(struct ax_store_tx *tx, struct ax_ctx *ctx,
                                   struct ax_store_rows *rows, struct ax_experiment_list *list,
                                   struct ax_json_writer *out);
 
-/* Ends the rows of a page: "next_page_token" where they go on. status: of what showed them. */
-ax_status ax_experiment_search_end(struct ax_ctx *ctx, const struct ax_experiment_search *search,
-                                   struct ax_store_rows *rows, ax_status status, int64_t left,
-                                   struct ax_json_writer *out);
-
 /* Asks sql, which is for one row more than results_max, and shows the page as the member name. */
 ax_status ax_experiment_search_show(struct ax_store *store, struct ax_search_sql *sql,
                                     const struct ax_experiment_search *search, const char *name,

@@ -80,12 +80,6 @@ event_index(const struct ax_webhook_event *event)
     return i;
 }
 
-bool
-ax_webhook_event_known(const struct ax_webhook_event *event)
-{
-    return event_index(event) < AX_COUNT_OF(events);
-}
-
 ax_status
 ax_webhook_missing(struct ax_ctx *ctx, ax_str id)
 {

@@ -50,9 +50,6 @@ ax_status ax_webhooks_list(const struct ax_webhooks_config *config, struct ax_ct
 ax_status ax_webhook_show_deliveries(const struct ax_webhooks_config *config, struct ax_ctx *ctx,
                                      ax_str id, struct ax_json_writer *out);
 
-/* Whether there is such an event. */
-bool ax_webhook_event_known(const struct ax_webhook_event *event);
-
 enum ax_webhook_about {
     AX_WEBHOOK_MODEL,         /* created */
     AX_WEBHOOK_VERSION,       /* created */
