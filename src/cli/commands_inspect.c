@@ -13,7 +13,7 @@ struct inspected {
     const struct ax_engine *engine;
     const struct ax_engine_signature *signature;
     size_t file_bytes;
-    size_t memory_bytes; /* with all that calls may make it make */
+    size_t memory_bytes; /* with all that its calls may need */
 };
 
 enum { MANY_ROWS = 1 << 20 };
@@ -61,7 +61,7 @@ print_model(const struct inspected *model, struct ax_writer *out)
                         signature->leaf_count, signature->depth_max);
         print_kernels(signature, out);
     }
-    ax_writer_print(out, "memory     %zu bytes, %zu with all its calls may make it make\n",
+    ax_writer_print(out, "memory     %zu bytes when opened, %zu with all that its calls may need\n",
                     signature->memory_bytes, model->memory_bytes);
     for (size_t i = 0; i < signature->note_count; i++)
         ax_writer_print(out, "note       %.*s\n", AX_FMT(signature->notes[i]));
