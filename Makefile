@@ -28,7 +28,7 @@ tidy:
 	@python3 tools/tidy.py
 
 check:
-	@tools/setup core check
+	@tools/setup core tests check
 	@tools/check
 
 check-full:
