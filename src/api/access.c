@@ -3,6 +3,7 @@
 #include "auth/attempts.h"
 #include "auth/credential.h"
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "codec/cbor.h"
 #include "codec/text.h"
 #include "event/ledger.h"
@@ -172,6 +173,7 @@ static ax_status
 check_models(struct ax_call *call, struct ax_ctx *ctx, enum ax_permission permission)
 {
     enum ax_grant_level level = ax_policy_level(permission);
+    AX_ASSERT(call->grpc || (call->table && call->route));
     if (call->grpc ? level < AX_GRANT_MANAGE : call->table->permit != NULL)
         return AX_OK; /* its handlers ask, once they know the name */
     if (call->grpc)

@@ -147,7 +147,7 @@ ask_jwt(struct ax_ctx *ctx, const struct credential_case *made, const char *clai
         struct ax_actor *actor)
 {
     ax_str whole = ax_str_printf(ctx->arena, "{\"iss\":\"me\",\"aud\":\"axiom\",\"exp\":%lld,%s}",
-                                 (long long)(ax_clock_real_ns() / 1'000'000'000 + 60), claims);
+                                 (long long)ax_clock_real_ns() / 1'000'000'000 + 60, claims);
     ax_str token =
         jwt_case_token(ctx, &made->jwt, JWT_ED, "{\"alg\":\"EdDSA\"}", ax_str_c(ctx->arena, whole));
     const struct ax_credential credential = {

@@ -31,9 +31,9 @@ static void
 make(struct ax_ctx *ctx, struct issuer_case *made)
 {
     jwt_case_open(&made->jwt);
-    snprintf(made->path, sizeof made->path, "/tmp/axiom-jwks-XXXXXX");
-    CHECK(mkdtemp(made->path) != NULL);
-    strcat(made->path, "/keys");
+    char folder[] = "/tmp/axiom-jwks-XXXXXX";
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(made->path, sizeof made->path, "%s/keys", folder);
     ax_settings_defaults(&ax_jwt_settings, &made->config);
     made->config.issuer = AX_STR("https://id.bank");
     made->config.keys = ax_str_of(made->path);

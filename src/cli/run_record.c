@@ -63,7 +63,7 @@ ax_run_record_open(struct ax_ctx *ctx, ax_str url, struct ax_run_record *out_rec
         return ax_fail(ctx, AX_INVALID,
                        "where the tracking server is must be said: MLFLOW_TRACKING_URI or --url, "
                        "http://HOST:PORT");
-    while (record.url.at[record.url.len - 1] == '/')
+    while (ax_str_ends(record.url, AX_STR("/")))
         record.url.len--;
     AX_TRY(read_authorization(ctx, &record.authorization));
     AX_TRY(ax_client_open(ctx, NULL, &record.client));

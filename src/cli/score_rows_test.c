@@ -116,8 +116,10 @@ interactions(struct ax_ctx *ctx)
         CHECK(ax_str_cut(&pairs, '\n', &line) && ax_str_cut(&alone, '\n', &contribution));
         for (size_t f = 0; f < 4; f++) {
             double sum = 0, number = 0, wanted = 0;
-            for (size_t k = 0; k < 4; k++, sum += number)
+            for (size_t k = 0; k < 4; k++) {
                 CHECK(ax_str_cut(&line, ',', &cell) && ax_parse_f64(cell, &number));
+                sum += number;
+            }
             CHECK(ax_str_cut(&contribution, ',', &cell) && ax_parse_f64(cell, &wanted));
             CHECK(fabs(sum - wanted) < 1e-12);
         }

@@ -399,8 +399,10 @@ ax_ubjson_i64s(const struct ax_ubjson *array, int64_t *out)
             out[i] = (unsigned char)array->bytes.at[i];
         return true;
     case 'i':
-        for (size_t i = 0; i < array->count; i++)
-            out[i] = (signed char)array->bytes.at[i];
+        for (size_t i = 0; i < array->count; i++) {
+            int64_t byte = (unsigned char)array->bytes.at[i];
+            out[i] = byte < 128 ? byte : byte - 256;
+        }
         return true;
     case 'l':
         take_i32s(array->bytes, array->count, out);

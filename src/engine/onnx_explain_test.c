@@ -50,7 +50,7 @@ set_up(struct ax_ctx *ctx, const struct ax_engine *engine, size_t seed, double r
     const struct ax_engine_signature *signature = ax_engine_signature(engine);
     *game = (struct game){
         .engine = engine, .features = signature->feature_count, .margins = signature->margin_count};
-    REQUIRE(game->features <= FEATURES_MAX);
+    REQUIRE(game->features > 0 && game->features <= FEATURES_MAX);
     for (size_t f = 0; f < game->features; f++) {
         game->row[f] = cell(&signature->features[f], seed + f, reach);
         for (size_t r = 0; r < REFERENCES; r++)

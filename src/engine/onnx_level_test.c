@@ -4,7 +4,7 @@
 
 #include "harness.h"
 
-enum { NUMBERS = 4099 }; /* no whole number of registers */
+enum { NUMBERS = 4099, HALF = NUMBERS / 2 }; /* no whole number of registers */
 
 static const enum ax_engine_level levels[] = {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_LEVEL_AVX2,
                                               AX_ENGINE_LEVEL_AVX512};
@@ -45,7 +45,7 @@ fill(float *out)
                                 88.8F, -87.4F,          1e4F,   -1e30F,  700,    -700,
                                 20,    (float)INFINITY, 1,      -1};
     for (int i = 0; i < NUMBERS; i++) {
-        float t = (float)(i - NUMBERS / 2) / (NUMBERS / 2);
+        float t = (float)(i - HALF) / HALF;
         out[i] = i < (int)AX_COUNT_OF(odd) ? odd[i] : i % 2 ? t * 160 : t * t * t * 8;
     }
 }
@@ -106,7 +106,7 @@ TEST(onnx_level_logistic_is_exact_to_a_double)
 {
     double first[NUMBERS], again[NUMBERS];
     for (int i = 0; i < NUMBERS; i++)
-        first[i] = (double)(i - NUMBERS / 2) / 60;
+        first[i] = (double)(i - HALF) / 60;
     first[0] = -(double)INFINITY;
     first[1] = (double)INFINITY;
     first[2] = 1e300;
@@ -116,7 +116,7 @@ TEST(onnx_level_logistic_is_exact_to_a_double)
         if (l == 0)
             memcpy(in, first, sizeof in);
         for (int i = 3; l && i < NUMBERS; i++)
-            again[i] = (double)(i - NUMBERS / 2) / 60;
+            again[i] = (double)(i - HALF) / 60;
         again[0] = -(double)INFINITY;
         again[1] = (double)INFINITY;
         again[2] = 1e300;

@@ -75,7 +75,7 @@ words_of(const PGconn *pg, char words[static WORDS_BYTES])
         bool is_blank = said.at[at] == '\n' || said.at[at] == '\t' || said.at[at] == ' ';
         if (!is_blank)
             words[len++] = said.at[at];
-        else if (words[len - 1] != ' ') /* a trimmed text does not begin with a blank */
+        else if (len > 0 && words[len - 1] != ' ')
             words[len++] = ' ';
     }
     return (ax_str){.at = words, .len = len};
