@@ -103,8 +103,9 @@ http2_client_on_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         client->goaway_count++;
         client->goaway_code = frame->goaway.error_code;
-        if (frame->goaway.opaque_data_len < sizeof client->goaway_words)
-            memcpy(client->goaway_words, frame->goaway.opaque_data, frame->goaway.opaque_data_len);
+        size_t len = frame->goaway.opaque_data_len;
+        if (len > 0 && len < sizeof client->goaway_words)
+            memcpy(client->goaway_words, frame->goaway.opaque_data, len);
         client->goaway_last_id = frame->goaway.last_stream_id;
     }
     client->ping_count += frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & 1);
