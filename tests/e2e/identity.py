@@ -276,4 +276,5 @@ def test_r92_secrets_are_in_no_command_line_no_log_and_no_core():
         check(bank.dana.token.encode() not in data, "a token is at rest in clear")
 
 
-run_suite(globals())
+if __name__ == "__main__":
+    run_suite(globals())
