@@ -126,6 +126,67 @@ ax_format_f64(double value, char *out)
     return (size_t)len;
 }
 
+enum { ORDINARY_BELOW = -4, FLOAT_DIGITS_MIN = 6, FLOAT_DIGITS_MAX = 9 };
+
+/* "0.00123": digits * 10^-places, at least one digit before the point, no zeros at the end. */
+static size_t
+print_fixed(uint64_t digits, int places, bool negative, char *out)
+{
+    char text[AX_NUMBER_BYTES_MAX];
+    size_t len = 0;
+    for (; places > 0 && digits % 10 == 0; places--)
+        digits /= 10;
+    size_t count = ax_format_u64(digits, text), fraction = (size_t)places;
+    size_t point = count > fraction ? count - fraction : 0;
+    if (negative)
+        out[len++] = '-';
+    for (size_t i = 0; i < point; i++)
+        out[len++] = text[i];
+    if (point == 0)
+        out[len++] = '0';
+    if (fraction > 0)
+        out[len++] = '.';
+    for (size_t zeros = fraction - (count - point); zeros > 0; zeros--)
+        out[len++] = '0';
+    for (size_t i = point; i < count; i++)
+        out[len++] = text[i];
+    out[len] = '\0';
+    return len;
+}
+
+/*
+ * The text that printf would find, without it, for sizes from 1e-4 to 1e6. A float times a power
+ * of ten is off by less than 2e-7 here, as a double: where that could change how it is rounded to a
+ * whole number, or that has another number of digits, the answer is 0. Whether it reads back is
+ * asked exactly.
+ */
+static size_t
+format_ordinary(float value, char *out)
+{
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5,  1e6,
+                                    1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13};
+    double size = fabs((double)value);
+    if (!(size >= 1e-4 && size < 1e6))
+        return 0;
+    int exponent = ORDINARY_BELOW; /* of the first digit */
+    while (exponent < 5 &&
+           size >= (exponent < -1 ? 1 / powers[-exponent - 1] : powers[exponent + 1]))
+        exponent++;
+    for (int digits = FLOAT_DIGITS_MIN; digits <= FLOAT_DIGITS_MAX; digits++) {
+        int places = digits - 1 - exponent;
+        double scaled = size * powers[places], whole = nearbyint(scaled);
+        bool is_close = fabs(fabs(scaled - whole) - 0.5) < 1e-6;
+        if (is_close || whole >= powers[digits] || whole < powers[digits - 1])
+            return 0;
+        const struct ax_decimal number = {
+            .digits = (uint64_t)whole, .exponent = -places, .negative = value < 0, .exact = true};
+        float back;
+        if (ax_decimal_f32(&number, &back) && back == value)
+            return print_fixed(number.digits, places, number.negative, out);
+    }
+    return 0;
+}
+
 size_t
 ax_format_f32(float value, char *out)
 {
@@ -134,6 +195,9 @@ ax_format_f32(float value, char *out)
         return format_special((double)value, out);
     if (fabsf(value) < 1e7f && format_whole((double)value, out, &whole_len))
         return whole_len;
+    size_t ordinary_len = format_ordinary(value, out);
+    if (ordinary_len > 0)
+        return ordinary_len;
     int len = 0;
     for (int digits = 6; digits <= 9; digits++) {
         len = snprintf(out, AX_NUMBER_BYTES_MAX, "%.*g", digits, (double)value);

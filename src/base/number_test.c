@@ -125,6 +125,48 @@ TEST(shortest_text_reads_back_to_the_last_bit)
     CHECK_STR(((ax_str){text, ax_format_f64(1169, text)}), "1169");
 }
 
+/* What printf and reading back find, digit by digit. */
+static void
+shortest(float value, char *out)
+{
+    for (int digits = 6; digits <= 9; digits++) {
+        float back = 0;
+        snprintf(out, AX_NUMBER_BYTES_MAX, "%.*g", digits, (double)value);
+        if (ax_parse_f32(ax_str_of(out), &back) && back == value)
+            break;
+    }
+}
+
+TEST(ordinary_floats_are_written_as_printf_would)
+{
+    uint64_t state = 54321;
+    for (int i = 0; i < 400'000; i++) {
+        uint64_t bits = next_random(&state);
+        /* Exponents of 2^-14 to 2^20; every third with few digits, every fifth at a power of ten.
+         */
+        uint32_t pattern = (uint32_t)(bits >> 40 | (113 + bits % 35) << 23);
+        char text[AX_NUMBER_BYTES_MAX], want[AX_NUMBER_BYTES_MAX];
+        float value;
+        memcpy(&value, &pattern, sizeof value);
+        if (i % 3 == 0)
+            value = (float)(bits % 10'000'000) / (float)(1 + bits % 7'000);
+        if (i % 5 == 0) {
+            static const float tens[] = {1e-4F, 1e-3F, 0.01F, 0.1F, 1,   10,
+                                         100,   1e3F,  1e4F,  1e5F, 1e6F};
+            memcpy(&pattern, &tens[bits % AX_COUNT_OF(tens)], sizeof pattern);
+            pattern += (uint32_t)(bits >> 60) - 8;
+            memcpy(&value, &pattern, sizeof value);
+        }
+        if (bits >> 63)
+            value = -value;
+        ax_str got = {text, ax_format_f32(value, text)};
+        if (value == truncf(value))
+            continue; /* a whole number, written as one */
+        shortest(value, want);
+        CHECK_STR(got, want);
+    }
+}
+
 TEST(sizes_do_not_wrap)
 {
     size_t out = 7;
