@@ -108,25 +108,7 @@ format_whole(double value, char *out, size_t *out_len)
     return true;
 }
 
-size_t
-ax_format_f64(double value, char *out)
-{
-    size_t whole_len;
-    if (!isfinite(value))
-        return format_special(value, out);
-    if (format_whole(value, out, &whole_len))
-        return whole_len;
-    int len = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        len = snprintf(out, AX_NUMBER_BYTES_MAX, "%.*g", digits, value);
-        double back;
-        if (ax_parse_f64((ax_str){out, (size_t)len}, &back) && back == value)
-            break;
-    }
-    return (size_t)len;
-}
-
-enum { ORDINARY_BELOW = -4, FLOAT_DIGITS_MIN = 6, FLOAT_DIGITS_MAX = 9 };
+enum { ORDINARY_BELOW = -4 };
 
 /* "0.00123": digits * 10^-places, at least one digit before the point, no zeros at the end. */
 static size_t
@@ -154,37 +136,68 @@ print_fixed(uint64_t digits, int places, bool negative, char *out)
     return len;
 }
 
+static bool
+reads_back(const struct ax_decimal *number, double value, bool is_float)
+{
+    float narrow = 0;
+    double wide = 0;
+    return is_float ? ax_decimal_f32(number, &narrow) && (double)narrow == value
+                    : ax_decimal_f64(number, &wide) && wide == value;
+}
+
 /*
- * The text that printf would find, without it, for sizes from 1e-4 to 1e6. A float times a power
- * of ten is off by less than 2e-7 here, as a double: where that could change how it is rounded to a
- * whole number, or that has another number of digits, the answer is 0. Whether it reads back is
- * asked exactly.
+ * The text that printf would find, without it, for sizes from 1e-4 to 1e6. The number times a power
+ * of ten is off by less than 0.004 here, as a long double of 64 bits: where that could change how
+ * it is rounded to a whole number, or that has another number of digits, the answer is 0. Whether
+ * it reads back is asked exactly.
  */
 static size_t
-format_ordinary(float value, char *out)
+format_ordinary(double value, bool is_float, char *out)
 {
-    static const double powers[] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5,  1e6,
-                                    1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13};
-    double size = fabs((double)value);
+    static const long double powers[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
+                                         1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
+                                         1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L};
+    const int digits_max = is_float ? 9 : 17;
+    double size = fabs(value);
     if (!(size >= 1e-4 && size < 1e6))
         return 0;
     int exponent = ORDINARY_BELOW; /* of the first digit */
     while (exponent < 5 &&
-           size >= (exponent < -1 ? 1 / powers[-exponent - 1] : powers[exponent + 1]))
+           (long double)size >= (exponent < -1 ? 1 / powers[-exponent - 1] : powers[exponent + 1]))
         exponent++;
-    for (int digits = FLOAT_DIGITS_MIN; digits <= FLOAT_DIGITS_MAX; digits++) {
+    for (int digits = is_float ? 6 : 15; digits <= digits_max; digits++) {
         int places = digits - 1 - exponent;
-        double scaled = size * powers[places], whole = nearbyint(scaled);
-        bool is_close = fabs(fabs(scaled - whole) - 0.5) < 1e-6;
+        long double scaled = (long double)size * powers[places], whole = nearbyintl(scaled);
+        bool is_close = fabsl(fabsl(scaled - whole) - 0.5L) < 0.01L;
         if (is_close || whole >= powers[digits] || whole < powers[digits - 1])
             return 0;
         const struct ax_decimal number = {
             .digits = (uint64_t)whole, .exponent = -places, .negative = value < 0, .exact = true};
-        float back;
-        if (ax_decimal_f32(&number, &back) && back == value)
+        if (reads_back(&number, value, is_float))
             return print_fixed(number.digits, places, number.negative, out);
     }
     return 0;
+}
+
+size_t
+ax_format_f64(double value, char *out)
+{
+    size_t whole_len;
+    if (!isfinite(value))
+        return format_special(value, out);
+    if (format_whole(value, out, &whole_len))
+        return whole_len;
+    size_t ordinary_len = format_ordinary(value, false, out);
+    if (ordinary_len > 0)
+        return ordinary_len;
+    int len = 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        len = snprintf(out, AX_NUMBER_BYTES_MAX, "%.*g", digits, value);
+        double back;
+        if (ax_parse_f64((ax_str){out, (size_t)len}, &back) && back == value)
+            break;
+    }
+    return (size_t)len;
 }
 
 size_t
@@ -195,7 +208,7 @@ ax_format_f32(float value, char *out)
         return format_special((double)value, out);
     if (fabsf(value) < 1e7f && format_whole((double)value, out, &whole_len))
         return whole_len;
-    size_t ordinary_len = format_ordinary(value, out);
+    size_t ordinary_len = format_ordinary((double)value, true, out);
     if (ordinary_len > 0)
         return ordinary_len;
     int len = 0;

@@ -167,6 +167,30 @@ TEST(ordinary_floats_are_written_as_printf_would)
     }
 }
 
+TEST(ordinary_doubles_are_written_as_printf_would)
+{
+    uint64_t state = 777;
+    for (int i = 0; i < 400'000; i++) {
+        uint64_t bits = next_random(&state);
+        uint64_t pattern = bits >> 12 | (1009 + bits % 35) << 52;
+        char text[AX_NUMBER_BYTES_MAX], want[AX_NUMBER_BYTES_MAX];
+        double value, back = 0;
+        memcpy(&value, &pattern, sizeof value);
+        if (i % 3 == 0)
+            value = (double)(bits % 1'000'000'000) / (double)(1 + bits % 1'000);
+        if (bits >> 63)
+            value = -value;
+        if (value == trunc(value))
+            continue;
+        for (int digits = 15; digits <= 17 && back != value; digits++) {
+            snprintf(want, sizeof want, "%.*g", digits, value);
+            CHECK(ax_parse_f64(ax_str_of(want), &back));
+        }
+        ax_str got = {text, ax_format_f64(value, text)};
+        CHECK_STR(got, want);
+    }
+}
+
 TEST(sizes_do_not_wrap)
 {
     size_t out = 7;
