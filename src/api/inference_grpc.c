@@ -143,19 +143,11 @@ model_ready(struct ax_grpc_call *grpc, struct ax_ctx *ctx)
 static ax_status
 server_metadata(struct ax_grpc_call *grpc, struct ax_ctx *)
 {
-    static const char *const extensions[] = {"classification",
-                                             "model_repository",
-                                             "model_configuration",
-                                             "binary_tensor_data",
-                                             "parameters",
-                                             "statistics",
-                                             "trace",
-                                             "logging"};
     struct ax_writer *out = ax_grpc_reply(grpc);
     ax_protobuf_put_bytes(out, 1, ax_rpc_call(grpc)->services->server_name);
     ax_protobuf_put_bytes(out, 2, AX_STR(AX_VERSION));
-    for (size_t i = 0; i < AX_COUNT_OF(extensions); i++)
-        ax_protobuf_put_bytes(out, 3, ax_str_of(extensions[i]));
+    for (size_t i = 0; i < ax_inference_extension_count; i++)
+        ax_protobuf_put_bytes(out, 3, ax_str_of(ax_inference_extensions[i]));
     return AX_OK;
 }
 

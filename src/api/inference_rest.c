@@ -9,15 +9,16 @@
 #include "api/inference.h"
 #include "api/inference_body.h"
 
-/* Of the protocol's names of extensions, those that are here. */
-static const char *const extensions[] = {"classification",
-                                         "model_repository",
-                                         "model_configuration",
-                                         "binary_tensor_data",
-                                         "parameters",
-                                         "statistics",
-                                         "trace",
-                                         "logging"};
+const char *const ax_inference_extensions[] = {"classification",
+                                               "model_repository",
+                                               "model_configuration",
+                                               "binary_tensor_data",
+                                               "parameters",
+                                               "statistics",
+                                               "trace",
+                                               "logging"};
+
+const size_t ax_inference_extension_count = AX_COUNT_OF(ax_inference_extensions);
 
 /* ---- the server ---- */
 
@@ -63,8 +64,8 @@ server_metadata(struct ax_call *call, struct ax_ctx *)
     ax_json_member_text(json, "version", AX_STR(AX_VERSION));
     ax_json_key(json, "extensions");
     ax_json_begin_array(json);
-    for (size_t i = 0; i < AX_COUNT_OF(extensions); i++)
-        ax_json_put_text(json, ax_str_of(extensions[i]));
+    for (size_t i = 0; i < ax_inference_extension_count; i++)
+        ax_json_put_text(json, ax_str_of(ax_inference_extensions[i]));
     ax_json_end_array(json);
     ax_json_end_object(json);
     return AX_OK;

@@ -6,6 +6,10 @@
 
 #include "api/route.h"
 
+/* Of the protocol's names of extensions, those that are here. */
+extern const char *const ax_inference_extensions[];
+extern const size_t ax_inference_extension_count;
+
 /*
  * The model that the path's first word names, and its second when it names a version.
  * Fails: NOT_FOUND in Triton's words; INVALID where the setting says so.

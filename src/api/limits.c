@@ -168,36 +168,20 @@ key_of(char kind, ax_str name)
     return ax_map_hash((ax_str){text, len + 1});
 }
 
-/* An IPv6 address stands for its network of 64 bits, as in admission.h. */
-static ax_str
-network_of(ax_str address)
+static uint64_t
+address_key(const struct ax_call *call)
 {
-    size_t colons = 0;
-    if (ax_str_find(address, AX_STR(".")) != SIZE_MAX)
-        return address;
-    for (size_t i = 0; i < address.len; i++) {
-        if (address.at[i] != ':')
-            continue;
-        bool run = i + 1 < address.len && address.at[i + 1] == ':';
-        if (++colons == 4 || run) /* "2001:db8:1:2:..." or "fe80::1": up to there */
-            return (ax_str){address.at, i};
-    }
-    return address;
+    uint64_t network = ax_exchange_network(call->exchange);
+    return key_of('a', (ax_str){(const char *)&network, sizeof network});
 }
 
 static ax_status
-take_token(struct ax_call *call, struct ax_ctx *ctx, enum kind kind, ax_str name)
+take_token(struct ax_call *call, struct ax_ctx *ctx, enum kind kind, uint64_t key)
 {
-    static const struct {
-        char key;
-        const char *words;
-    } kinds[] = {[PRINCIPAL] = {'p', "too many requests of yours a second"},
-                 [MODEL] = {'m', "too many requests a second for this model"},
-                 [ADDRESS] = {'a', "too many requests a second from this address"}};
+    static const char *const words[] = {[PRINCIPAL] = "too many requests of yours a second",
+                                        [MODEL] = "too many requests a second for this model",
+                                        [ADDRESS] = "too many requests a second from this address"};
     struct ax_limits *limits = call->services->limits;
-    if (!limits)
-        return AX_OK;
-    uint64_t key = key_of(kinds[kind].key, name);
     int64_t wait_ns = ax_rate_limit_take(limits->rates[kind], key, ax_clock_monotonic_ns());
     if (wait_ns == 0)
         return AX_OK;
@@ -205,23 +189,32 @@ take_token(struct ax_call *call, struct ax_ctx *ctx, enum kind kind, ax_str name
     call->retry_after_s = wait_s < RETRY_AFTER_SECONDS_MAX ? wait_s : RETRY_AFTER_SECONDS_MAX;
     call->code = AX_STR("rate");
     ax_metric_add(limits->limited[kind], 1);
-    return ax_fail(ctx, AX_LIMIT, "%s: come again in %lld s", kinds[kind].words,
+    return ax_fail(ctx, AX_LIMIT, "%s: come again in %lld s", words[kind],
                    (long long)call->retry_after_s);
+}
+
+/* Rates are off as a rule: then no request pays for a key and a clock. */
+static bool
+is_limited(const struct ax_call *call, enum kind kind)
+{
+    const struct ax_limits *limits = call->services->limits;
+    return limits && ax_rate_limit_is_on(limits->rates[kind]);
 }
 
 ax_status
 ax_limits_admit(struct ax_call *call, struct ax_ctx *ctx, bool known)
 {
-    if (known)
-        return take_token(call, ctx, PRINCIPAL, call->actor.id);
-    return take_token(call, ctx, ADDRESS, network_of(ax_exchange_peer(call->exchange)));
+    enum kind kind = known ? PRINCIPAL : ADDRESS;
+    if (!is_limited(call, kind))
+        return AX_OK;
+    return take_token(call, ctx, kind, known ? key_of('p', call->actor.id) : address_key(call));
 }
 
 ax_status
 ax_limits_model(struct ax_call *call, struct ax_ctx *ctx, ax_str model)
 {
     call->model = model;
-    return take_token(call, ctx, MODEL, model);
+    return is_limited(call, MODEL) ? take_token(call, ctx, MODEL, key_of('m', model)) : AX_OK;
 }
 
 /* ---- deadlines ---- */
@@ -331,7 +324,7 @@ flow_of(const struct ax_call *call)
 {
     if (call->services->governed && call->actor.id.len)
         return key_of('p', call->actor.id);
-    return key_of('a', network_of(ax_exchange_peer(call->exchange)));
+    return address_key(call);
 }
 
 ax_status

@@ -167,14 +167,13 @@ enum verdict { TAKEN, AGAIN, NEVER };
 static enum verdict
 judge(const struct ax_client_answer *answer, int64_t *wait_ms)
 {
-    int64_t seconds;
+    int64_t seconds = ax_client_retry_after_s(answer);
     if (answer->status >= 200 && answer->status < 300)
         return TAKEN;
     if (answer->status != 429 && answer->status != 502 && answer->status != 503 &&
         answer->status != 504)
         return NEVER;
-    ax_str text = ax_client_header_find(answer, AX_STR("retry-after"));
-    if (text.at && ax_parse_i64(text, &seconds) && seconds >= 0 && seconds * 1'000 <= WAIT_MS_MAX)
+    if (seconds >= 0 && seconds <= WAIT_MS_MAX / 1'000)
         *wait_ms = seconds * 1'000;
     return AGAIN;
 }

@@ -132,6 +132,15 @@ ax_directory_reload(struct ax_directory *directory, struct ax_ctx *ctx)
     return status;
 }
 
+void
+ax_directory_settle(struct ax_directory *directory, struct ax_ctx *ctx)
+{
+    struct ax_ctx second = ax_ctx_of(ctx->arena);
+    ax_fault_benign_begin();
+    ax_ignore(ax_directory_reload(directory, &second), "upkeep tries again; readiness tells");
+    ax_fault_benign_end();
+}
+
 ax_status
 ax_directory_upkeep(struct ax_directory *directory, struct ax_ctx *ctx)
 {

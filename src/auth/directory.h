@@ -65,6 +65,9 @@ AX_DEFINE_AUTO(struct ax_directory, ax_directory_close);
  */
 ax_status ax_directory_reload(struct ax_directory *directory, struct ax_ctx *ctx);
 
+/* The same behind a change that stands whatever becomes of the picture. */
+void ax_directory_settle(struct ax_directory *directory, struct ax_ctx *ctx);
+
 /*
  * A job, every second or so: what a reload or its copy on disk could not do is done now, and when
  * tokens were used is written down.

@@ -3,7 +3,6 @@
 #include "auth/directory.h"
 #include "auth/directory_state.h"
 #include "auth/token.h"
-#include "base/fault.h"
 #include "codec/text.h"
 #include "store/store.h"
 #include "sys/clock.h"
@@ -90,16 +89,6 @@ take_request(struct ax_ctx *ctx, const struct ax_json *request, struct ax_direct
     return AX_OK;
 }
 
-/* The user is made whatever becomes of the picture, which upkeep makes again. */
-static void
-settle(struct ax_directory *directory, struct ax_ctx *ctx)
-{
-    struct ax_ctx second = ax_ctx_of(ctx->arena);
-    ax_fault_benign_begin();
-    ax_ignore(ax_directory_reload(directory, &second), "upkeep tries again; readiness tells");
-    ax_fault_benign_end();
-}
-
 ax_status
 ax_directory_create_user(struct ax_directory *directory, struct ax_ctx *ctx,
                          const struct ax_json *request, struct ax_json_writer *out)
@@ -110,7 +99,7 @@ ax_directory_create_user(struct ax_directory *directory, struct ax_ctx *ctx,
     AX_TRY(ax_directory_begin(directory, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(put_user(tx, ctx, &user));
     AX_TRY(ax_store_commit(ax_take(tx), ctx));
-    settle(directory, ctx);
+    ax_directory_settle(directory, ctx);
     ax_directory_state_write_user(&user, out);
     return AX_OK;
 }

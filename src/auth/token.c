@@ -4,7 +4,6 @@
 #include "auth/attempts.h"
 #include "auth/directory_state.h"
 #include "auth/token_uses.h"
-#include "base/fault.h"
 #include "codec/text.h"
 #include "store/store.h"
 #include "sys/clock.h"
@@ -133,16 +132,6 @@ write_time(struct ax_json_writer *out, const char *name, int64_t ns)
     ax_json_member_text(out, name, ax_clock_format(ns, text));
 }
 
-/* The token is there whatever becomes of the picture, which upkeep makes again. */
-static void
-settle(struct ax_directory *directory, struct ax_ctx *ctx)
-{
-    struct ax_ctx second = ax_ctx_of(ctx->arena);
-    ax_fault_benign_begin();
-    ax_ignore(ax_directory_reload(directory, &second), "upkeep tries again; readiness tells");
-    ax_fault_benign_end();
-}
-
 static void
 show_issued(const struct ax_token_issued *issued, ax_str user, ax_str name,
             struct ax_json_writer *out)
@@ -168,7 +157,7 @@ ax_token_issue(struct ax_directory *directory, struct ax_ctx *ctx, ax_str user,
     AX_TRY(ax_directory_begin(directory, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_token_put(tx, ctx, user, name, days, &issued));
     AX_TRY(ax_store_commit(ax_take(tx), ctx));
-    settle(directory, ctx);
+    ax_directory_settle(directory, ctx);
     ax_json_begin_object(out);
     show_issued(&issued, user, name, out);
     ax_json_end_object(out);
@@ -234,7 +223,7 @@ ax_token_rotate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str id,
     AX_TRY(ax_token_put(tx, ctx, old.user, old.name, days, &issued));
     AX_TRY(shorten(tx, ctx, id, &old, issued.created_ns + hours * NS_PER_HOUR));
     AX_TRY(ax_store_commit(ax_take(tx), ctx));
-    settle(directory, ctx);
+    ax_directory_settle(directory, ctx);
     ax_json_begin_object(out);
     show_issued(&issued, old.user, old.name, out);
     ax_json_member_text(out, "replaces", id);

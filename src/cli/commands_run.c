@@ -245,7 +245,7 @@ begin(struct ax_ctx *ctx, struct watched *watched)
     AX_TRY(command_text(ctx, wish, &command));
     ax_json_begin_object(&json);
     ax_json_member_text(&json, "experiment_id", experiment);
-    ax_json_member_i64(&json, "start_time", ax_clock_real_ns() / NS_PER_MS);
+    ax_json_member_i64(&json, "start_time", ax_clock_real_ms());
     ax_json_member_text(&json, "user_id", ax_str_of(user));
     if (wish->name.len)
         ax_json_member_text(&json, "run_name", wish->name);
@@ -295,7 +295,7 @@ put_metric(struct ax_json_writer *json, const char *name, double value, int64_t 
     ax_json_begin_object(json);
     ax_json_member_text(json, "key", key);
     ax_json_member_f64(json, "value", value);
-    ax_json_member_i64(json, "timestamp", ax_clock_real_ns() / NS_PER_MS);
+    ax_json_member_i64(json, "timestamp", ax_clock_real_ms());
     ax_json_member_i64(json, "step", step);
     ax_json_end_object(json);
 }
@@ -413,7 +413,7 @@ finish(struct watched *watched, struct ax_ctx *ctx, const char *status, int exit
     ax_json_begin_object(&json);
     ax_json_member_text(&json, "run_id", watched->record.run_id);
     ax_json_member_text(&json, "status", ax_str_of(status));
-    ax_json_member_i64(&json, "end_time", ax_clock_real_ns() / NS_PER_MS);
+    ax_json_member_i64(&json, "end_time", ax_clock_real_ms());
     ax_json_end_object(&json);
     return ax_run_record_post(&watched->record, ctx, "runs/update", ax_writer_str(&text));
 }

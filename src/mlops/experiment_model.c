@@ -65,14 +65,20 @@ begin(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, struct 
     return find(*tx, ctx, id, false, out);
 }
 
+static ax_status
+read_model(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, struct row *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    return find(tx, ctx, id, false, out);
+}
+
 ax_status
 ax_experiment_model_artifact_uri(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
                                  ax_str *out_uri)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct row row = {};
-    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
-    AX_TRY(find(tx, ctx, id, false, &row));
+    AX_TRY(read_model(experiments, ctx, id, &row));
     *out_uri = row.artifact_uri;
     return AX_OK;
 }
@@ -81,10 +87,8 @@ ax_status
 ax_experiment_model_experiment(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
                                ax_str *out_experiment_id)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct row row = {};
-    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
-    AX_TRY(find(tx, ctx, id, false, &row));
+    AX_TRY(read_model(experiments, ctx, id, &row));
     *out_experiment_id = row.experiment_id;
     return AX_OK;
 }

@@ -73,14 +73,20 @@ begin(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, struct 
     return found ? AX_OK : no_active_run(*tx, ctx, id);
 }
 
+static ax_status
+read_run(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id, struct ax_run_row *out)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
+    return find(tx, ctx, id, out);
+}
+
 ax_status
 ax_run_artifact_uri(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
                     ax_str *out_uri)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_run_row run = {};
-    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
-    AX_TRY(find(tx, ctx, id, &run));
+    AX_TRY(read_run(experiments, ctx, id, &run));
     *out_uri = run.artifact_uri;
     return AX_OK;
 }
@@ -89,10 +95,8 @@ ax_status
 ax_run_experiment(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
                   ax_str *out_experiment_id)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_run_row run = {};
-    AX_TRY(ax_store_begin(ax_experiments_store(experiments), ctx, AX_STORE_READ, &tx));
-    AX_TRY(find(tx, ctx, id, &run));
+    AX_TRY(read_run(experiments, ctx, id, &run));
     *out_experiment_id = run.experiment_id;
     return AX_OK;
 }

@@ -10,7 +10,6 @@
 #define PROMPT_TYPE "mlflow.prompt.type"
 #define PROMPT_TEXT "mlflow.prompt.text"
 #define COLUMNS     "id, name, description, url, events, status, created_ms, updated_ms"
-#define NS_PER_MS   1'000'000
 
 enum {
     NAME_CHARS_MAX = 63,
@@ -61,12 +60,6 @@ static ax_status
 no_memory(struct ax_ctx *ctx)
 {
     return ax_fail(ctx, AX_LIMIT, "no memory for webhooks");
-}
-
-static int64_t
-now_ms(void)
-{
-    return ax_clock_real_ns() / NS_PER_MS;
 }
 
 static size_t
@@ -341,11 +334,11 @@ ax_webhook_create(const struct ax_webhooks_config *config, struct ax_ctx *ctx,
         tx, ctx,
         AX_STR("insert into webhooks (id, name, description, url, secret, status, events, "
                "created_ms, updated_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $8)"),
-        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(made->name),
-                        ax_store_text(made->description.at ? made->description : AX_STR("")),
-                        ax_store_text(made->url),
-                        ax_store_text(made->secret.at ? made->secret : AX_STR("")),
-                        ax_store_text(status), ax_store_text(list), ax_store_i64(now_ms())),
+        AX_STORE_PARAMS(
+            ax_store_text(id), ax_store_text(made->name),
+            ax_store_text(made->description.at ? made->description : AX_STR("")),
+            ax_store_text(made->url), ax_store_text(made->secret.at ? made->secret : AX_STR("")),
+            ax_store_text(status), ax_store_text(list), ax_store_i64(ax_clock_real_ms())),
         NULL));
     AX_TRY(show(tx, ctx, id, out));
     return ax_store_commit(ax_take(tx), ctx);
@@ -376,7 +369,7 @@ ax_webhook_update(const struct ax_webhooks_config *config, struct ax_ctx *ctx, a
                         ax_store_text_or_null(change->description),
                         ax_store_text_or_null(change->url), ax_store_text_or_null(change->secret),
                         ax_store_text_or_null(change->status), ax_store_text_or_null(list),
-                        ax_store_i64(now_ms())),
+                        ax_store_i64(ax_clock_real_ms())),
         NULL));
     AX_TRY(show(tx, ctx, id, out));
     return ax_store_commit(ax_take(tx), ctx);
@@ -391,7 +384,8 @@ ax_webhook_delete(const struct ax_webhooks_config *config, struct ax_ctx *ctx, a
     AX_TRY(ax_store_run(tx, ctx,
                         AX_STR("update webhooks set deleted_ms = $2, updated_ms = $2, secret = '' "
                                "where id = $1 and deleted_ms is null"),
-                        AX_STORE_PARAMS(ax_store_text(id), ax_store_i64(now_ms())), &changed));
+                        AX_STORE_PARAMS(ax_store_text(id), ax_store_i64(ax_clock_real_ms())),
+                        &changed));
     return changed ? ax_store_commit(ax_take(tx), ctx) : ax_webhook_missing(ctx, id);
 }
 
@@ -520,7 +514,8 @@ insert_deliveries(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str event, ax_s
                "null and w.events like $5 and (select count(*) from webhook_deliveries d where "
                "d.webhook_id = w.id and d.state = 'waiting') < $6"),
         AX_STORE_PARAMS(ax_store_text(id), ax_store_text(event), ax_store_text(body),
-                        ax_store_i64(now_ms()), ax_store_text(like), ax_store_i64(WAITING_MAX)),
+                        ax_store_i64(ax_clock_real_ms()), ax_store_text(like),
+                        ax_store_i64(WAITING_MAX)),
         NULL);
 }
 

@@ -23,12 +23,6 @@ no_memory(struct ax_ctx *ctx)
     return ax_fail(ctx, AX_LIMIT, "no memory for a delivery");
 }
 
-static int64_t
-now_ms(void)
-{
-    return ax_clock_real_ns() / NS_PER_MS;
-}
-
 /* ---- one attempt ---- */
 
 ax_status
@@ -55,7 +49,7 @@ post(const struct ax_webhooks_config *config, struct ax_ctx *ctx,
                                         .public_only = !config->allow_private};
     char digits[AX_NUMBER_BYTES_MAX];
     ax_str signature = AX_STR("");
-    ax_str timestamp = {digits, ax_format_i64(now_ms() / 1000, digits)};
+    ax_str timestamp = {digits, ax_format_i64(ax_clock_real_ms() / 1000, digits)};
     AX_TRY(ax_webhook_check_url(config, ctx, message->url));
     if (message->secret.len)
         AX_TRY(ax_webhook_sign(ctx, message, timestamp, &signature));
@@ -104,7 +98,7 @@ next_due(const struct ax_webhooks_config *config, struct ax_ctx *ctx, struct due
                "<> 'ACTIVE' then 'the webhook is disabled' else '' end from webhook_deliveries d "
                "join webhooks w on w.id = d.webhook_id where d.state = 'waiting' and d.due_ms <= "
                "$1 order by d.due_ms, d.id limit 1"),
-        AX_STORE_PARAMS(ax_store_i64(now_ms())), &rows));
+        AX_STORE_PARAMS(ax_store_i64(ax_clock_real_ms())), &rows));
     *out_found = ax_store_next(rows);
     if (*out_found)
         *out = (struct due){.row = ax_store_read_i64(rows, 0),
@@ -126,12 +120,13 @@ take(const struct ax_webhooks_config *config, struct ax_ctx *ctx, const struct d
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     int64_t changed;
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_WRITE, &tx));
-    AX_TRY(ax_store_run(tx, ctx,
-                        AX_STR("update webhook_deliveries set attempts = attempts + 1, due_ms = "
-                               "$3 where id = $1 and attempts = $2 and state = 'waiting'"),
-                        AX_STORE_PARAMS(ax_store_i64(due->row), ax_store_i64(due->attempts),
-                                        ax_store_i64(now_ms() + config->timeout_ms + LEASE_MS)),
-                        &changed));
+    AX_TRY(ax_store_run(
+        tx, ctx,
+        AX_STR("update webhook_deliveries set attempts = attempts + 1, due_ms = "
+               "$3 where id = $1 and attempts = $2 and state = 'waiting'"),
+        AX_STORE_PARAMS(ax_store_i64(due->row), ax_store_i64(due->attempts),
+                        ax_store_i64(ax_clock_real_ms() + config->timeout_ms + LEASE_MS)),
+        &changed));
     *out_mine = changed == 1;
     return ax_store_commit(ax_take(tx), ctx);
 }
@@ -156,8 +151,8 @@ note(const struct ax_webhooks_config *config, struct ax_ctx *ctx, const struct d
         AX_STORE_PARAMS(ax_store_i64(due->row), ax_store_text(ax_str_of(outcome->state)),
                         ax_store_i64(outcome->answer),
                         ax_store_text(ax_experiment_cut(outcome->error, ERROR_CHARS_MAX)),
-                        ax_store_i64(now_ms() + outcome->wait_ms),
-                        done ? ax_store_i64(now_ms()) : ax_store_null()),
+                        ax_store_i64(ax_clock_real_ms() + outcome->wait_ms),
+                        done ? ax_store_i64(ax_clock_real_ms()) : ax_store_null()),
         NULL));
     return ax_store_commit(ax_take(tx), ctx);
 }
@@ -166,11 +161,10 @@ note(const struct ax_webhooks_config *config, struct ax_ctx *ctx, const struct d
 static int64_t
 wait_of(int64_t attempts, const struct ax_client_answer *answer)
 {
-    int64_t seconds, wait = WAIT_MS;
+    int64_t seconds = ax_client_retry_after_s(answer), wait = WAIT_MS;
     for (int64_t i = 0; i < attempts && wait < WAIT_MS_MAX; i++)
         wait *= 2;
-    ax_str asked = ax_client_header_find(answer, AX_STR("retry-after"));
-    if (asked.at && ax_parse_i64(asked, &seconds) && seconds >= 0 && seconds <= WAIT_MS_MAX / 1000)
+    if (seconds >= 0 && seconds <= WAIT_MS_MAX / 1000)
         wait = seconds * 1000 > wait ? seconds * 1000 : wait;
     return wait < WAIT_MS_MAX ? wait : (int64_t)WAIT_MS_MAX;
 }
@@ -217,7 +211,7 @@ static ax_status
 forget(const struct ax_webhooks_config *config, struct ax_ctx *ctx)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    int64_t old, before = now_ms() - config->keep_days * MS_PER_DAY;
+    int64_t old, before = ax_clock_real_ms() - config->keep_days * MS_PER_DAY;
     const ax_store_params params = AX_STORE_PARAMS(ax_store_i64(before));
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_READ, &tx));
     AX_TRY(ax_store_get_i64(

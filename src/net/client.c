@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/fault.h"
+#include "base/number.h"
 #include "net/address.h"
 #include "sys/clock.h"
 
@@ -282,4 +283,12 @@ ax_client_header_find(const struct ax_client_answer *answer, ax_str name)
         if (ax_str_eq_ignoring_case(answer->headers[i].name, name))
             return answer->headers[i].value;
     return (ax_str){};
+}
+
+int64_t
+ax_client_retry_after_s(const struct ax_client_answer *answer)
+{
+    int64_t seconds;
+    ax_str text = ax_client_header_find(answer, AX_STR("retry-after"));
+    return text.at && ax_parse_i64(text, &seconds) && seconds >= 0 ? seconds : -1;
 }

@@ -51,3 +51,6 @@ ax_status ax_client_send(struct ax_client *client, struct ax_ctx *ctx,
 
 /* Value of the first header of that name, in any case; at is NULL when there is none. */
 ax_str ax_client_header_find(const struct ax_client_answer *answer, ax_str name);
+
+/* The seconds that Retry-After asks to wait; -1 when there is none, or a date. */
+int64_t ax_client_retry_after_s(const struct ax_client_answer *answer);

@@ -230,3 +230,23 @@ TEST(a_client_for_the_open_internet_stays_out_of_this_house)
 {
     ax_test_with_ctx(inside);
 }
+
+TEST(retry_after_is_read_in_whole_seconds)
+{
+    static const struct {
+        const char *text;
+        int64_t want;
+    } cases[] = {{"0", 0},
+                 {"120", 120},
+                 {"-1", -1},
+                 {"1.5", -1},
+                 {"", -1},
+                 {"9223372036854775808", -1},
+                 {"Wed, 21 Oct 2026 07:28:00 GMT", -1}};
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct ax_http_header header = {AX_STR("Retry-After"), ax_str_of(cases[i].text)};
+        const struct ax_client_answer answer = {.headers = &header, .header_count = 1};
+        CHECK_EQ(ax_client_retry_after_s(&answer), cases[i].want);
+    }
+    CHECK_EQ(ax_client_retry_after_s(&(struct ax_client_answer){}), -1);
+}

@@ -379,6 +379,12 @@ ax_exchange_peer(const struct ax_exchange *exchange)
     return ax_str_of(exchange->peer.address);
 }
 
+uint64_t
+ax_exchange_network(const struct ax_exchange *exchange)
+{
+    return exchange->peer.network;
+}
+
 bool
 ax_exchange_secure(const struct ax_exchange *exchange)
 {

@@ -81,6 +81,9 @@ ax_str ax_exchange_request_id(const struct ax_exchange *exchange);
 /* Address of the other end without port, "127.0.0.1"; "unix" for a Unix socket. */
 ax_str ax_exchange_peer(const struct ax_exchange *exchange);
 
+/* What counts as one address where addresses are counted (ax_admission_key): of IPv6 a /64. */
+uint64_t ax_exchange_network(const struct ax_exchange *exchange);
+
 /* Whether it came over TLS. */
 bool ax_exchange_secure(const struct ax_exchange *exchange);
 

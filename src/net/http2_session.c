@@ -525,3 +525,13 @@ ax_http2_preface_of(ax_str bytes)
         return AX_HTTP2_NO;
     return len < preface.len ? AX_HTTP2_MAYBE : AX_HTTP2_YES;
 }
+
+enum ax_http2_preface
+ax_http2_start_take(struct ax_http2_start *start, ax_str bytes, ax_str *out_before)
+{
+    size_t room = sizeof start->bytes - start->len, len = bytes.len < room ? bytes.len : room;
+    *out_before = (ax_str){start->bytes, start->len};
+    memcpy(start->bytes + start->len, bytes.at, len);
+    start->len += len;
+    return ax_http2_preface_of((ax_str){start->bytes, start->len});
+}

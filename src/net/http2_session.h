@@ -39,3 +39,13 @@ enum ax_http2_preface { AX_HTTP2_NO, AX_HTTP2_MAYBE, AX_HTTP2_YES };
 /* Whether a connection that begins so speaks HTTP/2; MAYBE while there are too few bytes to tell.
  */
 enum ax_http2_preface ax_http2_preface_of(ax_str bytes);
+
+/* The first bytes of a connection, kept while they may be that preface. Zero at first. */
+struct ax_http2_start {
+    char bytes[AX_HTTP2_PREFACE_BYTES];
+    size_t len;
+};
+
+/* Says what the bytes so far tell. out_before: those that came before `bytes`, for the session. */
+enum ax_http2_preface ax_http2_start_take(struct ax_http2_start *start, ax_str bytes,
+                                          ax_str *out_before);

@@ -45,15 +45,15 @@ static void
 accept_one(struct ax_loop_listener *listener, int socket, const struct sockaddr_storage *address)
 {
     struct ax_loop *loop = listener->loop;
-    uint64_t key = ax_admission_key((const struct sockaddr *)address);
-    if (!ax_admission_enter(loop->loops->admission, key)) {
-        turn_away(socket, loop->loops->secure[listener->index]);
+    struct ax_session_peer peer = {.network = ax_admission_key((const struct sockaddr *)address),
+                                   .listener = listener->index,
+                                   .secure = loop->loops->secure[listener->index]};
+    if (!ax_admission_enter(loop->loops->admission, peer.network)) {
+        turn_away(socket, peer.secure);
         return;
     }
-    struct ax_session_peer peer = {.listener = listener->index,
-                                   .secure = loop->loops->secure[listener->index]};
     ax_listener_name(address, peer.address, sizeof peer.address);
-    ax_loop_connection_open(loop, socket, key, &peer);
+    ax_loop_connection_open(loop, socket, &peer);
 }
 
 /* false when none waits any more, or none can be taken. */

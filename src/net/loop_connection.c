@@ -25,11 +25,9 @@ struct ax_loop_connection {
     struct ax_loop_connection *next, **link;
     struct ax_loop_connection *next_ready;
     struct ax_session_peer peer;
-    uint64_t key; /* of admission */
     size_t writing_bytes;
     int64_t write_deadline_ns;
-    char begin[AX_HTTP2_PREFACE_BYTES]; /* the first bytes, while they may be HTTP/2's preface */
-    size_t begin_len;
+    struct ax_http2_start start;
     bool begun;                    /* the session is that of the client's protocol */
     struct ax_tls_connection *tls; /* NULL for cleartext */
     struct ax_writer records; /* of TLS, on their way to the kernel: nothing is added to them */
@@ -73,7 +71,7 @@ connection_close(struct ax_loop_connection *connection)
     if (connection->next)
         connection->next->link = connection->link;
     loop->connection_count--;
-    ax_admission_leave(loop->loops->admission, connection->key);
+    ax_admission_leave(loop->loops->admission, connection->peer.network);
     uv_close(&connection->as.handle, connection_on_closed);
 }
 
@@ -107,19 +105,15 @@ become(struct ax_loop_connection *connection, bool http2, int64_t now_ns)
 static bool
 begin(struct ax_loop_connection *connection, ax_str bytes, int64_t now_ns)
 {
-    size_t before = connection->begin_len, room = sizeof connection->begin - before;
-    size_t len = bytes.len < room ? bytes.len : room;
-    memcpy(connection->begin + before, bytes.at, len);
-    connection->begin_len += len;
-    ax_str known = {connection->begin, connection->begin_len};
-    enum ax_http2_preface preface = ax_http2_preface_of(known);
+    ax_str before;
+    enum ax_http2_preface preface = ax_http2_start_take(&connection->start, bytes, &before);
     if (preface == AX_HTTP2_MAYBE)
         return false;
     connection->begun = true;
     if (preface == AX_HTTP2_YES)
         become(connection, true, now_ns);
-    if (!connection->closing && before > 0)
-        ax_session_receive(connection->session, (ax_str){connection->begin, before}, now_ns);
+    if (!connection->closing && before.len > 0)
+        ax_session_receive(connection->session, before, now_ns);
     return !connection->closing;
 }
 
@@ -495,22 +489,20 @@ stream_open(struct ax_loop_connection *connection, int socket, bool is_unix)
 }
 
 void
-ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
-                        const struct ax_session_peer *peer)
+ax_loop_connection_open(struct ax_loop *loop, int socket, const struct ax_session_peer *peer)
 {
     struct ax_loops *loops = loop->loops;
     int64_t now_ns = ax_clock_monotonic_ns();
     struct ax_loop_connection *connection = ax_alloc(1, sizeof *connection);
     if (!connection) {
         close(socket);
-        ax_admission_leave(loops->admission, key);
+        ax_admission_leave(loops->admission, peer->network);
         return;
     }
     connection->loop = loop;
-    connection->key = key;
     connection->peer = *peer;
     connection->records = ax_writer_of(SIZE_MAX / 2);
-    int failed = stream_open(connection, socket, key == 0);
+    int failed = stream_open(connection, socket, peer->network == 0);
     connection->as.handle.data = connection;
     if (failed != 0)
         close(socket); /* the handle did not take it */

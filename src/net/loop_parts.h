@@ -90,8 +90,7 @@ void ax_loop_accept_set(struct ax_loop *loop, bool accepting);
 void ax_loop_accept_stop(struct ax_loop *loop);
 
 /* A connection that was accepted and admitted; on failure it is closed and leaves. */
-void ax_loop_connection_open(struct ax_loop *loop, int socket, uint64_t key,
-                             const struct ax_session_peer *peer);
+void ax_loop_connection_open(struct ax_loop *loop, int socket, const struct ax_session_peer *peer);
 
 /* Its deadline has passed. */
 void ax_loop_connection_due(void *arg, struct ax_wheel_node *node);

@@ -32,6 +32,7 @@ struct ax_session_identity {
 /* Who is on the other end. */
 struct ax_session_peer {
     char address[AX_SESSION_PEER_BYTES]; /* terminated */
+    uint64_t network;                    /* ax_admission_key of it; 0 of a Unix socket */
     int listener;
     bool secure;                          /* over TLS */
     struct ax_session_identity *identity; /* NULL without a certificate that is vouched for */

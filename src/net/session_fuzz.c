@@ -14,8 +14,7 @@ static const struct ax_http1_session_config http1_config = {.header_ms = 1'000,
 /* One connection as the loop has it: HTTP/1.1 until the first bytes say HTTP/2. */
 struct connection {
     struct http2_bench *bench;
-    char begin[AX_HTTP2_PREFACE_BYTES];
-    size_t begin_len;
+    struct ax_http2_start start;
     bool begun;
     size_t out_bytes;
 };
@@ -40,18 +39,14 @@ hear(struct connection *connection, ax_str bytes)
 {
     struct http2_bench *bench = connection->bench;
     if (!connection->begun) {
-        size_t before = connection->begin_len, room = sizeof connection->begin - before;
-        size_t len = bytes.len < room ? bytes.len : room;
-        memcpy(connection->begin + before, bytes.at, len);
-        connection->begin_len += len;
-        ax_str known = {connection->begin, connection->begin_len};
-        enum ax_http2_preface preface = ax_http2_preface_of(known);
+        ax_str before;
+        enum ax_http2_preface preface = ax_http2_start_take(&connection->start, bytes, &before);
         if (preface == AX_HTTP2_MAYBE)
             return;
         connection->begun = true;
         become(connection, preface == AX_HTTP2_YES);
-        if (before > 0)
-            ax_session_receive(bench->session, (ax_str){connection->begin, before}, bench->now_ns);
+        if (before.len > 0)
+            ax_session_receive(bench->session, before, bench->now_ns);
     }
     ax_session_receive(bench->session, bytes, bench->now_ns);
 }

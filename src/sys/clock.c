@@ -37,6 +37,12 @@ ax_clock_real_ns(void)
     return now_ns(CLOCK_REALTIME, &fake_real_ns);
 }
 
+int64_t
+ax_clock_real_ms(void)
+{
+    return ax_clock_real_ns() / 1'000'000;
+}
+
 void
 ax_clock_fake(int64_t monotonic_ns, int64_t real_ns)
 {

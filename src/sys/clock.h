@@ -15,6 +15,7 @@ int64_t ax_clock_monotonic_ns(void);
 
 /* Since 1970-01-01 UTC. It may jump, backwards too. */
 int64_t ax_clock_real_ns(void);
+int64_t ax_clock_real_ms(void);
 
 /* "2026-11-23T10:11:12.123456Z" (RFC 3339, microseconds), terminated. */
 ax_str ax_clock_format(int64_t real_ns, char out[AX_CLOCK_TEXT_BYTES]);

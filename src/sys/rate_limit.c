@@ -61,6 +61,12 @@ ax_rate_limit_set(struct ax_rate_limit *limit, struct ax_rate rate)
     atomic_store_explicit(&limit->token_ns, token_ns, memory_order_relaxed);
 }
 
+bool
+ax_rate_limit_is_on(const struct ax_rate_limit *limit)
+{
+    return atomic_load_explicit(&limit->token_ns, memory_order_relaxed) != 0;
+}
+
 /* Its bucket; or one of which nobody has need, given to it; or NULL: another was quicker. */
 static struct bucket *
 find_bucket(struct ax_rate_limit *limit, uint64_t key, int64_t now_ns)

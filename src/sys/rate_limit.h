@@ -28,5 +28,8 @@ void ax_rate_limit_close(struct ax_rate_limit *limit);
 /* From now on; buckets keep what they hold. Any thread. */
 void ax_rate_limit_set(struct ax_rate_limit *limit, struct ax_rate rate);
 
+/* Whether there is a limit now. Any thread. */
+bool ax_rate_limit_is_on(const struct ax_rate_limit *limit);
+
 /* 0: a token was taken; else how long until there is one. Any thread. */
 [[nodiscard]] int64_t ax_rate_limit_take(struct ax_rate_limit *limit, uint64_t key, int64_t now_ns);

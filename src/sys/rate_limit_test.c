@@ -42,7 +42,9 @@ fills(struct ax_ctx *ctx)
 
     ax_rate_limit_set(limit, (struct ax_rate){.per_second = 1'000}); /* a burst of a second's */
     CHECK_EQ(taken(limit, 44, 5'000, now_ns), 1'000);
+    CHECK(ax_rate_limit_is_on(limit));
     ax_rate_limit_set(limit, (struct ax_rate){});
+    CHECK(!ax_rate_limit_is_on(limit));
     CHECK_EQ(taken(limit, 44, 5'000, now_ns), 5'000);
     ax_rate_limit_close(limit);
 }
