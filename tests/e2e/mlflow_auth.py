@@ -2,37 +2,16 @@
 server that MLFLOW_TRACKING_URI names: run by identity.py, in the client's environment.
 """
 import os
-import warnings
 
-warnings.filterwarnings("ignore")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.server import get_app_client  # noqa: E402
+from mlflow_half import THREE, check, refused  # first: it makes the client quiet
+from mlflow import MlflowClient
+from mlflow.server import get_app_client
 
-THREE = mlflow.__version__.startswith("3")
 URI = os.environ["MLFLOW_TRACKING_URI"]
 
 
 def be(name, password):
     os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = name, password
-
-
-def check(holds, words=""):
-    if not holds:
-        raise AssertionError(words)
-
-
-def refused(code, call, *arguments, **named):
-    try:
-        call(*arguments, **named)
-    except MlflowException as error:
-        check(code in str(error) or error.error_code == code, f"{error.error_code}: {error}")
-        return
-    raise AssertionError(f"{call.__name__} was not refused")
 
 
 auth, client = get_app_client("basic-auth", tracking_uri=URI), MlflowClient()

@@ -5,31 +5,10 @@ import os
 import pathlib
 import sys
 import tempfile
-import warnings
 
-warnings.filterwarnings("ignore")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a 5xx is to be seen, not repeated
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-
-THREE = mlflow.__version__.startswith("3")
-
-
-def check(holds, words=""):
-    if not holds:
-        raise AssertionError(words)
-
-
-def refused(code, call, *arguments, **named):
-    try:
-        call(*arguments, **named)
-    except MlflowException as error:
-        check(error.error_code == code, f"{error.error_code}: {error}")
-        return str(error)
-    raise AssertionError(f"{call.__name__} was not refused")
+from mlflow_half import THREE, check, refused  # first: it makes the client quiet
+import mlflow
+from mlflow import MlflowClient
 
 
 def tracking():

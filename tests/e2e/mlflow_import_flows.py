@@ -1,23 +1,14 @@
 """The client's half of mlflow_import.py: fills an MLflow database, compares it with a server. usage: mlflow_import_flows.py NAME"""
 import os
 import sys
-import warnings
 
-warnings.filterwarnings("ignore")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import mlflow  # noqa: E402
-import pandas  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import ViewType  # noqa: E402
+from mlflow_half import check  # first: it makes the client quiet
+import mlflow
+import pandas
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
 
 SOURCE = os.environ["SOURCE"]
-
-
-def check(holds, words=""):
-    if not holds:
-        raise AssertionError(words)
 
 
 def fill():

@@ -1,29 +1,19 @@
 """The client's half of mlflow_scoring.py, in MLflow's own environment. usage: mlflow_scoring_flows.py NAME"""
 import os
 import sys
-import warnings
 
-warnings.filterwarnings("ignore")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import mlflow  # noqa: E402
-import numpy  # noqa: E402
-import pandas  # noqa: E402
-import requests  # noqa: E402
-from mlflow.models import infer_signature  # noqa: E402
+from mlflow_half import THREE, check  # first: it makes the client quiet
+import mlflow
+import numpy
+import pandas
+import requests
+from mlflow.models import infer_signature
 
 URL = os.environ["MLFLOW_TRACKING_URI"]
-THREE = mlflow.__version__.startswith("3")
 random = numpy.random.default_rng(7)
 X = pandas.DataFrame(random.normal(size=(200, 4)), columns=["age", "income", "debt", "years"])
 Y = (X["age"] + X["income"] * X["years"] > 0).astype(int)
 MANY = pandas.cut(X["age"], [-9, -0.5, 0.5, 9], labels=False)
-
-
-def check(holds, words=""):
-    if not holds:
-        raise AssertionError(words)
 
 
 def log(flavor, model, name, registered, **more):

@@ -1,27 +1,18 @@
 """The client's half of mlflow_webhooks.py, in MLflow's own environment. usage: mlflow_webhooks_flows.py NAME"""
 import os
 import sys
-import warnings
 
-warnings.filterwarnings("ignore")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities.webhook import WebhookEvent, WebhookStatus  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow_half import check  # first: it makes the client quiet
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.webhook import WebhookEvent, WebhookStatus
+from mlflow.exceptions import MlflowException
 
 client = MlflowClient()
 URL, SECRET = os.environ["HOOK_URL"], os.environ["HOOK_SECRET"]
 ALL = ["registered_model.created", "model_version.created", "model_version_tag.set", "model_version_tag.deleted", "model_version_alias.created",
        "model_version_alias.deleted", "prompt.created", "prompt_version.created", "prompt_tag.set", "prompt_tag.deleted",
        "prompt_version_tag.set", "prompt_version_tag.deleted", "prompt_alias.created", "prompt_alias.deleted"]
-
-
-def check(holds, words=""):
-    if not holds:
-        raise AssertionError(words)
 
 
 def webhooks():
