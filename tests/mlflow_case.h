@@ -24,18 +24,25 @@ mlflow_case_password(struct ax_ctx *ctx, struct api_case *at, const char *pair)
         ax_str_printf(ctx->arena, "Basic %.*s", AX_FMT(ax_writer_str(&text)))};
 }
 
+/* Makes something in an experiment; the id in answer.holder.info. */
+static inline ax_str
+mlflow_case_make(struct ax_ctx *ctx, struct api_case *at, const char *line, ax_str body,
+                 const char *holder, const char *id_name)
+{
+    struct api_case_answer answer = api_case_ask(ctx, at, DANA, line, body);
+    const struct ax_json *info = ax_json_find(ax_json_find(answer.json, holder), "info");
+    ax_str id = AX_STR("");
+    CHECK_EQ(answer.status, 200);
+    CHECK(ax_json_text(ax_json_find(info, id_name), &id));
+    return id;
+}
+
 /* A run of experiment "0" named so; its id. */
 static inline ax_str
 mlflow_case_run(struct ax_ctx *ctx, struct api_case *at, const char *name)
 {
     ax_str body = ax_str_printf(ctx->arena, "{\"experiment_id\":\"0\",\"run_name\":\"%s\"}", name);
-    struct api_case_answer answer =
-        api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "runs/create", body);
-    ax_str id = AX_STR("");
-    CHECK_EQ(answer.status, 200);
-    CHECK(ax_json_text(
-        ax_json_find(ax_json_find(ax_json_find(answer.json, "run"), "info"), "run_id"), &id));
-    return id;
+    return mlflow_case_make(ctx, at, "POST " MLFLOW_API "runs/create", body, "run", "run_id");
 }
 
 /* Rows in which "RUN", in request and body, stands for an id. */

@@ -386,16 +386,11 @@ tracked(struct ax_ctx *ctx, struct api_case *at)
     };
     mlflow_case_begin(at);
     API_CASE_TABLE(ctx, at, rows);
-    struct api_case_answer run = api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "runs/create",
-                                              AX_STR("{\"experiment_id\":\"1\"}"));
-    struct api_case_answer logged = api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "logged-models",
-                                                 AX_STR("{\"experiment_id\":\"1\"}"));
-    ax_str run_id = AX_STR(""), model_id = AX_STR("");
-    CHECK(ax_json_text(ax_json_find(ax_json_find(ax_json_find(run.json, "run"), "info"), "run_id"),
-                       &run_id));
-    CHECK(ax_json_text(
-        ax_json_find(ax_json_find(ax_json_find(logged.json, "model"), "info"), "model_id"),
-        &model_id));
+    const ax_str of_one = AX_STR("{\"experiment_id\":\"1\"}");
+    ax_str run_id =
+        mlflow_case_make(ctx, at, "POST " MLFLOW_API "runs/create", of_one, "run", "run_id");
+    ax_str model_id =
+        mlflow_case_make(ctx, at, "POST " MLFLOW_API "logged-models", of_one, "model", "model_id");
     tracked_query = ax_str_printf(
         ctx->arena,
         "experiment_id=1&experiment_name=secret&experiment_ids=1&run_id=%.*s&run_ids=%.*s&runs=%.*"

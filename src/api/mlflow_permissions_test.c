@@ -174,16 +174,11 @@ sources(struct ax_ctx *ctx, struct api_case *at)
     directory_case_user(ctx, &at->mlops.base, "{\"id\":\"dora\"}", "{\"grant\":[\"developer\"]}");
     at->tokens[DORA] = directory_case_token(ctx, &at->mlops.base, "dora", NULL);
     API_CASE_TABLE(ctx, at, begin);
-    struct api_case_answer run = api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "runs/create",
-                                              AX_STR("{\"experiment_id\":\"1\"}"));
-    struct api_case_answer logged = api_case_ask(ctx, at, DANA, "POST " MLFLOW_API "logged-models",
-                                                 AX_STR("{\"experiment_id\":\"1\"}"));
-    ax_str run_id = AX_STR(""), model_id = AX_STR("");
-    CHECK(ax_json_text(ax_json_find(ax_json_find(ax_json_find(run.json, "run"), "info"), "run_id"),
-                       &run_id));
-    CHECK(ax_json_text(
-        ax_json_find(ax_json_find(ax_json_find(logged.json, "model"), "info"), "model_id"),
-        &model_id));
+    const ax_str of_one = AX_STR("{\"experiment_id\":\"1\"}");
+    ax_str run_id =
+        mlflow_case_make(ctx, at, "POST " MLFLOW_API "runs/create", of_one, "run", "run_id");
+    ax_str model_id =
+        mlflow_case_make(ctx, at, "POST " MLFLOW_API "logged-models", of_one, "model", "model_id");
     for (size_t i = 0; i < AX_COUNT_OF(foreign); i++) {
         ax_str text = ax_str_of(foreign[i]), word = AX_STR("RUN_ID"), value = run_id;
         if (ax_str_find(text, AX_STR("LOGGED")) != SIZE_MAX) {

@@ -1,18 +1,13 @@
 #include "api/reflection_grpc.h"
 
 #include "api/rpc.h"
-#include "codec/protobuf.h"
-#include "harness.h"
+#include "protobuf_case.h"
 
 /* The text in field 1 of a description: its name. */
 static ax_str
 name_of(ax_str description)
 {
-    struct ax_protobuf field = ax_protobuf_of(description);
-    while (ax_protobuf_next(&field))
-        if (ax_protobuf_is(&field, 1, AX_PROTOBUF_BYTES))
-            return field.bytes;
-    return AX_STR("");
+    return protobuf_case_field(description, 1, 0).bytes;
 }
 
 /* Whether an embedded file describes a service of that name with that method. */

@@ -1,7 +1,6 @@
 #include "api/rpc_details.h"
 
-#include "codec/protobuf.h"
-#include "harness.h"
+#include "protobuf_case.h"
 
 /* The value of the detail of that type; at is NULL when there is none. */
 static ax_str
@@ -27,11 +26,7 @@ detail(ax_str status, const char *type)
 static ax_str
 text_in(ax_str message, uint32_t number)
 {
-    struct ax_protobuf field = ax_protobuf_of(message);
-    while (ax_protobuf_next(&field))
-        if (ax_protobuf_is(&field, number, AX_PROTOBUF_BYTES))
-            return field.bytes;
-    return AX_STR("");
+    return protobuf_case_field(message, number, 0).bytes;
 }
 
 TEST(rpc_details_name_the_reason_the_field_and_the_wait)

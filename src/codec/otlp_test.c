@@ -1,19 +1,6 @@
 #include "codec/otlp.h"
 
-#include "codec/protobuf.h"
-#include "harness.h"
-
-/* The nth field of that number. */
-static struct ax_protobuf
-field_of(ax_str message, uint32_t number, int nth)
-{
-    struct ax_protobuf field = ax_protobuf_of(message);
-    while (ax_protobuf_next(&field))
-        if (field.field == number && nth-- == 0)
-            return field;
-    CHECK_EQ(field.status, AX_OK);
-    return (struct ax_protobuf){.bytes = AX_STR("")};
-}
+#include "protobuf_case.h"
 
 TEST(otlp_spans_are_written_as_collectors_read_them)
 {
@@ -40,28 +27,29 @@ TEST(otlp_spans_are_written_as_collectors_read_them)
     ax_otlp_span_end(&otlp);
     ax_otlp_end(&otlp);
     CHECK_EQ(out.status, AX_OK);
-    ax_str spans = field_of(ax_writer_str(&out), 1, 0).bytes;
-    ax_str attribute = field_of(field_of(spans, 1, 0).bytes, 1, 0).bytes;
-    CHECK_STR(field_of(attribute, 1, 0).bytes, "service.name");
-    CHECK_STR(field_of(field_of(attribute, 2, 0).bytes, 1, 0).bytes, "axiom");
-    ax_str scope = field_of(spans, 2, 0).bytes, first = field_of(scope, 2, 0).bytes;
-    CHECK_STR(field_of(first, 1, 0).bytes,
+    ax_str spans = protobuf_case_field(ax_writer_str(&out), 1, 0).bytes;
+    ax_str attribute = protobuf_case_field(protobuf_case_field(spans, 1, 0).bytes, 1, 0).bytes;
+    CHECK_STR(protobuf_case_field(attribute, 1, 0).bytes, "service.name");
+    CHECK_STR(protobuf_case_field(protobuf_case_field(attribute, 2, 0).bytes, 1, 0).bytes, "axiom");
+    ax_str scope = protobuf_case_field(spans, 2, 0).bytes,
+           first = protobuf_case_field(scope, 2, 0).bytes;
+    CHECK_STR(protobuf_case_field(first, 1, 0).bytes,
               "\x0a\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c");
-    CHECK_STR(field_of(first, 2, 0).bytes, "\xb7\xad\x6b\x71\x69\x20\x33\x31");
-    CHECK_STR(field_of(first, 3, 0).bytes, "rojo=1");
-    CHECK_EQ(field_of(first, 4, 0).bytes.len, 8);
-    CHECK_STR(field_of(first, 5, 0).bytes, "POST /v2");
-    CHECK_EQ(field_of(first, 6, 0).number, 2);
-    CHECK_EQ(field_of(first, 7, 0).number, 5);
-    CHECK_EQ(field_of(first, 8, 0).number, 9);
-    CHECK_EQ(field_of(field_of(first, 15, 0).bytes, 3, 0).number, 2);
-    attribute = field_of(first, 9, 1).bytes;
-    CHECK_STR(field_of(attribute, 1, 0).bytes, "http.response.status_code");
-    CHECK_EQ(field_of(field_of(attribute, 2, 0).bytes, 3, 0).number, 503);
-    CHECK_EQ(field_of(first, 9, 2).bytes.len, 0);
-    ax_str second = field_of(scope, 2, 1).bytes;
-    CHECK_EQ(field_of(second, 4, 0).bytes.len, 0); /* nobody called it */
-    CHECK_EQ(field_of(second, 15, 0).bytes.len, 0);
+    CHECK_STR(protobuf_case_field(first, 2, 0).bytes, "\xb7\xad\x6b\x71\x69\x20\x33\x31");
+    CHECK_STR(protobuf_case_field(first, 3, 0).bytes, "rojo=1");
+    CHECK_EQ(protobuf_case_field(first, 4, 0).bytes.len, 8);
+    CHECK_STR(protobuf_case_field(first, 5, 0).bytes, "POST /v2");
+    CHECK_EQ(protobuf_case_field(first, 6, 0).number, 2);
+    CHECK_EQ(protobuf_case_field(first, 7, 0).number, 5);
+    CHECK_EQ(protobuf_case_field(first, 8, 0).number, 9);
+    CHECK_EQ(protobuf_case_field(protobuf_case_field(first, 15, 0).bytes, 3, 0).number, 2);
+    attribute = protobuf_case_field(first, 9, 1).bytes;
+    CHECK_STR(protobuf_case_field(attribute, 1, 0).bytes, "http.response.status_code");
+    CHECK_EQ(protobuf_case_field(protobuf_case_field(attribute, 2, 0).bytes, 3, 0).number, 503);
+    CHECK_EQ(protobuf_case_field(first, 9, 2).bytes.len, 0);
+    ax_str second = protobuf_case_field(scope, 2, 1).bytes;
+    CHECK_EQ(protobuf_case_field(second, 4, 0).bytes.len, 0); /* nobody called it */
+    CHECK_EQ(protobuf_case_field(second, 15, 0).bytes.len, 0);
 }
 
 static void

@@ -173,26 +173,33 @@ import_experiments(struct ax_import *import, struct ax_ctx *ctx)
     return status == AX_OK ? end : status;
 }
 
-/* Last of all: what is deleted takes nothing more. */
-static ax_status
-delete_experiments(struct ax_import *import, struct ax_ctx *ctx)
+ax_status
+ax_import_delete_each(struct ax_import *import, struct ax_ctx *ctx, ax_str sql,
+                      ax_status (*delete_one)(struct ax_experiments *experiments,
+                                              struct ax_ctx *ctx, ax_str id))
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_store_rows *rows;
-    AX_TRY(ax_store_begin(import->config->source, ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_store_query(tx, ctx,
-                          AX_STR("select cast(experiment_id as text) from experiments where "
-                                 "lifecycle_stage = 'deleted'"),
-                          AX_STORE_NO_PARAMS, &rows));
     ax_status status = AX_OK;
+    AX_TRY(ax_store_begin(import->config->source, ctx, AX_STORE_READ, &tx));
+    AX_TRY(ax_store_query(tx, ctx, sql, AX_STORE_NO_PARAMS, &rows));
     while (status == AX_OK && ax_store_next(rows)) {
-        status =
-            ax_experiment_delete(import->config->experiments, ctx, ax_store_read_text(rows, 0));
+        status = delete_one(import->config->experiments, ctx, ax_store_read_text(rows, 0));
         if (status == AX_NOT_FOUND)
             status = AX_OK;
     }
     ax_status end = ax_store_finish(rows);
     return status == AX_OK ? end : status;
+}
+
+/* Last of all: what is deleted takes nothing more. */
+static ax_status
+delete_experiments(struct ax_import *import, struct ax_ctx *ctx)
+{
+    return ax_import_delete_each(import, ctx,
+                                 AX_STR("select cast(experiment_id as text) from experiments where "
+                                        "lifecycle_stage = 'deleted'"),
+                                 ax_experiment_delete);
 }
 
 /* Where an import goes on, an experiment that it had deleted takes runs again. */

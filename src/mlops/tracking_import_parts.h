@@ -37,6 +37,11 @@ ax_status ax_import_moved(const struct ax_import *import, struct ax_ctx *ctx, ax
 ax_status ax_import_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, const char *sql,
                           ax_store_params params, struct ax_experiment_pairs *out);
 
+/* Deletes whatever a query of the source names; what is not here is gone already. */
+ax_status ax_import_delete_each(struct ax_import *import, struct ax_ctx *ctx, ax_str sql,
+                                ax_status (*delete_one)(struct ax_experiments *experiments,
+                                                        struct ax_ctx *ctx, ax_str id));
+
 ax_status ax_import_runs(struct ax_import *import, struct ax_ctx *ctx);
 ax_status ax_import_check_runs(struct ax_import *import, struct ax_ctx *ctx);
 ax_status ax_import_registry(struct ax_import *import, struct ax_ctx *ctx);

@@ -86,26 +86,6 @@ import_models(struct ax_import *import, struct ax_ctx *ctx)
     return status == AX_OK ? end : status;
 }
 
-static ax_status
-delete_models(struct ax_import *import, struct ax_ctx *ctx)
-{
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    struct ax_store_rows *rows;
-    ax_status status = AX_OK;
-    AX_TRY(ax_store_begin(import->config->source, ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_store_query(
-        tx, ctx, AX_STR("select model_id from logged_models where lifecycle_stage = 'deleted'"),
-        AX_STORE_NO_PARAMS, &rows));
-    while (status == AX_OK && ax_store_next(rows)) {
-        status = ax_experiment_model_delete(import->config->experiments, ctx,
-                                            ax_store_read_text(rows, 0));
-        if (status == AX_NOT_FOUND)
-            status = AX_OK;
-    }
-    ax_status end = ax_store_finish(rows);
-    return status == AX_OK ? end : status;
-}
-
 /* ---- one run ---- */
 
 struct run {
@@ -372,7 +352,11 @@ ax_import_runs(struct ax_import *import, struct ax_ctx *ctx)
     if (walk.models)
         AX_TRY(import_models(import, ctx));
     AX_TRY(walk_runs(import, ctx, &walk));
-    return walk.models ? delete_models(import, ctx) : AX_OK;
+    if (!walk.models)
+        return AX_OK;
+    return ax_import_delete_each(
+        import, ctx, AX_STR("select model_id from logged_models where lifecycle_stage = 'deleted'"),
+        ax_experiment_model_delete);
 }
 
 /* ---- reading back ---- */

@@ -17,30 +17,32 @@ TEST(signatures_are_those_of_mlflow)
     CHECK_STR(signature, "v1,INeKoTJf3oA0gkbf9o9zzhF1HmUVFbZjUB3nz8nalnc=");
 }
 
-static void
-make(struct ax_ctx *ctx, struct tracking_case *at, const struct ax_webhooks_config *config)
+/* A webhook that nobody hears, and a change to tell it of. */
+static struct ax_webhooks_config
+make(struct ax_ctx *ctx, struct tracking_case *at, int64_t attempts_max)
 {
+    const struct ax_webhooks_config config = {.store = at->base.store,
+                                              .allow_http = true,
+                                              .allow_private = true,
+                                              .attempts_max = attempts_max,
+                                              .timeout_ms = 1000,
+                                              .keep_days = 7};
     static const struct ax_webhook_event event = {{"registered_model", 16}, {"created", 7}};
     TRACKING_CASE_SHOWN(shown);
     const struct ax_webhook_change made = {
         .name = AX_STR("hook"), .url = AX_STR(NOBODY), .events = &event, .event_count = 1};
     const struct ax_registered_model_new model = {.name = AX_STR("credit"),
                                                   .description = AX_STR("")};
-    CHECK_EQ(ax_webhook_create(config, ctx, &made, &shown.json), AX_OK);
+    CHECK_EQ(ax_webhook_create(&config, ctx, &made, &shown.json), AX_OK);
     CHECK_EQ(ax_registered_model_create(at->registry, ctx, &model, &shown.json), AX_OK);
+    return config;
 }
 
 static void
 retries(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    struct ax_webhooks_config config = {.store = at->base.store,
-                                        .allow_http = true,
-                                        .allow_private = true,
-                                        .attempts_max = 2,
-                                        .timeout_ms = 1000,
-                                        .keep_days = 7};
+    struct ax_webhooks_config config = make(ctx, at, 2);
     size_t count = 0;
-    make(ctx, at, &config);
     CHECK_EQ(ax_webhook_deliver(&config, ctx, 10, &count), AX_OK);
     CHECK_EQ(count, 1);
     CHECK_EQ(tracking_case_count(ctx, at,
@@ -68,14 +70,8 @@ TEST(a_delivery_is_tried_again_and_given_up_at_last)
 static void
 guarded(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    struct ax_webhooks_config config = {.store = at->base.store,
-                                        .allow_http = true,
-                                        .allow_private = true,
-                                        .attempts_max = 5,
-                                        .timeout_ms = 1000,
-                                        .keep_days = 7};
+    struct ax_webhooks_config config = make(ctx, at, 5);
     size_t count = 0;
-    make(ctx, at, &config);
     config.allow_private = false; /* what was allowed when it was made counts no more */
     CHECK_EQ(ax_webhook_deliver(&config, ctx, 10, &count), AX_OK);
     CHECK_EQ(tracking_case_count(ctx, at,
@@ -92,14 +88,8 @@ TEST(what_is_not_allowed_is_not_called)
 static void
 disabled(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    struct ax_webhooks_config config = {.store = at->base.store,
-                                        .allow_http = true,
-                                        .allow_private = true,
-                                        .attempts_max = 5,
-                                        .timeout_ms = 1000,
-                                        .keep_days = 7};
+    struct ax_webhooks_config config = make(ctx, at, 5);
     size_t count = 0;
-    make(ctx, at, &config);
     directory_case_script(ctx, &at->base, "update webhooks set status = 'DISABLED'");
     CHECK_EQ(ax_webhook_deliver(&config, ctx, 10, &count), AX_OK);
     CHECK_EQ(tracking_case_count(ctx, at,

@@ -3,8 +3,7 @@
 #include <math.h>
 
 #include "base/number.h"
-#include "codec/protobuf.h"
-#include "harness.h"
+#include "protobuf_case.h"
 #include "sys/workers.h"
 
 enum { PAGE_MAX = 1 << 20, THREADS = 12, ADDITIONS = 5'000 };
@@ -204,18 +203,6 @@ next_family(ax_str *stream)
     return family;
 }
 
-/* The nth field of that number of a message: its bytes, and its number. */
-static struct ax_protobuf
-field_of(ax_str message, uint32_t number, int nth)
-{
-    struct ax_protobuf field = ax_protobuf_of(message);
-    while (ax_protobuf_next(&field))
-        if (field.field == number && nth-- == 0)
-            return field;
-    CHECK_EQ(field.status, AX_OK);
-    return (struct ax_protobuf){.bytes = AX_STR("")};
-}
-
 static int64_t
 zigzag(uint64_t number)
 {
@@ -240,14 +227,14 @@ native(struct ax_ctx *ctx)
         ax_writer_auto struct ax_writer page = ax_writer_of(PAGE_MAX);
         ax_metrics_print_as(metrics, AX_METRICS_PROTOBUF, &page);
         ax_str stream = ax_writer_str(&page), family = next_family(&stream);
-        ax_str histogram = field_of(field_of(family, 4, 0).bytes, 7, 0).bytes;
-        ax_str span = field_of(histogram, 12, 0).bytes;
+        ax_str histogram = protobuf_case_field(protobuf_case_field(family, 4, 0).bytes, 7, 0).bytes;
+        ax_str span = protobuf_case_field(histogram, 12, 0).bytes;
         CHECK_EQ(stream.len, 0);
-        CHECK_EQ(zigzag(field_of(histogram, 5, 0).number), 3);
-        CHECK_EQ(zigzag(field_of(span, 1, 0).number), cases[i].index);
-        CHECK_EQ(field_of(span, 2, 0).number, 1);
-        CHECK_EQ(zigzag(field_of(histogram, 13, 0).number), 1);
-        CHECK_EQ(field_of(histogram, 1, 0).number, 1);
+        CHECK_EQ(zigzag(protobuf_case_field(histogram, 5, 0).number), 3);
+        CHECK_EQ(zigzag(protobuf_case_field(span, 1, 0).number), cases[i].index);
+        CHECK_EQ(protobuf_case_field(span, 2, 0).number, 1);
+        CHECK_EQ(zigzag(protobuf_case_field(histogram, 13, 0).number), 1);
+        CHECK_EQ(protobuf_case_field(histogram, 1, 0).number, 1);
         ax_metrics_close(metrics);
     }
 }
@@ -273,25 +260,32 @@ protobuf(struct ax_ctx *ctx)
     ax_metrics_print_as(metrics, AX_METRICS_PROTOBUF, &page);
     CHECK_EQ(page.status, AX_OK);
     ax_str stream = ax_writer_str(&page), counter = next_family(&stream);
-    CHECK_STR(field_of(counter, 1, 0).bytes, "axiom_a_total");
-    ax_str series = field_of(counter, 4, 0).bytes;
-    CHECK_STR(field_of(field_of(series, 1, 0).bytes, 2, 0).bytes, "v\"");
-    CHECK(ax_protobuf_f64(field_of(field_of(series, 3, 0).bytes, 1, 0).number) == 3.0);
+    CHECK_STR(protobuf_case_field(counter, 1, 0).bytes, "axiom_a_total");
+    ax_str series = protobuf_case_field(counter, 4, 0).bytes;
+    CHECK_STR(protobuf_case_field(protobuf_case_field(series, 1, 0).bytes, 2, 0).bytes, "v\"");
+    CHECK(ax_protobuf_f64(
+              protobuf_case_field(protobuf_case_field(series, 3, 0).bytes, 1, 0).number) == 3.0);
     next_family(&stream);
     ax_str gauge = next_family(&stream);
-    CHECK_EQ(field_of(gauge, 3, 0).number, 1);
-    series = field_of(gauge, 4, 0).bytes;
-    CHECK(ax_protobuf_f64(field_of(field_of(series, 2, 0).bytes, 1, 0).number) == -1.5);
-    ax_str histogram = field_of(field_of(next_family(&stream), 4, 0).bytes, 7, 0).bytes;
-    CHECK_EQ(field_of(histogram, 1, 0).number, 6);
-    CHECK_EQ(field_of(histogram, 7, 0).number, 1); /* the nanosecond, in the zero bucket */
-    CHECK_EQ(zigzag(field_of(field_of(histogram, 12, 0).bytes, 1, 0).number), 0);
-    CHECK_EQ(field_of(field_of(histogram, 12, 0).bytes, 2, 0).number, 2);
-    CHECK_EQ(zigzag(field_of(field_of(histogram, 12, 1).bytes, 1, 0).number), 14);
-    CHECK_EQ(zigzag(field_of(histogram, 13, 0).number), 3);
-    CHECK_EQ(zigzag(field_of(histogram, 13, 1).number), -2);
-    CHECK_EQ(zigzag(field_of(histogram, 13, 2).number), 0);
-    CHECK_EQ(field_of(field_of(histogram, 3, 86).bytes, 1, 0).number, 6); /* the last classic */
+    CHECK_EQ(protobuf_case_field(gauge, 3, 0).number, 1);
+    series = protobuf_case_field(gauge, 4, 0).bytes;
+    CHECK(ax_protobuf_f64(
+              protobuf_case_field(protobuf_case_field(series, 2, 0).bytes, 1, 0).number) == -1.5);
+    ax_str histogram =
+        protobuf_case_field(protobuf_case_field(next_family(&stream), 4, 0).bytes, 7, 0).bytes;
+    CHECK_EQ(protobuf_case_field(histogram, 1, 0).number, 6);
+    CHECK_EQ(protobuf_case_field(histogram, 7, 0).number,
+             1); /* the nanosecond, in the zero bucket */
+    CHECK_EQ(zigzag(protobuf_case_field(protobuf_case_field(histogram, 12, 0).bytes, 1, 0).number),
+             0);
+    CHECK_EQ(protobuf_case_field(protobuf_case_field(histogram, 12, 0).bytes, 2, 0).number, 2);
+    CHECK_EQ(zigzag(protobuf_case_field(protobuf_case_field(histogram, 12, 1).bytes, 1, 0).number),
+             14);
+    CHECK_EQ(zigzag(protobuf_case_field(histogram, 13, 0).number), 3);
+    CHECK_EQ(zigzag(protobuf_case_field(histogram, 13, 1).number), -2);
+    CHECK_EQ(zigzag(protobuf_case_field(histogram, 13, 2).number), 0);
+    CHECK_EQ(protobuf_case_field(protobuf_case_field(histogram, 3, 86).bytes, 1, 0).number,
+             6); /* the last classic */
     CHECK_EQ(stream.len, 0);
     ax_metrics_close(metrics);
 }
