@@ -20,7 +20,7 @@ class Decider(threading.Thread):
 
     def __init__(self, bank, name):
         super().__init__(daemon=True)
-        self.bank, self.name_of, self.acknowledged, self.asked = bank, name, {}, []
+        self.bank, self.name_of, self.acknowledged, self.asked, self.refused = bank, name, {}, [], None
 
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.bank.server.port, timeout=10)
@@ -35,7 +35,9 @@ class Decider(threading.Thread):
                 content = json.loads(answer.read())
             except (OSError, http.client.HTTPException, ValueError):
                 return
-            check(answer.status == 200, f"{request}: {answer.status} {content}")
+            if answer.status != 200:
+                self.refused = f"{request}: {answer.status} {content}"
+                return
             self.acknowledged[request] = content
 
 
@@ -73,6 +75,7 @@ class Changer(threading.Thread):
 def look(bank, deciders, changer):
     """After a kill: everything that was acknowledged is there, as it was answered."""
     for decider in deciders:
+        check(not decider.refused, decider.refused)
         for request, answer in random.sample(sorted(decider.acknowledged.items()), min(5, len(decider.acknowledged))):
             status, shown = bank.aud.http("GET", f"/api/v1/decisions/{answer['decision_id']}")
             check(status == 200, f"{request} is lost: {status} {shown}")
