@@ -1,7 +1,9 @@
 #include "server/mlflow_import.h"
 
+#include "base/fault.h"
 #include "server/adapters.h"
 #include "server/services.h"
+#include "sys/file.h"
 
 #define SQLITE "sqlite:///"
 
@@ -113,6 +115,16 @@ move(struct ax_ctx *ctx, const struct ax_mlflow_import *import, struct ax_servic
     return ax_file_remove_tree(ctx, folder);
 }
 
+/* A directory made for a source that gave nothing. */
+static void
+remove_empty(struct ax_ctx *ctx, ax_str data_dir)
+{
+    struct ax_ctx second = ax_ctx_of(ctx->arena);
+    ax_fault_benign_begin();
+    ax_ignore(ax_file_remove_tree(&second, data_dir), "why there is nothing in it is told");
+    ax_fault_benign_end();
+}
+
 ax_status
 ax_mlflow_import(struct ax_ctx *ctx, const struct ax_mlflow_import *import,
                  struct ax_tracking_import_counts *out_counts)
@@ -121,10 +133,14 @@ ax_mlflow_import(struct ax_ctx *ctx, const struct ax_mlflow_import *import,
     const struct ax_actor *before = ctx->actor;
     if (!services)
         return ax_fail(ctx, AX_LIMIT, "no memory for services");
+    bool existed = ax_file_exists(import->data_dir);
+    *out_counts = (struct ax_tracking_import_counts){};
     AX_TRY(open_target(ctx, import->data_dir, services));
     ctx->actor = &importer;
     ax_status status = move(ctx, import, services, out_counts);
     ctx->actor = before;
     ax_services_close(services);
+    if (status != AX_OK && !existed && out_counts->experiments == 0)
+        remove_empty(ctx, import->data_dir);
     return status;
 }

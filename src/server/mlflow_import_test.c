@@ -23,6 +23,12 @@ refused(struct ax_ctx *ctx)
         CHECK(ax_test_said(ctx, cases[i].says));
         CHECK(ctx->actor == NULL);
     }
+    const struct ax_mlflow_import into_new = {
+        .from = AX_STR("sqlite:////nowhere/mlflow.db"),
+        .artifacts = AX_STR(""),
+        .data_dir = ax_path_join(ctx->arena, made.root, AX_STR("new"))};
+    CHECK_EQ(ax_mlflow_import(ctx, &into_new, &counts), AX_NOT_FOUND);
+    CHECK(!ax_file_exists(into_new.data_dir)); /* nothing came, nothing is made */
     server_case_done(ctx, &made);
 }
 

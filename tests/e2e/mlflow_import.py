@@ -52,6 +52,7 @@ def test_what_is_no_mlflow_database_is_refused():
         check(done.returncode == 1 and "no MLflow database" in done.stderr, done.stderr)
         other = subprocess.run([str(AXIOM), "import", "mlflow", "--from", "mysql://x", f"{home}/new"], capture_output=True, text=True)
         check(other.returncode == 1 and "postgresql://" in other.stderr, other.stderr)
+        check(not (pathlib.Path(home) / "new").exists(), "a directory is left where nothing was imported")
 
 
 if __name__ == "__main__":
