@@ -146,7 +146,7 @@ ax_http2_session_fail(struct ax_http2_session *session, uint32_t error_code)
 {
     if (session->over)
         return;
-    session->over = session->unheard = true;
+    session->over = true;
     if (nghttp2_session_terminate_session(session->nghttp2, error_code) != 0)
         session->broken = true;
 }
@@ -161,14 +161,11 @@ ax_http2_session_output_ns(struct ax_http2_session *session)
 
 /* ---- bytes ---- */
 
-/* Whether nghttp2 has ended it, and may have said why: that should arrive. */
+/* Whether nghttp2 has ended it, or the client has said that it does. */
 static void
 look_for_end(struct ax_http2_session *session)
 {
-    if (session->over || nghttp2_session_want_read(session->nghttp2))
-        return;
-    session->unheard = !session->draining;
-    session->over = true;
+    session->over |= !nghttp2_session_want_read(session->nghttp2);
 }
 
 static void
@@ -317,7 +314,9 @@ http2_session_wants(const struct ax_session *base)
     bool writes = !session->broken && nghttp2_session_want_write(session->nghttp2);
     bool reads = !session->over && nghttp2_session_want_read(session->nghttp2);
     bool over = session->broken || (empty && !writes && !reads);
-    bool linger = session->unheard && !session->ended && !session->broken;
+    /* Frames may be on their way to us that a plain close would answer with a reset, and that takes
+       from the client what it has not read yet. */
+    bool linger = !session->ended && !session->broken;
     int64_t due_ns = own_deadline(session);
     if (session->timed_first)
         due_ns = earlier(due_ns, session->timed_first->deadline_ns);

@@ -56,7 +56,7 @@ too_many_pings(struct ax_http2_session *session)
     static const uint8_t words[] = "too_many_pings";
     if (session->over)
         return;
-    session->over = session->unheard = true;
+    session->over = true;
     if (nghttp2_submit_goaway(session->nghttp2, NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(session->nghttp2),
                               NGHTTP2_ENHANCE_YOUR_CALM, words, sizeof words - 1) != 0)

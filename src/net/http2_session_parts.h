@@ -81,7 +81,6 @@ struct ax_http2_session {
     bool draining;    /* one side has said that it will end, in order */
     bool over;        /* nothing more is read */
     bool broken;      /* memory was short in the middle: it ends without a word */
-    bool unheard;     /* it ends by the client's fault: the reason should arrive */
     bool ended;       /* the client will send no more */
 };
 

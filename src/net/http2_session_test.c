@@ -153,7 +153,20 @@ TEST(http2_ends_a_connection_when_the_service_asks_for_it)
     CHECK_EQ(reply_to(id)->status, 200);
     CHECK_EQ(bench.client.goaway_count, 1);
     CHECK_EQ(bench.client.goaway_code, NGHTTP2_NO_ERROR);
-    CHECK(ax_session_wants(bench.session).close);
+    CHECK(ax_session_wants(bench.session).linger);
+    http2_bench_close(&bench);
+}
+
+/* What it still sends must not be answered with a reset of the connection. */
+TEST(http2_a_client_that_says_goaway_may_send_on_until_it_closes)
+{
+    open_bench();
+    http2_bench_pump(&bench);
+    nghttp2_submit_goaway(bench.client.session, NGHTTP2_FLAG_NONE, 0, 0xff, NULL, 0);
+    http2_bench_pump(&bench);
+    CHECK(ax_session_wants(bench.session).linger && !ax_session_wants(bench.session).close);
+    ax_session_end(bench.session);
+    CHECK(ax_session_wants(bench.session).close && !ax_session_wants(bench.session).linger);
     http2_bench_close(&bench);
 }
 
@@ -366,7 +379,7 @@ TEST(http2_a_silent_connection_ends_at_its_deadlines)
     CHECK(expire_in(9'000)); /* no stream */
     CHECK_EQ(bench.client.goaway_count, 1);
     CHECK_EQ(bench.client.goaway_code, NGHTTP2_NO_ERROR);
-    CHECK(ax_session_wants(bench.session).close);
+    CHECK(ax_session_wants(bench.session).linger);
     http2_bench_close(&bench);
 
     open_bench();
@@ -498,7 +511,7 @@ TEST(http2_a_draining_session_says_goaway_twice_and_ends_what_is_under_way)
     http2_bench_answer(bench.held[1]);
     while (ax_session_output(bench.session, pieces) > 0)
         ax_session_sent(bench.session, pieces[0].iov_len, bench.now_ns);
-    CHECK(ax_session_wants(bench.session).close);
+    CHECK(ax_session_wants(bench.session).linger);
     http2_bench_close(&bench);
 }
 
