@@ -104,7 +104,7 @@ serve_with(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane)
         ax_model_stats_failure(&stats, status, ax_clock_monotonic_ns() - began_ns);
     } else if (row_count > 0) { /* else a worker goes on with it */
         const struct ax_model_times times = times_of(call, row_count);
-        ax_model_stats_success(&stats, &times, ax_clock_real_ns());
+        ax_model_stats_success(&stats, &times, ax_clock_real_coarse_ns());
     }
     return status;
 }

@@ -210,6 +210,20 @@ fast_f64(const struct ax_decimal *number, double *out)
     return true;
 }
 
+/* As fast_f64, all in floats: both operands are exact. */
+static bool
+narrow_f32(const struct ax_decimal *number, float *out)
+{
+    static const float powers[] = {1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F,
+                                   1e6F, 1e7F, 1e8F, 1e9F, 1e10F};
+    int64_t places = -number->exponent;
+    if (!number->exact || number->digits >> 24 || places < 0 || places > 10)
+        return false;
+    float value = (float)(int32_t)number->digits / powers[places];
+    *out = number->negative ? -value : value;
+    return true;
+}
+
 /* ---- 17 digits, as programs write them: by multiplication in 128 bits ---- */
 
 /* 5^q is `high` and `low` as one number in [2^127, 2^128), cut off, times 2^shift. */
@@ -323,6 +337,8 @@ bool
 ax_decimal_f32(const struct ax_decimal *number, float *out)
 {
     double wide;
+    if (narrow_f32(number, out))
+        return true;
     if ((!fast_f64(number, &wide) && !wide_f64(number, &wide)) || !narrows_safely(wide))
         return slow_f32(number->text, out);
     *out = (float)wide;

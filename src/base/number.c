@@ -146,35 +146,57 @@ reads_back(const struct ax_decimal *number, double value, bool is_float)
 }
 
 /*
- * The text that printf would find, without it, for sizes from 1e-4 to 1e6. The number times a power
- * of ten is off by less than 0.004 here, as a long double of 64 bits: where that could change how
- * it is rounded to a whole number, or that has another number of digits, the answer is 0. Whether
- * it reads back is asked exactly.
+ * size * 10^places as a whole number; false where it lies so near to the middle between two that
+ * the product's error could decide. A float's product is exact as a double: 24 bits and the 28 of
+ * 5^12. A double's is off by less than 0.004 as a long double of 64 bits.
+ */
+static bool
+scale(double size, int places, bool is_float, uint64_t *out_whole)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9, 1e10,
+                                    1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20};
+    if (is_float) {
+        double scaled = size * powers[places];
+        int64_t whole = (int64_t)(scaled + 0.5);
+        *out_whole = (uint64_t)whole;
+        return fabs(fabs(scaled - (double)whole) - 0.5) >= 0.01;
+    }
+    long double scaled = (long double)size * (long double)powers[places];
+    int64_t whole = (int64_t)(scaled + 0.5L);
+    *out_whole = (uint64_t)whole;
+    return fabsl(fabsl(scaled - (long double)whole) - 0.5L) >= 0.01L;
+}
+
+/*
+ * The text that printf would find, without it, for sizes from 1e-4 to 1e6. Where the number of
+ * digits is not the one that was guessed the answer is 0; whether a text reads back is asked
+ * exactly.
  */
 static size_t
 format_ordinary(double value, bool is_float, char *out)
 {
-    static const long double powers[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
-                                         1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
-                                         1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L};
-    const int digits_max = is_float ? 9 : 17;
+    static const double bounds[] = {1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5};
+    static const uint64_t powers[] = {UINT64_C(1'000'000'000'000'000),
+                                      UINT64_C(10'000'000'000'000'000),
+                                      UINT64_C(100'000'000'000'000'000)},
+                          powers_float[] = {1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
+    const int digits_min = is_float ? 6 : 15, digits_max = is_float ? 9 : 17;
     double size = fabs(value);
     if (!(size >= 1e-4 && size < 1e6))
         return 0;
     int exponent = ORDINARY_BELOW; /* of the first digit */
-    while (exponent < 5 &&
-           (long double)size >= (exponent < -1 ? 1 / powers[-exponent - 1] : powers[exponent + 1]))
+    for (size_t i = 0; i < AX_COUNT_OF(bounds) && size >= bounds[i]; i++)
         exponent++;
-    for (int digits = is_float ? 6 : 15; digits <= digits_max; digits++) {
+    for (int digits = digits_min; digits <= digits_max; digits++) {
         int places = digits - 1 - exponent;
-        long double scaled = (long double)size * powers[places], whole = nearbyintl(scaled);
-        bool is_close = fabsl(fabsl(scaled - whole) - 0.5L) < 0.01L;
-        if (is_close || whole >= powers[digits] || whole < powers[digits - 1])
+        uint64_t whole;
+        uint64_t above = is_float ? powers_float[digits - digits_min] : powers[digits - digits_min];
+        if (!scale(size, places, is_float, &whole) || whole >= above || whole < above / 10)
             return 0;
         const struct ax_decimal number = {
-            .digits = (uint64_t)whole, .exponent = -places, .negative = value < 0, .exact = true};
+            .digits = whole, .exponent = -places, .negative = value < 0, .exact = true};
         if (reads_back(&number, value, is_float))
-            return print_fixed(number.digits, places, number.negative, out);
+            return print_fixed(whole, places, number.negative, out);
     }
     return 0;
 }

@@ -36,7 +36,7 @@ grow(struct ax_writer *writer, size_t need)
 }
 
 char *
-ax_writer_room(struct ax_writer *writer, size_t len)
+ax_writer_more_room(struct ax_writer *writer, size_t len)
 {
     if (writer->status != AX_OK)
         return NULL;
@@ -53,17 +53,9 @@ ax_writer_room(struct ax_writer *writer, size_t len)
 void
 ax_writer_bytes(struct ax_writer *writer, ax_str bytes)
 {
-    if (bytes.len == 0)
-        return;
-    char *at = ax_writer_room(writer, bytes.len);
+    char *at = bytes.len > 0 ? ax_writer_room(writer, bytes.len) : NULL;
     if (at)
         memcpy(at, bytes.at, bytes.len);
-}
-
-void
-ax_writer_char(struct ax_writer *writer, char c)
-{
-    ax_writer_bytes(writer, (ax_str){&c, 1});
 }
 
 void

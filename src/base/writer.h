@@ -35,12 +35,32 @@ void ax_writer_free(struct ax_writer *writer);
 /* Empties it and keeps the memory: for a buffer used again and again. Clears the status. */
 void ax_writer_clear(struct ax_writer *writer);
 
+/* ax_writer_room where the memory does not suffice as it is. */
+char *ax_writer_more_room(struct ax_writer *writer, size_t len);
+
 /* Room for len more bytes to be filled in by the caller, counted as written; NULL past the ceiling.
  */
-char *ax_writer_room(struct ax_writer *writer, size_t len);
+static inline char *
+ax_writer_room(struct ax_writer *writer, size_t len)
+{
+    size_t least = writer->capacity < writer->len_max ? writer->capacity : writer->len_max;
+    if (writer->status != AX_OK || len > least - writer->len)
+        return ax_writer_more_room(writer, len);
+    char *at = writer->at + writer->len;
+    writer->len += len;
+    return at;
+}
 
 void ax_writer_bytes(struct ax_writer *writer, ax_str bytes);
-void ax_writer_char(struct ax_writer *writer, char c);
+
+static inline void
+ax_writer_char(struct ax_writer *writer, char c)
+{
+    char *at = ax_writer_room(writer, 1);
+    if (at)
+        *at = c;
+}
+
 void ax_writer_text(struct ax_writer *writer, const char *text);
 AX_PRINTF(2, 3) void ax_writer_print(struct ax_writer *writer, const char *format, ...);
 void ax_writer_u8(struct ax_writer *writer, uint8_t value);

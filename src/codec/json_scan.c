@@ -137,8 +137,7 @@ find_quote(struct ax_json_scan *scan, bool *out_escapes)
     size_t at = scan->at;
     bool escapes = false;
     for (;;) {
-        while (at < text.len && byte_class[(unsigned char)text.at[at]] == 0)
-            at++;
+        at += ax_text_plain_len(ax_str_from(text, at));
         scan->at = at;
         int class = at < text.len ? byte_class[(unsigned char)text.at[at]] : BYTE_BAD;
         if (class == BYTE_QUOTE)

@@ -76,27 +76,24 @@ escape_of(unsigned char c, char unicode[6])
 
 /* The first bytes of text that need no escape: whole UTF-8 sequences only. */
 static size_t
-plain_len(ax_str text)
+unescaped_len(ax_str text)
 {
-    size_t at = 0;
-    while (at < text.len) {
-        unsigned char c = (unsigned char)text.at[at];
-        if (c < 0x20 || c == '"' || c == '\\')
-            break;
-        size_t len = c < 0x80 ? 1 : ax_utf8_len(ax_str_from(text, at));
-        if (len == 0)
-            break;
-        at += len;
+    size_t at = 0, step = 1;
+    while (step > 0) {
+        at += ax_text_plain_len(ax_str_from(text, at));
+        bool high = at < text.len && (unsigned char)text.at[at] >= 0x80;
+        step = high ? ax_utf8_len(ax_str_from(text, at)) : 0;
+        at += step;
     }
     return at;
 }
 
+/* What has something to escape, from the first such byte on. */
 static void
-put_string(struct ax_writer *out, ax_str text)
+put_escaped(struct ax_writer *out, ax_str text)
 {
-    ax_writer_char(out, '"');
     while (text.len) {
-        size_t plain = plain_len(text);
+        size_t plain = unescaped_len(text);
         ax_writer_bytes(out, (ax_str){text.at, plain});
         text = ax_str_from(text, plain);
         if (text.len == 0)
@@ -106,6 +103,19 @@ put_string(struct ax_writer *out, ax_str text)
         ax_writer_bytes(out, c < 0x80 ? escape_of(c, unicode) : AX_STR("\xef\xbf\xbd"));
         text = ax_str_from(text, 1);
     }
+}
+
+static void
+put_string(struct ax_writer *out, ax_str text)
+{
+    size_t plain = ax_text_plain_len(text);
+    char *at = ax_writer_room(out, plain + 1);
+    if (!at)
+        return;
+    at[0] = '"';
+    if (plain > 0)
+        memcpy(at + 1, text.at, plain);
+    put_escaped(out, ax_str_from(text, plain));
     ax_writer_char(out, '"');
 }
 

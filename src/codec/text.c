@@ -298,3 +298,39 @@ ax_utf8_ok(ax_str bytes)
         bytes = ax_str_from(bytes, len);
     }
 }
+
+/* ---- runs of plain characters ---- */
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/*
+ * The top bit of each byte that is not plain; above the first of them others may be marked that
+ * are. Subtracting borrows from a byte that is too small, and x ^ c is zero where x is c.
+ */
+static uint64_t
+marks_of(uint64_t word)
+{
+    uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
+    uint64_t small = (word - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1));
+    return (small | word) & EACH_BYTE(0x80);
+}
+
+static bool
+is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+size_t
+ax_text_plain_len(ax_str bytes)
+{
+    size_t at = 0;
+    for (uint64_t word; bytes.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, bytes.at + at, sizeof word);
+        if (marks_of(word) != 0)
+            break;
+    }
+    while (at < bytes.len && is_plain((unsigned char)bytes.at[at]))
+        at++;
+    return at;
+}

@@ -26,3 +26,9 @@ bool ax_utf8_ok(ax_str bytes);
 
 /* Bytes of the well-formed UTF-8 sequence that bytes begin with, 1 to 4; 0 when there is none. */
 size_t ax_utf8_len(ax_str bytes);
+
+/*
+ * How many bytes at the front stand for themselves in a string of JSON, one byte a character: no
+ * quote, no backslash, no control character, nothing beyond ASCII.
+ */
+size_t ax_text_plain_len(ax_str bytes);

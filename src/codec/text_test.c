@@ -197,3 +197,20 @@ TEST(text_survives_every_fault)
 {
     FAULT_SWEEP(decode_all);
 }
+
+TEST(text_counts_the_plain_characters_at_the_front)
+{
+    char text[40];
+    for (size_t at = 0; at < sizeof text; at++)
+        for (int byte = 0; byte < 256; byte++) {
+            memset(text, 'a', sizeof text);
+            text[at] = (char)byte;
+            if (at + 1 < sizeof text)
+                text[at + 1] = '"';
+            bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+            size_t len = plain ? at + 1 : at;
+            CHECK_EQ(ax_text_plain_len((ax_str){text, sizeof text}), len);
+            CHECK_EQ(ax_text_plain_len((ax_str){text, at + 1}), len);
+        }
+    CHECK_EQ(ax_text_plain_len(AX_STR("")), 0);
+}

@@ -51,9 +51,10 @@ static const ax_str content_type = {"application/grpc", 16};
 bool
 ax_grpc_is(const struct ax_http_request *request)
 {
+    if (request->major < 2 || request->method != AX_HTTP_POST)
+        return false;
     ax_str type = ax_http_header_find(request, AX_STR("content-type"));
-    if (request->major < 2 || request->method != AX_HTTP_POST || !type.at ||
-        !ax_str_starts(type, content_type))
+    if (!type.at || !ax_str_starts(type, content_type))
         return false;
     return type.len == content_type.len || type.at[content_type.len] == '+' ||
            type.at[content_type.len] == ';';

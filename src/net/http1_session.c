@@ -136,7 +136,7 @@ render_head(struct http1_session *session, struct ax_exchange *exchange)
     ax_writer_char(out, ' ');
     ax_writer_text(out, ax_http_reason(exchange->status));
     ax_writer_bytes(out, AX_STR("\r\nDate: "));
-    ax_writer_bytes(out, ax_http_date(&session->pool->date, ax_clock_real_ns()));
+    ax_writer_bytes(out, ax_http_date(&session->pool->date, ax_clock_real_coarse_ns()));
     ax_writer_bytes(out, AX_STR("\r\n"));
     ax_writer_bytes(out, ax_writer_str(&exchange->fields));
     if (ax_http_status_has_body(exchange->status)) {

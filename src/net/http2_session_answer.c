@@ -155,7 +155,8 @@ submit_head(struct ax_http2_stream *stream)
         return false;
     ax_format_u64((uint64_t)exchange->status, status);
     field_put(&fields, AX_STR(":status"), (ax_str){status, STATUS_BYTES});
-    field_put(&fields, AX_STR("date"), ax_http_date(&session->pool->date, ax_clock_real_ns()));
+    field_put(&fields, AX_STR("date"),
+              ax_http_date(&session->pool->date, ax_clock_real_coarse_ns()));
     fields_add(&fields, &exchange->fields);
     bool whole = !exchange->stream && exchange->trailers.len == 0;
     if (whole && exchange->body.len > 0 && ax_http_status_has_body(exchange->status))

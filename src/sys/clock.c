@@ -38,6 +38,12 @@ ax_clock_real_ns(void)
 }
 
 int64_t
+ax_clock_real_coarse_ns(void)
+{
+    return now_ns(CLOCK_REALTIME_COARSE, &fake_real_ns);
+}
+
+int64_t
 ax_clock_real_ms(void)
 {
     return ax_clock_real_ns() / 1'000'000;

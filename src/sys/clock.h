@@ -17,6 +17,9 @@ int64_t ax_clock_monotonic_ns(void);
 int64_t ax_clock_real_ns(void);
 int64_t ax_clock_real_ms(void);
 
+/* As the kernel's last tick had it, at most 10 ms ago: a fifth of the cost. */
+int64_t ax_clock_real_coarse_ns(void);
+
 /* "2026-11-23T10:11:12.123456Z" (RFC 3339, microseconds), terminated. */
 ax_str ax_clock_format(int64_t real_ns, char out[AX_CLOCK_TEXT_BYTES]);
 
