@@ -102,27 +102,44 @@ ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
     return ax_artifacts_check_path(ctx, path, &out_place->path);
 }
 
-/* Behind "mlflow-artifacts:", without the name of a host. */
+/*
+ * Behind "mlflow-artifacts:", without the name of a host, or behind the way to it over HTTP where
+ * that is the default root; at is NULL for another place.
+ */
 static ax_str
-proxied_path(ax_str uri)
+proxied_path(ax_str root, ax_str uri)
 {
-    uri = ax_str_from(uri, strlen("mlflow-artifacts:"));
-    if (ax_str_starts(uri, AX_STR("//"))) {
-        ax_str rest = ax_str_from(uri, 2), host;
+    static const ax_str scheme = {"mlflow-artifacts:", 17},
+                        route = {"/api/2.0/mlflow-artifacts/artifacts", 35};
+    size_t at = ax_str_starts(uri, root) ? ax_str_find(root, route) : SIZE_MAX;
+    ax_str rest = ax_str_from(uri, at == SIZE_MAX ? scheme.len : at + route.len), host;
+    if (at == SIZE_MAX && !ax_str_starts(uri, scheme))
+        return (ax_str){};
+    if (at == SIZE_MAX && ax_str_starts(rest, AX_STR("//"))) {
+        rest = ax_str_from(rest, 2);
         (void)ax_str_cut(&rest, '/', &host);
         return rest.at ? rest : AX_STR("");
     }
-    return ax_str_starts(uri, AX_STR("/")) ? ax_str_from(uri, 1) : uri;
+    if (ax_str_starts(rest, AX_STR("/")))
+        return ax_str_from(rest, 1);
+    return at == SIZE_MAX || rest.len == 0 ? rest : (ax_str){};
+}
+
+bool
+ax_artifacts_are_proxied(const struct ax_artifacts *artifacts, ax_str uri)
+{
+    return proxied_path(artifacts->config.default_root, uri).at;
 }
 
 ax_status
 ax_artifacts_find(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str uri, ax_str path,
                   struct ax_artifacts_place *out_place)
 {
-    ax_str base, below, root = local_path(artifacts->config.default_root), own = local_path(uri);
+    ax_str base = proxied_path(artifacts->config.default_root, uri), below;
+    ax_str root = local_path(artifacts->config.default_root), own = local_path(uri);
     AX_TRY(ax_artifacts_check_path(ctx, path, &below));
-    if (ax_str_starts(uri, AX_STR("mlflow-artifacts:"))) {
-        AX_TRY(ax_artifacts_check_path(ctx, proxied_path(uri), &base));
+    if (base.at) {
+        AX_TRY(ax_artifacts_check_path(ctx, base, &base));
         out_place->folder = artifacts->config.folder;
         out_place->is_proxied = true;
         return join(ctx, base, below, &out_place->path);

@@ -50,6 +50,9 @@ struct ax_artifacts_place {
     bool is_proxied; /* it is this folder's: rows know it */
 };
 
+/* Whether a URI names a place in the folder: its own scheme, or a default root that is its URL. */
+bool ax_artifacts_are_proxied(const struct ax_artifacts *artifacts, ax_str uri);
+
 /*
  * uri: "mlflow-artifacts:/1/abc/artifacts"; path: below that, of a client.
  * Fails: INVALID when the artifacts are not here.

@@ -312,6 +312,46 @@ TEST(only_artifacts_of_this_server_are_read)
     tracking_case_run(elsewhere);
 }
 
+/* New experiments' artifacts are at the address of this server's own proxy. */
+static void
+by_address(struct ax_ctx *ctx, struct tracking_case *at)
+{
+#define PROXY "http://axiom:5000/api/2.0/mlflow-artifacts/artifacts"
+    static const struct {
+        const char *uri, *path; /* NULL: not here */
+    } cases[] = {
+        {PROXY "/1/r/artifacts", "1/r/artifacts"},
+        {PROXY, ""},
+        {"mlflow-artifacts:/1/r", "1/r"},
+        {PROXY "s/1/r", NULL},
+        {PROXY "/1/../2", NULL},
+        {"http://other:5000/api/2.0/mlflow-artifacts/artifacts/1/r", NULL},
+        {"http://axiom:5000/1/r", NULL},
+    };
+    struct ax_artifacts_config own = {
+        .store = at->base.store, .folder = at->artifact_folder, .default_root = AX_STR(PROXY)};
+#undef PROXY
+    ax_auto(ax_artifacts_close) struct ax_artifacts *artifacts = NULL;
+    ax_str blobs = ax_path_join(ctx->arena, at->artifact_folder, AX_STR(AX_ARTIFACTS_BLOBS));
+    CHECK_EQ(ax_fs_open(ctx, blobs, &own.blob), AX_OK);
+    CHECK_EQ(ax_artifacts_open(ctx, &own, &artifacts), AX_OK);
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct ax_artifacts_place place = {};
+        ax_str uri = ax_str_of(cases[i].uri);
+        ax_status status = ax_artifacts_find(artifacts, ctx, uri, AX_STR(""), &place);
+        if (status != (cases[i].path ? AX_OK : AX_INVALID) ||
+            (cases[i].path && (!place.is_proxied || !ax_artifacts_are_proxied(artifacts, uri) ||
+                               !ax_str_eq(place.path, ax_str_of(cases[i].path)))))
+            ax_test_failed(__FILE__, __LINE__, "%s: %s, %.*s", cases[i].uri, ax_status_name(status),
+                           AX_FMT(place.path));
+    }
+}
+
+TEST(artifacts_at_this_servers_own_address_are_read)
+{
+    tracking_case_run(by_address);
+}
+
 static ax_status
 swept(struct ax_ctx *ctx, struct tracking_case *at, int run)
 {

@@ -511,7 +511,6 @@ ax_registered_version_describe(struct ax_registry *registry, struct ax_ctx *ctx,
                         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version),
                                         ax_store_text(description), ax_store_i64(now_ns)),
                         NULL));
-    AX_TRY(touch_model(tx, ctx, model, now_ns));
     AX_TRY(show(tx, ctx, model, version, out));
     return ax_store_commit(ax_take(tx), ctx);
 }
@@ -727,7 +726,9 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
     ax_search_sql_where(sql, AX_SEARCH_MODEL_VERSIONS, &parts.clauses);
     ax_search_sql_add(sql, " order by ");
     ax_search_sql_order(sql, &parts.orders);
-    ax_search_sql_add(sql, "r.updated_ns / 1000000 desc, r.model, r.version desc");
+    if (parts.orders.count == 0)
+        ax_search_sql_add(sql, "r.updated_ns / 1000000 desc, ");
+    ax_search_sql_add(sql, "r.model, r.version desc");
     ax_search_sql_page(sql, search->results_max + 1, parts.offset);
     return AX_OK;
 }
