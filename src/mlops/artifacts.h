@@ -69,6 +69,10 @@ ax_status ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax
 ax_status ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
                            ax_str bytes);
 
+/* At a place, which under a local default root is a plain file: no blob, no row, no quota. */
+ax_status ax_artifacts_put_below(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
+                                 const struct ax_artifacts_place *place, ax_str bytes);
+
 /*
  * The same piece by piece, of any length and with bounded memory. Nobody sees the file before
  * finish returns; what is abandoned, or cut off by a crash, leaves nothing.

@@ -80,6 +80,9 @@ struct ax_experiment_new {
 ax_status ax_experiment_create(struct ax_experiments *experiments, struct ax_ctx *ctx,
                                const struct ax_experiment_new *made, ax_str *out_id);
 
+/* A relative path on this machine's disk as an absolute one; a URI as it is. In ctx->arena. */
+ax_status ax_experiment_location(struct ax_ctx *ctx, ax_str location, ax_str *out_location);
+
 /* {"experiment_id","name","artifact_location","lifecycle_stage",...} */
 ax_status ax_experiment_show(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
                              struct ax_json_writer *out);

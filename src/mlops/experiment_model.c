@@ -359,21 +359,18 @@ ax_experiment_model_delete(struct ax_experiments *experiments, struct ax_ctx *ct
     return ax_store_commit(ax_take(tx), ctx);
 }
 
-/* The list with one more {"name","version"}. */
+/* The list with one more {"name","version"}, spaced as Python does. */
 static ax_status
 append_version(struct ax_ctx *ctx, ax_str before, ax_str name, int64_t version, ax_str *out)
 {
     ax_writer_auto struct ax_writer text = ax_writer_of(VERSIONS_BYTES_MAX);
     struct ax_json_writer json = ax_json_writer_of(&text);
     bool list = ax_str_starts(before, AX_STR("[{")) && ax_str_ends(before, AX_STR("}]"));
-    ax_json_begin_array(&json);
     if (list)
-        ax_json_put_raw(&json, (ax_str){before.at + 1, before.len - 2});
-    ax_json_begin_object(&json);
-    ax_json_member_text(&json, "name", name);
-    ax_json_member_i64(&json, "version", version);
-    ax_json_end_object(&json);
-    ax_json_end_array(&json);
+        ax_writer_bytes(&text, (ax_str){before.at, before.len - 1});
+    ax_writer_text(&text, list ? ", {\"name\": " : "[{\"name\": ");
+    ax_json_put_text(&json, name);
+    ax_writer_print(&text, ", \"version\": %lld}]", (long long)version);
     return ax_writer_take(&text, ctx->arena, out) == AX_OK ? AX_OK : no_memory(ctx);
 }
 

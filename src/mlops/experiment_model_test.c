@@ -70,6 +70,29 @@ life(struct ax_ctx *ctx, struct tracking_case *at)
     CHECK_EQ(ax_experiment_model_show(experiments, ctx, model, true, &shown.json), AX_OK);
 }
 
+/* The tag that tells where a model was registered is text that clients compare. */
+static void
+versions(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    ax_str model = make(ctx, at, "m");
+    for (int i = 1; i <= 2; i++) {
+        ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+        CHECK_EQ(ax_store_begin(at->base.store, ctx, AX_STORE_WRITE, &tx), AX_OK);
+        CHECK_EQ(ax_experiment_model_note_version(tx, ctx, model, AX_STR("a \"b\""), i), AX_OK);
+        CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
+    }
+    CHECK_EQ(tracking_case_count(ctx, at,
+                                 "select count(*) from logged_model_tags where value = "
+                                 "'[{\"name\": \"a \\\"b\\\"\", \"version\": 1}, "
+                                 "{\"name\": \"a \\\"b\\\"\", \"version\": 2}]'"),
+             1);
+}
+
+TEST(a_models_versions_are_noted_as_mlflow_does)
+{
+    tracking_case_run(versions);
+}
+
 TEST(logged_models_live)
 {
     tracking_case_run(life);
