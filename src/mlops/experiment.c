@@ -233,9 +233,12 @@ ax_experiment_ns(struct ax_ctx *ctx, int64_t ms, int64_t *out_ns)
 ax_status
 ax_experiment_artifact_uri(struct ax_ctx *ctx, ax_str location, ax_str name, ax_str *out_uri)
 {
-    bool slash = ax_str_ends(location, AX_STR("/"));
-    *out_uri = ax_str_printf(ctx->arena, "%.*s%s%.*s/artifacts", AX_FMT(location), slash ? "" : "/",
-                             AX_FMT(name));
+    size_t query = ax_str_find(location, AX_STR("?"));
+    ax_str path = {location.at, query == SIZE_MAX ? location.len : query};
+    ax_str behind = ax_str_from(location, path.len);
+    *out_uri =
+        ax_str_printf(ctx->arena, "%.*s%s%.*s/artifacts%.*s", AX_FMT(path),
+                      ax_str_ends(path, AX_STR("/")) ? "" : "/", AX_FMT(name), AX_FMT(behind));
     return out_uri->at ? AX_OK : no_memory(ctx);
 }
 

@@ -34,7 +34,11 @@ making(struct ax_ctx *ctx, struct tracking_case *at)
             (status != AX_OK && !tracking_case_fails(ctx, cases[i].says)))
             ax_test_failed(__FILE__, __LINE__, "case %zu: %s", i, ax_status_name(status));
     }
-    ax_str id = AX_STR(""), here = AX_STR("");
+    ax_str id = AX_STR(""), here = AX_STR(""), uri = AX_STR("");
+    CHECK_EQ(ax_experiment_artifact_uri(ctx, AX_STR("s3://b/x"), AX_STR("r"), &uri), AX_OK);
+    CHECK_STR(uri, "s3://b/x/r/artifacts");
+    CHECK_EQ(ax_experiment_artifact_uri(ctx, AX_STR("db://b/x/?a=b"), AX_STR("r"), &uri), AX_OK);
+    CHECK_STR(uri, "db://b/x/r/artifacts?a=b");
     const struct ax_experiment_new beside = {.name = AX_STR("relative"),
                                              .artifact_location = AX_STR("files/of it")};
     TRACKING_CASE_SHOWN(where);

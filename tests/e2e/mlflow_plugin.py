@@ -72,7 +72,9 @@ class Server:
         self.stop()
 
 
-def live():
+# ---- what is replaced in a module of theirs, by name ----
+
+def live(_):
     """The fixtures say where artifacts are and then start a server in the process."""
     import mlflow
     root = {}
@@ -97,24 +99,15 @@ def live():
     return {"initialize_backend_stores": initialize, "ServerThread": ServerThread, "_init_server": init_server}
 
 
-def launched():
+def launched(_):
     """One server a module, by MLflow's command."""
     def launch(_, port, __, default_artifact_root, artifacts_destination):
         return Server(default_artifact_root, artifacts_destination, port)
+
     return {"_launch_server": launch}
 
 
-def tracking_store():
-    from mlflow.store.tracking.rest_store import RestStore
-    return {"store": rest_store(RestStore)}
-
-
-def registry_store():
-    from mlflow.store.model_registry.rest_store import RestStore
-    return {"store": rest_store(RestStore)}
-
-
-def rest_store(kind):
+def rest_fixture(kind):
     import pytest
     from mlflow.utils.rest_utils import MlflowHostCreds
 
@@ -123,10 +116,34 @@ def rest_store(kind):
         with Server((tmp_path / "artifacts").as_uri()) as url:
             yield kind(lambda: MlflowHostCreds(url))
 
-    return store
+    return {"store": store}
 
 
-def fluent():
+def tracking_store(_):
+    """The REST store, with what the SQL store's callers may leave out."""
+    from mlflow.entities import ViewType
+    from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
+    from mlflow.store.tracking.rest_store import RestStore
+
+    class Store(RestStore):
+        def create_run(self, experiment_id, user_id, start_time, tags, run_name):
+            return super().create_run(experiment_id, user_id, start_time, tags or [], run_name)
+
+        def search_experiments(self, view_type=ViewType.ACTIVE_ONLY, max_results=SEARCH_MAX_RESULTS_DEFAULT, *others, **named):
+            return super().search_experiments(view_type, max_results, *others, **named)
+
+    return rest_fixture(Store)
+
+
+def registry_store(module):
+    """Versions without a source of their own are of a remote one: a path on the server's disk must belong to a run, which no test makes."""
+    from mlflow.store.model_registry.rest_store import RestStore
+    maker = module._mv_maker
+    maker.__defaults__ = ("s3://path/to/source", *maker.__defaults__[1:])
+    return rest_fixture(RestStore)
+
+
+def fluent(_):
     import pytest
     from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
@@ -164,7 +181,7 @@ def replace_names(module):
     name = module.path.relative_to(module.config.rootpath).as_posix()
     if name in FILES:
         with contextlib.suppress(module.CollectError):
-            for word, value in FILES[name]().items():
+            for word, value in FILES[name](module.obj).items():
                 setattr(module.obj, word, value)
 
 
