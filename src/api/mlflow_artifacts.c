@@ -459,6 +459,7 @@ get_of_version(struct ax_call *call, struct ax_ctx *ctx)
     if (!ax_parse_i64(digits, &version))
         return ax_fail(ctx, AX_INVALID, "Parameter 'version' must be an integer, got '%.*s'.",
                        AX_FMT(digits));
+    AX_TRY(ax_artifacts_check_path(ctx, path, &path));
     AX_TRY(ax_registered_version_location(call->services->registry, ctx, name, version, &uri));
     return send_below(call, ctx, uri, path);
 }
@@ -493,13 +494,17 @@ upload_of_run(struct ax_call *call, struct ax_ctx *ctx)
 {
     struct ax_mlflow_request request = {.call = call, .ctx = ctx};
     struct ax_artifacts_place place;
-    ax_str uri = AX_STR(""), path;
-    AX_TRY(ax_mlflow_need_text(&request, "path", &path));
+    ax_str uri = AX_STR(""), run = AX_STR(""), path = AX_STR("");
+    AX_TRY(ax_mlflow_may_text(&request, "run_uuid", &run));
+    AX_TRY(ax_mlflow_may_text(&request, "path", &path));
+    if (run.len == 0 || path.len == 0)
+        return ax_fail(ctx, AX_INVALID, "Request must specify %s.", run.len ? "path" : "run_uuid");
+    AX_TRY(ax_artifacts_check_path(ctx, path, &path));
+    if (call->request->body.len == 0)
+        return ax_fail(ctx, AX_INVALID, "Request must specify data.");
     AX_TRY(run_uri(call, &request, &uri));
     AX_TRY(ax_artifacts_find(artifacts(call), ctx, uri, path, &place));
-    if (!place.is_proxied)
-        return ax_fail(ctx, AX_INVALID, "the run's artifacts are not on this server");
-    AX_TRY(ax_artifacts_put(artifacts(call), ctx, place.path, call->request->body));
+    AX_TRY(ax_artifacts_put_below(artifacts(call), ctx, &place, call->request->body));
     return ax_mlflow_done(call);
 }
 

@@ -137,13 +137,9 @@ read_orders(const struct ax_mlflow_request *request, struct ax_search_orders *ou
         AX_TRY(ax_mlflow_member_text(ctx, it.value, "order_by.", "dataset_name", &name, false));
         AX_TRY(ax_mlflow_member_text(ctx, it.value, "order_by.", "dataset_digest", &digest, false));
         AX_TRY(ax_json_may_bool(ctx, it.value, "ascending", &ascending));
-        if (digest.len > 0 && name.len == 0)
-            return ax_fail(ctx, AX_INVALID,
-                           "`dataset_digest` can only be specified if "
-                           "`dataset_name` is also specified.");
         AX_TRY(ax_search_order_parse(ctx, AX_SEARCH_LOGGED_MODELS, field, out));
         struct ax_search_order *order = &out->items[out->count - 1];
-        if (name.len > 0 && order->entity != AX_SEARCH_METRIC)
+        if (name.len + digest.len > 0 && order->entity != AX_SEARCH_METRIC)
             return ax_fail(ctx, AX_INVALID,
                            "`dataset_name` and `dataset_digest` are for metrics, not for '%.*s'.",
                            AX_FMT(field));

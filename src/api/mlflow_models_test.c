@@ -30,7 +30,7 @@ models(struct ax_ctx *ctx, struct api_case *at)
         {DANA, "POST " MODELS "/search",
          "{\"experiment_ids\":[\"0\"],\"order_by\":[{\"field_name\":"
          "\"metrics.m\",\"dataset_digest\":\"d\"}]}",
-         400, "only be specified if"},
+         200, "\"models\""},
         {DANA, "POST " MODELS "/search", "{\"experiment_ids\":[\"0\"],\"datasets\":[{}]}", 400,
          "datasets.dataset_name"},
         {VIC, "DELETE " MODELS "/RUN_ID", "", 403, "PERMISSION_DENIED"},

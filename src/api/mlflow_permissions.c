@@ -275,9 +275,9 @@ require_source(const struct question *question, ax_str source)
     static const ax_str runs = {"runs:/", 6}, models = {"models:/", 8};
     struct ax_artifacts_place place;
     ax_str rest, first = AX_STR("");
-    if (ax_str_starts(source, AX_STR("mlflow-artifacts:"))) {
-        AX_TRY(ax_artifacts_find(question->call->services->artifacts, question->ctx, source,
-                                 AX_STR(""), &place));
+    struct ax_artifacts *artifacts = question->call->services->artifacts;
+    if (ax_artifacts_are_proxied(artifacts, source)) {
+        AX_TRY(ax_artifacts_find(artifacts, question->ctx, source, AX_STR(""), &place));
         return ask_path(question, place.path);
     }
     if (ax_str_starts(source, runs)) {

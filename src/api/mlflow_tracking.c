@@ -1,5 +1,6 @@
 /* MLflow's tracking API: experiments, runs, metrics. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/mlflow_permissions.h"
 #include "mlops/experiment_run.h"
@@ -577,13 +578,18 @@ get_history(struct ax_call *call, struct ax_ctx *ctx)
     return AX_OK;
 }
 
+static int
+history_run_order(const void *a, const void *b)
+{
+    return ax_str_cmp(*(const ax_str *)a, *(const ax_str *)b);
+}
+
 static ax_status
-read_bulk(const struct ax_mlflow_request *request, const char *runs,
-          struct ax_metric_history *history)
+read_bulk(const struct ax_mlflow_request *request, struct ax_metric_history *history)
 {
     struct ax_ctx *ctx = request->ctx;
     struct ax_mlflow_texts ids = {};
-    AX_TRY(ax_mlflow_texts(request, runs, &ids));
+    AX_TRY(ax_mlflow_texts(request, "run_id", &ids));
     if (ids.count == 0)
         return ax_fail(ctx, AX_INVALID,
                        "GetMetricHistoryBulk request must specify at least one run_id.");
@@ -592,6 +598,7 @@ read_bulk(const struct ax_mlflow_request *request, const char *runs,
                        "GetMetricHistoryBulk request cannot specify more than %d run_ids. Received "
                        "%zu run_ids.",
                        BULK_RUNS_MAX, ids.count);
+    qsort(ids.items, ids.count, sizeof *ids.items, history_run_order);
     history->run_ids = ids.items;
     history->run_count = ids.count;
     if (!ax_mlflow_has(request, "metric_key"))
@@ -605,7 +612,7 @@ get_history_bulk(struct ax_call *call, struct ax_ctx *ctx)
     struct ax_mlflow_request request;
     struct ax_metric_history history = {.results_max = BULK_RESULTS_MAX};
     AX_TRY(ax_mlflow_read(call, ctx, &request));
-    AX_TRY(read_bulk(&request, "run_id", &history));
+    AX_TRY(read_bulk(&request, &history));
     AX_TRY(ax_mlflow_may_i64(&request, "max_results", &history.results_max));
     if (history.results_max > BULK_RESULTS_MAX)
         history.results_max = BULK_RESULTS_MAX;
@@ -641,8 +648,19 @@ get_history_interval(struct ax_call *call, struct ax_ctx *ctx)
     struct ax_mlflow_request request;
     struct ax_metric_history history = {.results_max = INTERVAL_RESULTS_MAX};
     struct ax_metric_interval interval = {};
+    struct ax_mlflow_texts ids = {};
     AX_TRY(ax_mlflow_read(call, ctx, &request));
-    AX_TRY(read_bulk(&request, "run_ids", &history));
+    AX_TRY(ax_mlflow_texts(&request, "run_ids", &ids));
+    if (ids.count == 0)
+        return ax_mlflow_missing(ctx, "run_ids");
+    if (ids.count > BULK_RUNS_MAX)
+        return ax_fail(ctx, AX_INVALID,
+                       "GetMetricHistoryBulkInterval request must specify at most %d run_ids. "
+                       "Received %zu run_ids.",
+                       BULK_RUNS_MAX, ids.count);
+    history.run_ids = ids.items;
+    history.run_count = ids.count;
+    AX_TRY(ax_mlflow_need_text(&request, "metric_key", &history.key));
     AX_TRY(read_interval(&request, &interval));
     AX_TRY(ax_mlflow_may_i64(&request, "max_results", &history.results_max));
     if (history.results_max < 1 || history.results_max > INTERVAL_RESULTS_MAX)

@@ -128,6 +128,10 @@ runs(struct ax_ctx *ctx, struct api_case *at)
         {DANA, "GET " MLFLOW_API "metrics/get-history-bulk?run_id=RUN_ID&metric_key=m", "", 200,
          "\"run_id\":"},
         {DANA, "GET " MLFLOW_API "metrics/get-history-bulk?metric_key=m", "", 400, "at least one"},
+        {DANA, "GET " MLFLOW_API "metrics/get-history-bulk-interval?metric_key=m", "", 400,
+         "Missing value for required parameter 'run_ids'."},
+        {DANA, "GET " MLFLOW_API "metrics/get-history-bulk-interval?run_ids=RUN_ID&metric_key=", "",
+         400, "Missing value for required parameter 'metric_key'."},
         {DANA,
          "GET " MLFLOW_API "metrics/get-history-bulk-interval?run_ids=RUN_ID&metric_key=m"
          "&start_step=1",
@@ -161,4 +165,36 @@ runs(struct ax_ctx *ctx, struct api_case *at)
 TEST(runs_over_mlflows_api)
 {
     api_case_run(runs);
+}
+
+/* Histories of several runs are told by their ids, however they are asked for. */
+static void
+bulk(struct ax_ctx *ctx, struct api_case *at)
+{
+    mlflow_case_begin(at);
+    const ax_str ids[] = {mlflow_case_run(ctx, at, "one"), mlflow_case_run(ctx, at, "two")};
+    size_t first = ax_str_cmp(ids[0], ids[1]) < 0 ? 0 : 1;
+    for (size_t i = 0; i < AX_COUNT_OF(ids); i++) {
+        ax_str body = ax_str_printf(ctx->arena,
+                                    "{\"run_id\":\"%.*s\",\"key\":\"m\",\"value\":%d,"
+                                    "\"timestamp\":1}",
+                                    AX_FMT(ids[i]), i == first ? 1 : 2);
+        CHECK_EQ(api_case_ask(ctx, at, DANA, RUNS "log-metric", body).status, 200);
+    }
+    for (size_t i = 0; i < AX_COUNT_OF(ids); i++) {
+        ax_str ask = ax_str_printf(ctx->arena,
+                                   "GET " MLFLOW_API "metrics/get-history-bulk?metric_key=m&run_id="
+                                   "%.*s&run_id=%.*s",
+                                   AX_FMT(ids[i]), AX_FMT(ids[1 - i]));
+        struct api_case_answer answer =
+            api_case_ask(ctx, at, DANA, ax_str_c(ctx->arena, ask), AX_STR(""));
+        CHECK_EQ(answer.status, 200);
+        CHECK(ax_str_find(answer.body, AX_STR("\"value\":1")) <
+              ax_str_find(answer.body, AX_STR("\"value\":2")));
+    }
+}
+
+TEST(histories_of_runs_are_told_by_id)
+{
+    api_case_run(bulk);
 }

@@ -148,14 +148,13 @@ wrong_text(struct ax_ctx *ctx, const char *name, ax_str shown, const char *type)
 static const char *
 python_type(const struct ax_json *value)
 {
-    int64_t whole;
     switch (ax_json_kind(value)) {
     case AX_JSON_NULL:
         return "NoneType";
     case AX_JSON_BOOL:
         return "bool";
     case AX_JSON_NUMBER:
-        return ax_json_i64(value, &whole) ? "int" : "float";
+        return ax_json_is_real(value) ? "float" : "int";
     case AX_JSON_TEXT:
         return "str";
     case AX_JSON_ARRAY:
@@ -170,7 +169,10 @@ ax_status
 ax_mlflow_wrong(struct ax_ctx *ctx, const char *name, const struct ax_json *value)
 {
     ax_writer_auto struct ax_writer text = ax_writer_of(64 << 20);
+    int64_t whole;
     ax_json_print(value, &text);
+    if (ax_json_is_real(value) && ax_json_i64(value, &whole)) /* 9.0 is no int */
+        ax_writer_text(&text, ".0");
     return wrong_text(ctx, name, ax_writer_str(&text), python_type(value));
 }
 

@@ -17,6 +17,8 @@ bodies(struct ax_ctx *ctx, struct api_case *at)
         {DANA, CREATE, "{\"name\":\"\"}", 400, "Missing value for required parameter 'name'"},
         {DANA, CREATE, "{\"name\":5}", 400,
          "Invalid value 5 for parameter 'name' supplied:  Hint: Value was of type 'int'."},
+        {DANA, CREATE, "{\"name\":9.0}", 400,
+         "Invalid value 9.0 for parameter 'name' supplied:  Hint: Value was of type 'float'."},
         {DANA, CREATE, "{\"name\":[1]}", 400, "Value was of type 'list'"},
         {DANA, CREATE, "{\"name\":\"a\\u0000b\"}", 400, "INVALID_PARAMETER_VALUE"},
         {DANA, CREATE, "{\"name\":\"a\",\"tags\":{}}", 400, "Value was of type 'dict'"},

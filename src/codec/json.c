@@ -422,6 +422,12 @@ ax_json_next(struct ax_json_iter *iter)
     return true;
 }
 
+bool
+ax_json_is_real(const struct ax_json *json)
+{
+    return yyjson_is_real(value_of(json));
+}
+
 /* ---- the tree as text again ---- */
 
 static void

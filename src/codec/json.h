@@ -47,6 +47,9 @@ const char *ax_json_kind_name(enum ax_json_kind kind); /* "a number", "an object
                                int64_t *out); /* whole numbers only: 1, not 1.5 */
 [[nodiscard]] bool ax_json_u64(const struct ax_json *json, uint64_t *out);
 
+/* Whether a number was written with a point or an exponent: 9.0, not 9. Not with raw_numbers. */
+bool ax_json_is_real(const struct ax_json *json);
+
 /* Items of an array or members of an object; 0 for anything else. */
 size_t ax_json_count(const struct ax_json *json);
 

@@ -168,6 +168,9 @@ values(struct ax_ctx *ctx)
     CHECK(narrow == 1.5f);
     CHECK(!ax_json_f32(ax_json_find(json, "huge"), &narrow));
     CHECK(!ax_json_i64(ax_json_find(json, "f"), &whole));
+    CHECK(ax_json_is_real(ax_json_find(json, "f")));
+    CHECK(!ax_json_is_real(ax_json_find(json, "i")));
+    CHECK(!ax_json_is_real(ax_json_find(json, "none")));
     CHECK(ax_json_i64(ax_json_find(json, "i"), &whole));
     CHECK_EQ(whole, -7);
     CHECK(!ax_json_u64(ax_json_find(json, "i"), &natural));

@@ -6,7 +6,7 @@
 #include "mlops/artifacts_parts.h"
 #include "sys/clock.h"
 
-enum { DECODE_TIMES_MAX = 10, ID_BYTES = 16, PIECE_BYTES = 256 << 10, PATH_BYTES_MAX = 2048 };
+enum { ID_BYTES = 16, PIECE_BYTES = 256 << 10 };
 
 /* How long a file counts as checked that nobody has touched. */
 #define CHECKED_NS (10 * 60 * 1'000'000'000LL)
@@ -15,132 +15,6 @@ static ax_status
 no_memory(struct ax_ctx *ctx)
 {
     return ax_fail(ctx, AX_LIMIT, "no memory for artifacts");
-}
-
-/* ---- paths ---- */
-
-static ax_status
-invalid_path(struct ax_ctx *ctx)
-{
-    return ax_fail(ctx, AX_INVALID, "Invalid path");
-}
-
-static ax_status
-undo_escapes(struct ax_ctx *ctx, ax_str *path)
-{
-    for (int i = 0; i < DECODE_TIMES_MAX; i++) {
-        ax_str plain;
-        ax_status status = ax_percent_decode(ctx, *path, &plain);
-        ctx->error[0] = '\0';
-        if (status == AX_INVALID || (status == AX_OK && ax_str_eq(plain, *path)))
-            return AX_OK;
-        AX_TRY(status);
-        *path = plain;
-    }
-    return invalid_path(ctx);
-}
-
-static bool
-has_forbidden(ax_str path)
-{
-    bool found = path.len > PATH_BYTES_MAX || ax_str_starts(path, AX_STR("/")) || !ax_utf8_ok(path);
-    for (size_t i = 0; !found && i < path.len; i++)
-        found = path.at[i] == '#' || path.at[i] == '\0' || path.at[i] == '\\';
-    return found;
-}
-
-ax_status
-ax_artifacts_check_path(struct ax_ctx *ctx, ax_str path, ax_str *out_path)
-{
-    AX_TRY(undo_escapes(ctx, &path));
-    char *room = ax_arena_alloc(ctx->arena, 1, path.len + 1);
-    ax_str rest = path, part;
-    size_t len = 0;
-    if (!room)
-        return no_memory(ctx);
-    if (has_forbidden(path))
-        return invalid_path(ctx);
-    while (ax_str_cut(&rest, '/', &part)) {
-        bool blobs = len == 0 && ax_str_eq(part, AX_STR(AX_ARTIFACTS_BLOBS));
-        if (blobs || ax_str_eq(part, AX_STR("..")))
-            return invalid_path(ctx);
-        if (part.len == 0 || ax_str_eq(part, AX_STR(".")))
-            continue;
-        if (len > 0)
-            room[len++] = '/';
-        memcpy(room + len, part.at, part.len);
-        len += part.len;
-    }
-    *out_path = (ax_str){room, len};
-    return AX_OK;
-}
-
-/* "file:///tmp/x" and "/tmp/x" as "/tmp/x"; at is NULL for another URI. */
-static ax_str
-local_path(ax_str uri)
-{
-    if (ax_str_starts(uri, AX_STR("file:")))
-        uri = ax_str_from(uri, 5);
-    while (ax_str_starts(uri, AX_STR("//")))
-        uri = ax_str_from(uri, 1);
-    return ax_str_starts(uri, AX_STR("/")) ? uri : (ax_str){};
-}
-
-static ax_status
-join(struct ax_ctx *ctx, ax_str base, ax_str path, ax_str *out)
-{
-    *out = path.len == 0 ? base : base.len == 0 ? path : ax_path_join(ctx->arena, base, path);
-    return out->at ? AX_OK : no_memory(ctx);
-}
-
-ax_status
-ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
-                struct ax_artifacts_place *out_place)
-{
-    out_place->folder = artifacts->config.folder;
-    out_place->is_proxied = true;
-    return ax_artifacts_check_path(ctx, path, &out_place->path);
-}
-
-/* Behind "mlflow-artifacts:", without the name of a host. */
-static ax_str
-proxied_path(ax_str uri)
-{
-    uri = ax_str_from(uri, strlen("mlflow-artifacts:"));
-    if (ax_str_starts(uri, AX_STR("//"))) {
-        ax_str rest = ax_str_from(uri, 2), host;
-        (void)ax_str_cut(&rest, '/', &host);
-        return rest.at ? rest : AX_STR("");
-    }
-    return ax_str_starts(uri, AX_STR("/")) ? ax_str_from(uri, 1) : uri;
-}
-
-ax_status
-ax_artifacts_find(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str uri, ax_str path,
-                  struct ax_artifacts_place *out_place)
-{
-    ax_str base, below, root = local_path(artifacts->config.default_root), own = local_path(uri);
-    AX_TRY(ax_artifacts_check_path(ctx, path, &below));
-    if (ax_str_starts(uri, AX_STR("mlflow-artifacts:"))) {
-        AX_TRY(ax_artifacts_check_path(ctx, proxied_path(uri), &base));
-        out_place->folder = artifacts->config.folder;
-        out_place->is_proxied = true;
-        return join(ctx, base, below, &out_place->path);
-    }
-    bool inside = root.len > 1 && own.at && ax_str_starts(own, root) &&
-                  ax_str_find(own, AX_STR("..")) == SIZE_MAX;
-    if (!inside)
-        return ax_fail(ctx, AX_INVALID,
-                       "the artifacts are at %.*s: this server does not read them there",
-                       AX_FMT(uri));
-    *out_place = (struct ax_artifacts_place){.folder = own, .path = below};
-    return AX_OK;
-}
-
-static ax_status
-file_of(struct ax_ctx *ctx, const struct ax_artifacts_place *place, ax_str *out)
-{
-    return join(ctx, place->folder, place->path, out);
 }
 
 /* ---- opening ---- */
@@ -253,7 +127,7 @@ ax_artifacts_put_in_place(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax
                           ax_digest digest)
 {
     ax_str file, id, beside, folder;
-    AX_TRY(join(ctx, artifacts->config.folder, path, &file));
+    AX_TRY(ax_artifacts_join(ctx, artifacts->config.folder, path, &file));
     folder = (ax_str){file.at, file.len - ax_path_name(file).len - 1};
     AX_TRY(new_id(ctx, &id));
     beside = ax_str_printf(ctx->arena, "%.*s/" AX_ARTIFACTS_BLOBS "/incoming/%.*s",
@@ -285,7 +159,7 @@ ax_artifacts_put_in_place(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax
 static ax_status
 need_name(struct ax_ctx *ctx, ax_str path)
 {
-    return path.len > 0 ? AX_OK : invalid_path(ctx);
+    return path.len > 0 ? AX_OK : ax_fail(ctx, AX_INVALID, "Invalid path");
 }
 
 /*
@@ -571,7 +445,7 @@ ax_artifacts_delete(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str p
     ax_str file;
     AX_TRY(ax_artifacts_check_path(ctx, path, &path));
     AX_TRY(need_name(ctx, path));
-    AX_TRY(join(ctx, artifacts->config.folder, path, &file));
+    AX_TRY(ax_artifacts_join(ctx, artifacts->config.folder, path, &file));
     AX_TRY(delete_rows(artifacts, ctx, path, &digests));
     if (ax_file_is_folder(file))
         AX_TRY(ax_file_remove_tree(ctx, file));
@@ -586,7 +460,7 @@ static ax_status
 open_file(struct ax_ctx *ctx, const struct ax_artifacts_place *place, ax_file *out)
 {
     ax_str file;
-    AX_TRY(file_of(ctx, place, &file));
+    AX_TRY(ax_artifacts_join(ctx, place->folder, place->path, &file));
     ax_status status =
         ax_file_is_folder(file) ? AX_NOT_FOUND : ax_file_open(ctx, file, AX_FILE_READ, out);
     if (status != AX_NOT_FOUND)
@@ -763,7 +637,7 @@ ax_artifacts_list(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
     ax_str folder, *names;
     size_t count = 0, shown = 0;
     (void)artifacts;
-    AX_TRY(file_of(ctx, place, &folder));
+    AX_TRY(ax_artifacts_join(ctx, place->folder, place->path, &folder));
     if (!ax_file_is_folder(folder))
         return AX_OK;
     AX_TRY(ax_file_list(ctx, folder, &names, &count));

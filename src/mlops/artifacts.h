@@ -50,6 +50,9 @@ struct ax_artifacts_place {
     bool is_proxied; /* it is this folder's: rows know it */
 };
 
+/* Whether a URI names a place in the folder: its own scheme, or a default root that is its URL. */
+bool ax_artifacts_are_proxied(const struct ax_artifacts *artifacts, ax_str uri);
+
 /*
  * uri: "mlflow-artifacts:/1/abc/artifacts"; path: below that, of a client.
  * Fails: INVALID when the artifacts are not here.
@@ -65,6 +68,10 @@ ax_status ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax
 
 ax_status ax_artifacts_put(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
                            ax_str bytes);
+
+/* At a place, which under a local default root is a plain file: no blob, no row, no quota. */
+ax_status ax_artifacts_put_below(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
+                                 const struct ax_artifacts_place *place, ax_str bytes);
 
 /*
  * The same piece by piece, of any length and with bounded memory. Nobody sees the file before

@@ -22,6 +22,9 @@ struct ax_artifacts {
         checked[AX_ARTIFACTS_CHECKED_FILES]; /* by inode; guarded by mutex */
 };
 
+/* One below the other; either may be "". */
+ax_status ax_artifacts_join(struct ax_ctx *ctx, ax_str base, ax_str path, ax_str *out);
+
 /* The path shows the blob: a name beside, then a rename, which happens or does not. */
 ax_status ax_artifacts_put_in_place(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
                                     ax_digest digest);

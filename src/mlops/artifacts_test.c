@@ -312,6 +312,82 @@ TEST(only_artifacts_of_this_server_are_read)
     tracking_case_run(elsewhere);
 }
 
+/* A second one over the same folder, with another root for new experiments. */
+static struct ax_artifacts *
+open_with_root(struct ax_ctx *ctx, struct tracking_case *at, ax_str root)
+{
+    struct ax_artifacts *artifacts = NULL;
+    struct ax_artifacts_config config = {
+        .store = at->base.store, .folder = at->artifact_folder, .default_root = root};
+    ax_str blobs = ax_path_join(ctx->arena, at->artifact_folder, AX_STR(AX_ARTIFACTS_BLOBS));
+    CHECK_EQ(ax_fs_open(ctx, blobs, &config.blob), AX_OK);
+    CHECK_EQ(ax_artifacts_open(ctx, &config, &artifacts), AX_OK);
+    return artifacts;
+}
+
+static void
+local_root(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    ax_str folder = ax_str_printf(ctx->arena, "%s/local", at->base.folder), bytes = AX_STR("");
+    ax_auto(ax_artifacts_close) struct ax_artifacts *artifacts =
+        open_with_root(ctx, at, ax_str_printf(ctx->arena, "file://%.*s", AX_FMT(folder)));
+    struct ax_artifacts_place place;
+    CHECK_EQ(ax_artifacts_find(artifacts, ctx, ax_path_join(ctx->arena, folder, AX_STR("1/r")),
+                               AX_STR("d/a.txt"), &place),
+             AX_OK);
+    CHECK(!place.is_proxied);
+    CHECK_EQ(ax_artifacts_put_below(artifacts, ctx, &place, AX_STR("hello")), AX_OK);
+    CHECK_EQ(
+        ax_file_read_all(ctx, ax_path_join(ctx->arena, folder, AX_STR("1/r/d/a.txt")), 10, &bytes),
+        AX_OK);
+    CHECK_STR(bytes, "hello");
+    place.path = AX_STR("");
+    CHECK_EQ(ax_artifacts_put_below(artifacts, ctx, &place, AX_STR("hello")), AX_INVALID);
+    ax_str beside = ax_str_printf(ctx->arena, "%.*s-beside/1", AX_FMT(folder));
+    CHECK_EQ(ax_artifacts_find(artifacts, ctx, beside, AX_STR("a"), &place), AX_INVALID);
+}
+
+TEST(under_a_local_root_artifacts_are_plain_files)
+{
+    tracking_case_run(local_root);
+}
+
+/* New experiments' artifacts are at the address of this server's own proxy. */
+static void
+by_address(struct ax_ctx *ctx, struct tracking_case *at)
+{
+#define PROXY "http://axiom:5000/api/2.0/mlflow-artifacts/artifacts"
+    static const struct {
+        const char *uri, *path; /* NULL: not here */
+    } cases[] = {
+        {PROXY "/1/r/artifacts", "1/r/artifacts"},
+        {PROXY, ""},
+        {"mlflow-artifacts:/1/r", "1/r"},
+        {PROXY "s/1/r", NULL},
+        {PROXY "/1/../2", NULL},
+        {"http://other:5000/api/2.0/mlflow-artifacts/artifacts/1/r", NULL},
+        {"http://axiom:5000/1/r", NULL},
+    };
+    ax_auto(ax_artifacts_close) struct ax_artifacts *artifacts =
+        open_with_root(ctx, at, AX_STR(PROXY));
+#undef PROXY
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        struct ax_artifacts_place place = {};
+        ax_str uri = ax_str_of(cases[i].uri);
+        ax_status status = ax_artifacts_find(artifacts, ctx, uri, AX_STR(""), &place);
+        if (status != (cases[i].path ? AX_OK : AX_INVALID) ||
+            (cases[i].path && (!place.is_proxied || !ax_artifacts_are_proxied(artifacts, uri) ||
+                               !ax_str_eq(place.path, ax_str_of(cases[i].path)))))
+            ax_test_failed(__FILE__, __LINE__, "%s: %s, %.*s", cases[i].uri, ax_status_name(status),
+                           AX_FMT(place.path));
+    }
+}
+
+TEST(artifacts_at_this_servers_own_address_are_read)
+{
+    tracking_case_run(by_address);
+}
+
 static ax_status
 swept(struct ax_ctx *ctx, struct tracking_case *at, int run)
 {

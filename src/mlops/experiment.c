@@ -7,6 +7,7 @@
 #include "mlops/run_cache.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
+#include "sys/file.h"
 
 enum { NAME_CHARS_MAX = 500, LOCATION_CHARS_MAX = 2048, ID_BYTES = 16, SHOWN_BYTES_MAX = 32 << 20 };
 
@@ -232,9 +233,12 @@ ax_experiment_ns(struct ax_ctx *ctx, int64_t ms, int64_t *out_ns)
 ax_status
 ax_experiment_artifact_uri(struct ax_ctx *ctx, ax_str location, ax_str name, ax_str *out_uri)
 {
-    bool slash = ax_str_ends(location, AX_STR("/"));
-    *out_uri = ax_str_printf(ctx->arena, "%.*s%s%.*s/artifacts", AX_FMT(location), slash ? "" : "/",
-                             AX_FMT(name));
+    size_t query = ax_str_find(location, AX_STR("?"));
+    ax_str path = {location.at, query == SIZE_MAX ? location.len : query};
+    ax_str behind = ax_str_from(location, path.len);
+    *out_uri =
+        ax_str_printf(ctx->arena, "%.*s%s%.*s/artifacts%.*s", AX_FMT(path),
+                      ax_str_ends(path, AX_STR("/")) ? "" : "/", AX_FMT(name), AX_FMT(behind));
     return out_uri->at ? AX_OK : no_memory(ctx);
 }
 
@@ -322,6 +326,17 @@ check_location(struct ax_ctx *ctx, ax_str location)
     return check_length(ctx, location, "artifact_location", LOCATION_CHARS_MAX);
 }
 
+ax_status
+ax_experiment_location(struct ax_ctx *ctx, ax_str location, ax_str *out_location)
+{
+    ax_str rest = location, first;
+    *out_location = location;
+    (void)ax_str_cut(&rest, '/', &first);
+    if (location.len == 0 || first.len == 0 || memchr(first.at, ':', first.len))
+        return AX_OK;
+    return ax_file_absolute(ctx, location, out_location);
+}
+
 static ax_status
 put_tag(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id, struct ax_experiment_pair tag)
 {
@@ -340,7 +355,8 @@ insert(struct ax_experiments *experiments, struct ax_ctx *ctx, struct ax_store_t
        const struct ax_experiment_new *made, ax_str *out_id)
 {
     int64_t number;
-    ax_str location = made->artifact_location;
+    ax_str location;
+    AX_TRY(ax_experiment_location(ctx, made->artifact_location, &location));
     AX_TRY(ax_store_get_i64(
         tx, ctx, AX_STR("select coalesce(max(cast(id as bigint)), -1) + 1 from experiments"),
         AX_STORE_NO_PARAMS, &number));

@@ -80,6 +80,9 @@ struct ax_experiment_new {
 ax_status ax_experiment_create(struct ax_experiments *experiments, struct ax_ctx *ctx,
                                const struct ax_experiment_new *made, ax_str *out_id);
 
+/* A relative path on this machine's disk as an absolute one; a URI as it is. In ctx->arena. */
+ax_status ax_experiment_location(struct ax_ctx *ctx, ax_str location, ax_str *out_location);
+
 /* {"experiment_id","name","artifact_location","lifecycle_stage",...} */
 ax_status ax_experiment_show(struct ax_experiments *experiments, struct ax_ctx *ctx, ax_str id,
                              struct ax_json_writer *out);
@@ -112,6 +115,7 @@ struct ax_experiment_search {
     enum ax_experiment_view view;
     int64_t results_max;
     ax_str page_token;
+    ax_str page_scope; /* stands behind the tokens of its pages, for whoever reads them; or "" */
 };
 
 /* {"experiments":[..],"next_page_token"?}: members of an object the caller has begun. */
@@ -130,7 +134,7 @@ struct ax_experiment_place {
 ax_status ax_experiment_find_active(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str id,
                                     struct ax_experiment_place *out_place);
 
-/* location/name/artifacts */
+/* location/name/artifacts, before the query of a location that has one */
 ax_status ax_experiment_artifact_uri(struct ax_ctx *ctx, ax_str location, ax_str name,
                                      ax_str *out_uri);
 

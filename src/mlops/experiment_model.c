@@ -359,21 +359,18 @@ ax_experiment_model_delete(struct ax_experiments *experiments, struct ax_ctx *ct
     return ax_store_commit(ax_take(tx), ctx);
 }
 
-/* The list with one more {"name","version"}. */
+/* The list with one more {"name","version"}, spaced as Python does. */
 static ax_status
 append_version(struct ax_ctx *ctx, ax_str before, ax_str name, int64_t version, ax_str *out)
 {
     ax_writer_auto struct ax_writer text = ax_writer_of(VERSIONS_BYTES_MAX);
     struct ax_json_writer json = ax_json_writer_of(&text);
     bool list = ax_str_starts(before, AX_STR("[{")) && ax_str_ends(before, AX_STR("}]"));
-    ax_json_begin_array(&json);
     if (list)
-        ax_json_put_raw(&json, (ax_str){before.at + 1, before.len - 2});
-    ax_json_begin_object(&json);
-    ax_json_member_text(&json, "name", name);
-    ax_json_member_i64(&json, "version", version);
-    ax_json_end_object(&json);
-    ax_json_end_array(&json);
+        ax_writer_bytes(&text, (ax_str){before.at, before.len - 1});
+    ax_writer_text(&text, list ? ", {\"name\": " : "[{\"name\": ");
+    ax_json_put_text(&json, name);
+    ax_writer_print(&text, ", \"version\": %lld}]", (long long)version);
     return ax_writer_take(&text, ctx->arena, out) == AX_OK ? AX_OK : no_memory(ctx);
 }
 
@@ -453,6 +450,64 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_model_search *s
     return AX_OK;
 }
 
+/* ---- pages: a token goes on with the search that it was given for ---- */
+
+enum { SCOPE_PARTS = 3, SCOPE_HEX_BYTES = 16 };
+
+static void
+add_hash(struct ax_writer *scope, const struct ax_writer *text)
+{
+    char hex[AX_DIGEST_HEX_BYTES + 1];
+    ax_str all = ax_digest_hex(ax_sha256(ax_writer_str(text)), hex);
+    ax_writer_bytes(scope, (ax_str){all.at, SCOPE_HEX_BYTES});
+}
+
+/* Hashes of the experiments, the filter and the order, one behind the other. */
+static ax_status
+scope_of(struct ax_ctx *ctx, const struct ax_experiment_model_search *search, ax_str *out_scope)
+{
+    ax_writer_auto struct ax_writer scope = ax_writer_of(1 << 10), text = ax_writer_of(64 << 20);
+    for (size_t i = 0; i < search->base.experiment_count; i++)
+        ax_writer_print(&text, "%.*s ", AX_FMT(search->base.experiment_ids[i]));
+    add_hash(&scope, &text);
+    ax_writer_clear(&text);
+    ax_writer_bytes(&text, search->base.filter);
+    add_hash(&scope, &text);
+    ax_writer_clear(&text);
+    for (size_t i = 0; i < search->orders.count; i++) {
+        const struct ax_search_order *order = &search->orders.items[i];
+        ax_writer_print(&text, "%d %d %.*s\n%.*s\n%.*s\n", order->entity, order->descending,
+                        AX_FMT(order->key), AX_FMT(order->dataset_name),
+                        AX_FMT(order->dataset_digest));
+    }
+    add_hash(&scope, &text);
+    if (text.status != AX_OK)
+        return no_memory(ctx);
+    return ax_writer_take(&scope, ctx->arena, out_scope) == AX_OK ? AX_OK : no_memory(ctx);
+}
+
+/* Takes the scope off the token that the client sent back. */
+static ax_status
+check_scope(struct ax_ctx *ctx, struct ax_experiment_search *base)
+{
+    static const char *const faults[SCOPE_PARTS] = {
+        "Experiment IDs in the page token do not match the requested experiment IDs.",
+        "Filter string in the page token does not match the requested filter string.",
+        "Order by in the page token does not match the requested order by.",
+    };
+    ax_str scope = base->page_token, token;
+    (void)ax_str_cut(&scope, '.', &token);
+    for (size_t i = 0; i < SCOPE_PARTS && base->page_token.len > 0; i++) {
+        const char *want = base->page_scope.at + i * SCOPE_HEX_BYTES;
+        bool same = scope.len == base->page_scope.len &&
+                    memcmp(scope.at + i * SCOPE_HEX_BYTES, want, SCOPE_HEX_BYTES) == 0;
+        if (scope.len > 0 && !same)
+            return ax_fail(ctx, AX_INVALID, "%s", faults[i]);
+    }
+    base->page_token = token;
+    return AX_OK;
+}
+
 static ax_status
 show_row(struct ax_store_tx *tx, struct ax_ctx *ctx, struct ax_store_rows *rows,
          struct ax_json_writer *out)
@@ -468,6 +523,9 @@ ax_experiment_models_search(struct ax_experiments *experiments, struct ax_ctx *c
 {
     struct ax_store *store = ax_experiments_store(experiments);
     ax_search_sql_auto struct ax_search_sql sql = ax_search_sql_of(ctx, ax_store_dialect(store));
-    AX_TRY(put_search(&sql, search));
-    return ax_experiment_search_show(store, &sql, &search->base, "models", show_row, out);
+    struct ax_experiment_model_search page = *search;
+    AX_TRY(scope_of(ctx, search, &page.base.page_scope));
+    AX_TRY(check_scope(ctx, &page.base));
+    AX_TRY(put_search(&sql, &page));
+    return ax_experiment_search_show(store, &sql, &page.base, "models", show_row, out);
 }

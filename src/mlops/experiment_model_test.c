@@ -70,6 +70,29 @@ life(struct ax_ctx *ctx, struct tracking_case *at)
     CHECK_EQ(ax_experiment_model_show(experiments, ctx, model, true, &shown.json), AX_OK);
 }
 
+/* The tag that tells where a model was registered is text that clients compare. */
+static void
+versions(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    ax_str model = make(ctx, at, "m");
+    for (int i = 1; i <= 2; i++) {
+        ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+        CHECK_EQ(ax_store_begin(at->base.store, ctx, AX_STORE_WRITE, &tx), AX_OK);
+        CHECK_EQ(ax_experiment_model_note_version(tx, ctx, model, AX_STR("a \"b\""), i), AX_OK);
+        CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
+    }
+    CHECK_EQ(tracking_case_count(ctx, at,
+                                 "select count(*) from logged_model_tags where value = "
+                                 "'[{\"name\": \"a \\\"b\\\"\", \"version\": 1}, "
+                                 "{\"name\": \"a \\\"b\\\"\", \"version\": 2}]'"),
+             1);
+}
+
+TEST(a_models_versions_are_noted_as_mlflow_does)
+{
+    tracking_case_run(versions);
+}
+
 TEST(logged_models_live)
 {
     tracking_case_run(life);
@@ -159,6 +182,52 @@ searching(struct ax_ctx *ctx, struct tracking_case *at)
 TEST(logged_models_are_searched)
 {
     tracking_case_run(searching);
+}
+
+static void
+paging(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    const ax_str zero = AX_STR("0"), both[] = {AX_STR("0"), AX_STR("1")};
+    struct ax_experiment_model_search search = {.base = {.experiment_ids = &zero,
+                                                         .experiment_count = 1,
+                                                         .filter = AX_STR(""),
+                                                         .results_max = 1,
+                                                         .page_token = AX_STR("")}};
+    TRACKING_CASE_SHOWN(first);
+    TRACKING_CASE_SHOWN(second);
+    const struct ax_json *json = NULL;
+    make(ctx, at, "one");
+    make(ctx, at, "two");
+    ax_json_begin_object(&first.json);
+    CHECK_EQ(ax_experiment_models_search(at->experiments, ctx, &search, &first.json), AX_OK);
+    ax_json_end_object(&first.json);
+    CHECK_EQ(ax_json_parse(ctx, ax_writer_str(&first.text), NULL, &json), AX_OK);
+    REQUIRE(ax_json_text(ax_json_find(json, "next_page_token"), &search.base.page_token));
+    struct ax_experiment_model_search other = search;
+    other.base.experiment_ids = both;
+    other.base.experiment_count = 2;
+    CHECK_EQ(ax_experiment_models_search(at->experiments, ctx, &other, &second.json), AX_INVALID);
+    CHECK(tracking_case_fails(ctx, "Experiment IDs in the page token do not match"));
+    other = search;
+    other.base.filter = AX_STR("name = 'one'");
+    CHECK_EQ(ax_experiment_models_search(at->experiments, ctx, &other, &second.json), AX_INVALID);
+    CHECK(tracking_case_fails(ctx, "Filter string in the page token does not match"));
+    other = search;
+    CHECK_EQ(ax_search_order_parse(ctx, AX_SEARCH_LOGGED_MODELS, AX_STR("name"), &other.orders),
+             AX_OK);
+    CHECK_EQ(ax_experiment_models_search(at->experiments, ctx, &other, &second.json), AX_INVALID);
+    CHECK(tracking_case_fails(ctx, "Order by in the page token does not match"));
+    search.base.results_max = 5;
+    ax_json_begin_object(&second.json);
+    CHECK_EQ(ax_experiment_models_search(at->experiments, ctx, &search, &second.json), AX_OK);
+    ax_json_end_object(&second.json);
+    CHECK(!tracking_case_says(&second, "next_page_token"));
+    CHECK(tracking_case_says(&second, "\"info\""));
+}
+
+TEST(a_page_token_goes_on_with_its_own_search)
+{
+    tracking_case_run(paging);
 }
 
 static ax_status

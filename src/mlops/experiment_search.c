@@ -45,6 +45,10 @@ end_page(struct ax_ctx *ctx, const struct ax_experiment_search *search, struct a
         return AX_OK;
     AX_TRY(ax_search_page_parse(ctx, search->page_token, &offset));
     AX_TRY(ax_search_page_format(ctx, offset + search->results_max, &token));
+    if (search->page_scope.len > 0)
+        token = ax_str_printf(ctx->arena, "%.*s.%.*s", AX_FMT(token), AX_FMT(search->page_scope));
+    if (!token.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a page token");
     ax_json_member_text(out, "next_page_token", token);
     return AX_OK;
 }

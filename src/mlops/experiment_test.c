@@ -34,6 +34,18 @@ making(struct ax_ctx *ctx, struct tracking_case *at)
             (status != AX_OK && !tracking_case_fails(ctx, cases[i].says)))
             ax_test_failed(__FILE__, __LINE__, "case %zu: %s", i, ax_status_name(status));
     }
+    ax_str id = AX_STR(""), here = AX_STR(""), uri = AX_STR("");
+    CHECK_EQ(ax_experiment_artifact_uri(ctx, AX_STR("s3://b/x"), AX_STR("r"), &uri), AX_OK);
+    CHECK_STR(uri, "s3://b/x/r/artifacts");
+    CHECK_EQ(ax_experiment_artifact_uri(ctx, AX_STR("db://b/x/?a=b"), AX_STR("r"), &uri), AX_OK);
+    CHECK_STR(uri, "db://b/x/r/artifacts?a=b");
+    const struct ax_experiment_new beside = {.name = AX_STR("relative"),
+                                             .artifact_location = AX_STR("files/of it")};
+    TRACKING_CASE_SHOWN(where);
+    CHECK_EQ(ax_experiment_create(at->experiments, ctx, &beside, &id), AX_OK);
+    CHECK_EQ(ax_experiment_show(at->experiments, ctx, id, &where.json), AX_OK);
+    CHECK_EQ(ax_file_absolute(ctx, AX_STR("files/of it"), &here), AX_OK);
+    CHECK(tracking_case_says(&where, ax_str_c(ctx->arena, here)));
     char long_name[600];
     memset(long_name, 'x', sizeof long_name);
     long_name[501] = '\0';

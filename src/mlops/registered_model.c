@@ -221,6 +221,37 @@ make_record(struct ax_ctx *ctx, ax_str name, ax_str *out)
     return ax_writer_take(&text, ctx->arena, out) == AX_OK ? AX_OK : no_memory(ctx);
 }
 
+static bool
+is_prompt_tag(ax_str key, ax_str value)
+{
+    return ax_str_eq(key, AX_STR(PROMPT_TAG)) && ax_str_eq_ignoring_case(value, AX_STR("true"));
+}
+
+/* In a transaction of its own: what failed may have ended the caller's. */
+static ax_status
+already_there(struct ax_registry *registry, struct ax_ctx *ctx,
+              const struct ax_registered_model_new *made)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    int64_t there;
+    bool asked = false;
+    for (size_t i = 0; i < made->tags.count; i++)
+        asked |= is_prompt_tag(made->tags.items[i].key, made->tags.items[i].value);
+    AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_READ, &tx));
+    AX_TRY(ax_store_get_i64(tx, ctx,
+                            AX_STR("select count(*) from model_tags where model = $1 and key = "
+                                   "'" PROMPT_TAG "' and lower(value) = 'true'"),
+                            AX_STORE_PARAMS(ax_store_text(made->name)), &there));
+    if (asked == (there > 0))
+        return ax_fail(ctx, AX_CONFLICT, "%s (name=%.*s) already exists.",
+                       asked ? "Prompt" : "Registered Model", AX_FMT(made->name));
+    return ax_fail(ctx, AX_CONFLICT,
+                   "Tried to create a %s with name '%.*s', but the name is already taken by a %s. "
+                   "MLflow does not allow creating a model and a prompt with the same name.",
+                   asked ? "prompt" : "registered model", AX_FMT(made->name),
+                   asked ? "registered model" : "prompt");
+}
+
 static ax_status
 insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
        const struct ax_registered_model_new *made)
@@ -236,8 +267,7 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
                         ax_store_i64(ax_clock_real_ns())),
         NULL);
     if (status == AX_CONFLICT)
-        return ax_fail(ctx, AX_CONFLICT, "Registered Model (name=%.*s) already exists.",
-                       AX_FMT(made->name));
+        return already_there(registry, ctx, made);
     AX_TRY(status);
     for (size_t i = 0; i < made->tags.count; i++)
         AX_TRY(put_tag(tx, ctx, made->name, made->tags.items[i]));
@@ -525,13 +555,29 @@ ax_registered_model_find(struct ax_registry *registry, struct ax_ctx *ctx, ax_st
 
 /* ---- searching ---- */
 
-bool
-ax_registered_model_wants_prompts(const struct ax_search_clauses *clauses)
+static bool
+is_of_prompts(const struct ax_search_clause *clause)
 {
-    for (size_t i = 0; i < clauses->count; i++)
-        if (clauses->items[i].entity == AX_SEARCH_TAG &&
-            ax_str_eq(clauses->items[i].key, AX_STR(PROMPT_TAG)))
+    return clause->entity == AX_SEARCH_TAG && ax_str_eq(clause->key, AX_STR(PROMPT_TAG));
+}
+
+bool
+ax_registered_model_wants_prompts(struct ax_search_clauses *clauses)
+{
+    size_t first = 0, kept = 0;
+    while (first < clauses->count && !is_of_prompts(&clauses->items[first]))
+        first++;
+    if (first < clauses->count) {
+        const struct ax_search_clause *clause = &clauses->items[first];
+        bool equal = clause->comparator == AX_SEARCH_EQ;
+        if ((equal || clause->comparator == AX_SEARCH_NE) &&
+            ax_str_eq_ignoring_case(clause->text, equal ? AX_STR("true") : AX_STR("false")))
             return true;
+    }
+    for (size_t i = 0; i < clauses->count; i++)
+        if (!is_of_prompts(&clauses->items[i]))
+            clauses->items[kept++] = clauses->items[i];
+    clauses->count = kept;
     return false;
 }
 

@@ -71,8 +71,11 @@ ax_status ax_registered_models_search(struct ax_registry *registry, struct ax_ct
 ax_status ax_registered_model_check_tag(struct ax_ctx *ctx, struct ax_experiment_pair tag);
 ax_status ax_registered_model_missing(struct ax_ctx *ctx, ax_str name);
 
-/* Whether a filter asks for prompts; those that do not, do not get them. */
-bool ax_registered_model_wants_prompts(const struct ax_search_clauses *clauses);
+/*
+ * Whether a filter asks for prompts by their tag: what does not, does not get them. Then clauses of
+ * that tag are taken out of it, since models have no such tag that could be compared.
+ */
+bool ax_registered_model_wants_prompts(struct ax_search_clauses *clauses);
 
 /*
  * A version goes into production: fine when it is approved, DENIED where that is enforced, else a

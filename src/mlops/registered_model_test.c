@@ -263,11 +263,53 @@ searching(struct ax_ctx *ctx, struct tracking_case *at)
     CHECK_STR(found(ctx, at, "tags.k = 'v' and name != 'b'", 10), "a c");
     CHECK_STR(found(ctx, at, "tags.`mlflow.prompt.is_prompt` = 'true'", 10), "p");
     CHECK_STR(found(ctx, at, "tags.`mlflow.prompt.is_prompt` != 'true'", 10), "a b c");
+    CHECK_STR(found(ctx, at, "tags.`mlflow.prompt.is_prompt` = 'false'", 10), "a b c");
+    CHECK_STR(found(ctx, at, "name != 'b' and tags.`mlflow.prompt.is_prompt` = 'false'", 10),
+              "a c");
+    CHECK_STR(found(ctx, at, "tags.`mlflow.prompt.is_prompt` != 'False'", 10), "p");
+    CHECK_STR(found(ctx, at, "name = 'p' and tags.`mlflow.prompt.is_prompt` = 'True'", 10), "");
 }
 
 TEST(registered_models_are_searched)
 {
     tracking_case_run(searching);
+}
+
+/* A prompt is a registered model with a tag, and takes its name from all others. */
+static void
+taken(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    static const struct {
+        const char *name;
+        bool prompt;
+        const char *says; /* NULL: made */
+    } cases[] = {
+        {"model", false, NULL},
+        {"prompt", true, NULL},
+        {"model", false, "Registered Model (name=model) already exists."},
+        {"prompt", true, "Prompt (name=prompt) already exists."},
+        {"model", true,
+         "Tried to create a prompt with name 'model', but the name is already taken by a "
+         "registered model."},
+        {"prompt", false,
+         "Tried to create a registered model with name 'prompt', but the name is already taken by "
+         "a prompt."},
+    };
+    static const struct ax_experiment_pair tag = {{"mlflow.prompt.is_prompt", 23}, {"true", 4}};
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        TRACKING_CASE_SHOWN(shown);
+        const struct ax_registered_model_new made = {.name = ax_str_of(cases[i].name),
+                                                     .description = AX_STR(""),
+                                                     .tags = {&tag, cases[i].prompt ? 1 : 0}};
+        ax_status status = ax_registered_model_create(at->registry, ctx, &made, &shown.json);
+        CHECK_EQ(status, cases[i].says ? AX_CONFLICT : AX_OK);
+        CHECK(!cases[i].says || tracking_case_fails(ctx, cases[i].says));
+    }
+}
+
+TEST(a_prompt_and_a_model_do_not_share_a_name)
+{
+    tracking_case_run(taken);
 }
 
 static ax_status

@@ -215,6 +215,28 @@ read_text(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_str id, ax_
     return ax_store_finish(rows);
 }
 
+/* Without "." and "..": "/a/b/../c/." as "/a/c". In ctx->arena; at is NULL past the budget. */
+static ax_str
+settle(struct ax_ctx *ctx, ax_str path)
+{
+    char *room = ax_arena_alloc(ctx->arena, 1, path.len + 1);
+    ax_str rest = path, part;
+    size_t len = 0;
+    while (room && ax_str_cut(&rest, '/', &part)) {
+        if (part.len == 0 || ax_str_eq(part, AX_STR(".")))
+            continue;
+        if (ax_str_eq(part, AX_STR(".."))) {
+            while (len > 0 && room[--len] != '/')
+                continue;
+            continue;
+        }
+        room[len++] = '/';
+        memcpy(room + len, part.at, part.len);
+        len += part.len;
+    }
+    return (ax_str){room, len};
+}
+
 /* A path on the server's own disk must be one that the run or the logged model was given. */
 static ax_status
 check_local(struct ax_store_tx *tx, struct ax_ctx *ctx,
@@ -232,8 +254,12 @@ check_local(struct ax_store_tx *tx, struct ax_ctx *ctx,
         return ax_fail(ctx, AX_NOT_FOUND, "Run with id=%.*s not found",
                        AX_FMT(ax_experiment_cut(made->run_id, 100)));
     AX_TRY(undo_escapes(ctx, &source));
-    ax_str place = own.at && is_local(own) ? path_of(own) : (ax_str){}, path = path_of(source);
-    bool inside = place.len > 1 && ax_str_starts(path, place) && !goes_up(path) &&
+    ax_str place = own.at && is_local(own) ? path_of(own) : (ax_str){};
+    ax_str path = settle(ctx, path_of(source));
+    if (!path.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    bool inside = place.len > 1 && ax_str_starts(path, place) &&
+                  ax_str_starts(path_of(source), AX_STR("/")) &&
                   (path.len == place.len || path.at[place.len] == '/');
     if (inside)
         return AX_OK;
@@ -511,7 +537,6 @@ ax_registered_version_describe(struct ax_registry *registry, struct ax_ctx *ctx,
                         AX_STORE_PARAMS(ax_store_text(model), ax_store_i64(version),
                                         ax_store_text(description), ax_store_i64(now_ns)),
                         NULL));
-    AX_TRY(touch_model(tx, ctx, model, now_ns));
     AX_TRY(show(tx, ctx, model, version, out));
     return ax_store_commit(ax_take(tx), ctx);
 }
@@ -727,7 +752,9 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_search *search)
     ax_search_sql_where(sql, AX_SEARCH_MODEL_VERSIONS, &parts.clauses);
     ax_search_sql_add(sql, " order by ");
     ax_search_sql_order(sql, &parts.orders);
-    ax_search_sql_add(sql, "r.updated_ns / 1000000 desc, r.model, r.version desc");
+    if (parts.orders.count == 0)
+        ax_search_sql_add(sql, "r.updated_ns / 1000000 desc, ");
+    ax_search_sql_add(sql, "r.model, r.version desc");
     ax_search_sql_page(sql, search->results_max + 1, parts.offset);
     return AX_OK;
 }

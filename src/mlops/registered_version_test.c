@@ -3,25 +3,38 @@
 #include "tracking_case.h"
 
 static void
-make_model(struct ax_ctx *ctx, struct tracking_case *at)
+make_model_named(struct ax_ctx *ctx, struct tracking_case *at, const char *name)
 {
     TRACKING_CASE_SHOWN(shown);
-    const struct ax_registered_model_new made = {.name = AX_STR("credit"),
+    const struct ax_registered_model_new made = {.name = ax_str_of(name),
                                                  .description = AX_STR("")};
     CHECK_EQ(ax_registered_model_create(at->registry, ctx, &made, &shown.json), AX_OK);
 }
 
-static ax_status
-create(struct ax_ctx *ctx, struct tracking_case *at, const char *source, ax_str run,
-       struct ax_json_writer *out)
+static void
+make_model(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    const struct ax_registered_version_new made = {.model = AX_STR("credit"),
+    make_model_named(ctx, at, "credit");
+}
+
+static ax_status
+create_of(struct ax_ctx *ctx, struct tracking_case *at, const char *model, const char *source,
+          ax_str run, struct ax_json_writer *out)
+{
+    const struct ax_registered_version_new made = {.model = ax_str_of(model),
                                                    .source = ax_str_of(source),
                                                    .description = AX_STR(""),
                                                    .run_id = run,
                                                    .run_link = AX_STR(""),
                                                    .logged_model_id = AX_STR("")};
     return ax_registered_version_create(at->registry, ctx, &made, out);
+}
+
+static ax_status
+create(struct ax_ctx *ctx, struct tracking_case *at, const char *source, ax_str run,
+       struct ax_json_writer *out)
+{
+    return create_of(ctx, at, "credit", source, run, out);
 }
 
 static void
@@ -43,6 +56,10 @@ sources(struct ax_ctx *ctx, struct tracking_case *at)
         {"file:///files/0/run/artifacts/m", true, AX_OK},
         {"/files/0/run/artifacts", true, AX_OK},
         {"/files/0/run/artifacts2", true, AX_INVALID},
+        {"file:///files/0/run/artifacts/m/..", true, AX_OK},
+        {"/files/0/run/artifacts/./m//n/.", true, AX_OK},
+        {"/files/0/run/artifacts/m/../..", true, AX_INVALID},
+        {"files/0/run/artifacts", true, AX_INVALID},
         {"/files/0/run/artifacts/../../x", true, AX_INVALID},
         {"/files/0/run/artifacts/%2e%2e/x", true, AX_INVALID},
         {"/files/0/run/artifacts/%252e%252e/x", true, AX_INVALID},
@@ -116,8 +133,10 @@ life(struct ax_ctx *ctx, struct tracking_case *at)
     CHECK_EQ(ax_registered_version_set_tag(registry, ctx, model, 2, tag), AX_OK);
     CHECK_EQ(ax_registered_version_set_tag(registry, ctx, model, 9, tag), AX_NOT_FOUND);
     TRACKING_CASE_SHOWN(shown);
+    int64_t updated = tracking_case_count(ctx, at, "select updated_ns from models");
     CHECK_EQ(ax_registered_version_describe(registry, ctx, model, 2, AX_STR("words"), &shown.json),
              AX_OK);
+    CHECK_EQ(tracking_case_count(ctx, at, "select updated_ns from models"), updated);
     CHECK(tracking_case_says(&shown, "\"description\":\"words\""));
     CHECK(tracking_case_says(&shown, "\"tags\":[{\"key\":\"x\",\"value\":\"y\"}]"));
     CHECK_EQ(ax_registered_version_delete_tag(registry, ctx, model, 2, AX_STR("none")), AX_OK);
@@ -210,4 +229,58 @@ searching(struct ax_ctx *ctx, struct tracking_case *at)
 TEST(versions_are_searched)
 {
     tracking_case_run(searching);
+}
+
+/* Two models with two versions each, made in turn. */
+static void
+ordering(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    static const struct {
+        const char *order; /* NULL: none is asked for */
+        const char *want;
+    } cases[] = {
+        {NULL, "b2 a2 b1 a1 "},
+        {"version_number DESC", "a2 b2 a1 b1 "},
+        {"creation_timestamp ASC", "a1 b1 a2 b2 "},
+        {"name DESC", "b2 b1 a2 a1 "},
+    };
+    static const char *const models[] = {"a", "b", "a", "b"};
+    make_model_named(ctx, at, "a");
+    make_model_named(ctx, at, "b");
+    for (size_t i = 0; i < AX_COUNT_OF(models); i++) {
+        TRACKING_CASE_SHOWN(shown);
+        CHECK_EQ(create_of(ctx, at, models[i], "s3://b/m", AX_STR(""), &shown.json), AX_OK);
+    }
+    directory_case_script(ctx, &at->base,
+                          "update model_versions set created_ns = 1000000 * (version * 10 + case "
+                          "model when 'a' then 0 else 1 end);"
+                          "update model_versions set updated_ns = created_ns");
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        TRACKING_CASE_SHOWN(found);
+        const struct ax_json *json = NULL;
+        ax_str order = ax_str_of(cases[i].order ? cases[i].order : ""), told = AX_STR("");
+        const struct ax_experiment_search search = {.filter = AX_STR(""),
+                                                    .order_by = &order,
+                                                    .order_count = cases[i].order ? 1 : 0,
+                                                    .results_max = 10,
+                                                    .page_token = AX_STR("")};
+        ax_json_begin_object(&found.json);
+        CHECK_EQ(ax_registered_versions_search(at->registry, ctx, &search, &found.json), AX_OK);
+        ax_json_end_object(&found.json);
+        CHECK_EQ(ax_json_parse(ctx, ax_writer_str(&found.text), NULL, &json), AX_OK);
+        struct ax_json_iter it = ax_json_iter_of(ax_json_find(json, "model_versions"));
+        while (ax_json_next(&it)) {
+            ax_str name = AX_STR(""), number = AX_STR("");
+            CHECK(ax_json_text(ax_json_find(it.value, "name"), &name));
+            CHECK(ax_json_text(ax_json_find(it.value, "version"), &number));
+            told = ax_str_printf(ctx->arena, "%.*s%.*s%.*s ", AX_FMT(told), AX_FMT(name),
+                                 AX_FMT(number));
+        }
+        CHECK_STR(told, cases[i].want);
+    }
+}
+
+TEST(versions_of_one_rank_are_told_by_name)
+{
+    tracking_case_run(ordering);
 }

@@ -39,7 +39,6 @@ static const struct attribute registered_model_attributes[] = {
     {"name", "r.name", false, BOTH},
     {"timestamp", "r.updated_ns", true, ORDERS},
     {"last_updated_timestamp", "r.updated_ns", true, ORDERS},
-    {"creation_timestamp", "r.created_ns", true, ORDERS},
 };
 
 static const struct attribute model_version_attributes[] = {
@@ -154,6 +153,18 @@ struct scan {
     size_t at;
 };
 
+static bool
+is_of(const struct scan *scan, enum ax_search_subject subject)
+{
+    return scan->subject == &subjects[subject];
+}
+
+static bool
+is_of_registry(const struct scan *scan)
+{
+    return is_of(scan, AX_SEARCH_REGISTERED_MODELS) || is_of(scan, AX_SEARCH_MODEL_VERSIONS);
+}
+
 static void
 skip_space(struct scan *scan)
 {
@@ -237,7 +248,9 @@ static ax_status
 invalid_clause(const struct scan *scan, size_t from, size_t to)
 {
     ax_str clause = ax_str_trim((ax_str){scan->text.at + from, to - from});
-    return ax_fail(scan->ctx, AX_INVALID, "Invalid clause(s) in filter string: '%.*s'",
+    return ax_fail(scan->ctx, AX_INVALID, "Invalid %s: '%.*s'",
+                   is_of(scan, AX_SEARCH_LOGGED_MODELS) ? "filter string"
+                                                        : "clause(s) in filter string",
                    AX_FMT(clause));
 }
 
@@ -302,7 +315,8 @@ resolve(const struct scan *scan, ax_str entity, ax_str key, unsigned use, struct
                        AX_FMT(entity));
     if (out->entity == AX_SEARCH_ATTRIBUTE) {
         out->attribute = find_attribute(subject->attributes, subject->count, key, use);
-        return out->attribute ? AX_OK : invalid_key(scan, "attribute", key, use);
+        const char *what = use == ORDERS && is_of_registry(scan) ? "order by" : "attribute";
+        return out->attribute ? AX_OK : invalid_key(scan, what, key, use);
     }
     if (out->entity == AX_SEARCH_DATASET) {
         out->attribute =
@@ -362,7 +376,7 @@ comparators_of(const struct scan *scan, const struct identifier *of, const char 
         return like | in;
     }
     *out_words = scan->subject->tag_comparators;
-    bool lists = scan->subject == &subjects[AX_SEARCH_LOGGED_MODELS];
+    bool lists = is_of(scan, AX_SEARCH_LOGGED_MODELS);
     return like | (lists ? in : 0) | (scan->subject->null_checks ? null : 0);
 }
 
@@ -396,6 +410,11 @@ take_text(struct scan *scan, const struct identifier *of, struct ax_search_claus
         return AX_OK;
     scan->at = from;
     ax_str found = rest_of_token(scan);
+    if (is_of_registry(scan))
+        return ax_fail(scan->ctx, AX_INVALID,
+                       "Parameter value is either not quoted or unidentified quote types used for "
+                       "string value %.*s. Use either single or double quotes.",
+                       AX_FMT(found));
     return ax_fail(scan->ctx, AX_INVALID,
                    "Expected a quoted string value for %s (e.g. 'my-value'). Got value %.*s",
                    names[of->entity], AX_FMT(found));
@@ -417,7 +436,7 @@ belongs(const struct scan *scan, ax_str text)
     bool lower = true;
     for (size_t i = 0; i < text.len; i++)
         lower &= !(text.at[i] >= 'A' && text.at[i] <= 'Z');
-    return lower || scan->subject != &subjects[AX_SEARCH_RUNS];
+    return lower || !is_of(scan, AX_SEARCH_RUNS);
 }
 
 static ax_status
@@ -493,7 +512,8 @@ take_comparison(struct scan *scan, struct ax_search_clause *clause)
     AX_TRY(resolve(scan, entity, key, FILTERS, &of));
     if (!(comparators_of(scan, &of, &words) & 1U << clause->comparator)) {
         ax_str sign = ax_str_trim((ax_str){scan->text.at + sign_at, scan->at - sign_at});
-        return ax_fail(scan->ctx, AX_INVALID, "Invalid comparator '%.*s' not one of '%s'",
+        return ax_fail(scan->ctx, AX_INVALID, "Invalid %s '%.*s' not one of '%s'",
+                       is_of(scan, AX_SEARCH_LOGGED_MODELS) ? "comparison operator" : "comparator",
                        AX_FMT(sign), words);
     }
     clause->entity = of.entity;

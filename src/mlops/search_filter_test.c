@@ -123,6 +123,12 @@ static const struct row rows[] = {
      "attribute:name IN [a] [b]; metric:auc > 1; param:p NOT IN [x]; "
      "attribute:creation_timestamp > 1"},
     {AX_SEARCH_LOGGED_MODELS, "dataset.name = 'a'", "! Invalid entity type 'dataset'"},
+    {AX_SEARCH_LOGGED_MODELS, "bogus", "! Invalid filter string: 'bogus'"},
+    {AX_SEARCH_LOGGED_MODELS, "name = 'a' OR name = 'b'", "! Invalid filter string: 'OR'"},
+    {AX_SEARCH_LOGGED_MODELS, "name > 'a'", "! Invalid comparison operator '>'"},
+    {AX_SEARCH_LOGGED_MODELS, "metrics.m LIKE 0", "! Invalid comparison operator 'LIKE'"},
+    {AX_SEARCH_REGISTERED_MODELS, "name = a",
+     "! Parameter value is either not quoted or unidentified quote types used for string value a."},
 };
 
 static void
@@ -184,7 +190,9 @@ orders(struct ax_ctx *ctx)
         {AX_SEARCH_EXPERIMENTS, "tags.t", "! Invalid order_by clause"},
         {AX_SEARCH_REGISTERED_MODELS, "timestamp", "attribute:timestamp asc"},
         {AX_SEARCH_MODEL_VERSIONS, "version_number desc", "attribute:version_number desc"},
-        {AX_SEARCH_MODEL_VERSIONS, "run_id", "! Invalid attribute key 'run_id'"},
+        {AX_SEARCH_REGISTERED_MODELS, "creation_timestamp",
+         "! Invalid order by key 'creation_timestamp' specified. Valid keys are"},
+        {AX_SEARCH_MODEL_VERSIONS, "run_id", "! Invalid order by key 'run_id' specified"},
         {AX_SEARCH_LOGGED_MODELS, "metrics.auc", "metric:auc asc"},
         {AX_SEARCH_LOGGED_MODELS, "params.p", "! Invalid order_by clause"},
     };

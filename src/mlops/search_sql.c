@@ -133,14 +133,6 @@ compare(struct ax_search_sql *sql, const char *column, const struct ax_search_cl
     }
 }
 
-/* A model that was never said to be a prompt is none: != holds for it, unlike for other tags. */
-static bool
-holds_without(const struct ax_search_clause *clause)
-{
-    return clause->entity == AX_SEARCH_TAG && clause->comparator == AX_SEARCH_NE &&
-           ax_str_eq(clause->key, AX_STR("mlflow.prompt.is_prompt"));
-}
-
 static bool
 checks_null(const struct ax_search_clause *clause)
 {
@@ -151,9 +143,6 @@ checks_null(const struct ax_search_clause *clause)
 static void
 match_other(struct ax_search_sql *sql, const struct ax_search_clause *clause)
 {
-    struct ax_search_clause turned = *clause;
-    if (holds_without(clause))
-        turned.comparator = AX_SEARCH_EQ;
     if (clause->entity == AX_SEARCH_DATASET) {
         compare(sql, clause->column, clause);
         return;
@@ -162,7 +151,7 @@ match_other(struct ax_search_sql *sql, const struct ax_search_clause *clause)
     ax_search_sql_bind(sql, ax_store_text(clause->key));
     if (!checks_null(clause)) {
         ax_search_sql_add(sql, " and ");
-        compare(sql, "t.value", &turned);
+        compare(sql, "t.value", clause);
     }
 }
 
@@ -171,8 +160,7 @@ static void
 where_other(struct ax_search_sql *sql, const struct place *place,
             const struct ax_search_clause *clause)
 {
-    bool negated = clause->comparator == AX_SEARCH_IS_NULL || holds_without(clause);
-    const char *negation = negated ? "not " : "";
+    const char *negation = clause->comparator == AX_SEARCH_IS_NULL ? "not " : "";
     if (clause->each)
         ax_writer_print(&sql->text, "%sexists (select 1 from %s t where %s = %s and ", negation,
                         place->table, place->owner, place->row);

@@ -29,8 +29,6 @@ static const struct row rows[] = {
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "run_id in ('A')", " and r.id in ('')"},
     {AX_SEARCH_RUNS, AX_STORE_SQLITE, "dataset.context = 'x'",
      " and r.key in (select t.run_key from run_inputs t where t.context = $1)"},
-    {AX_SEARCH_REGISTERED_MODELS, AX_STORE_SQLITE, "tags.`mlflow.prompt.is_prompt` != 'true'",
-     " and r.name not in (select t.model from model_tags t where t.key = $1 and t.value = $2)"},
     {AX_SEARCH_REGISTERED_MODELS, AX_STORE_SQLITE, "tags.k != 'true'",
      " and r.name in (select t.model from model_tags t where t.key = $1 and t.value != $2)"},
     {AX_SEARCH_MODEL_VERSIONS, AX_STORE_SQLITE, "tags.k = 'v'",

@@ -187,7 +187,8 @@ static ax_status
 open_tracking(struct ax_ctx *ctx, struct ax_services *services)
 {
     const struct ax_tracking_config *tracking = &services->settings.tracking;
-    ax_str root = tracking->artifact_root;
+    ax_str root;
+    AX_TRY(ax_experiment_location(ctx, tracking->artifact_root, &root));
     while (ax_str_ends(root, AX_STR("/")) && root.len > 1)
         root.len--;
     const struct ax_experiments_config experiments = {.store = services->store,

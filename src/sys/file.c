@@ -619,6 +619,19 @@ ax_file_remove_tree(struct ax_ctx *ctx, ax_str path)
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "remove tree %s", name.at);
 }
 
+ax_status
+ax_file_absolute(struct ax_ctx *ctx, ax_str path, ax_str *out_path)
+{
+    char folder[PATH_BYTES_MAX];
+    *out_path = path;
+    if (ax_str_starts(path, AX_STR("/")))
+        return AX_OK;
+    if (AX_OS_CALL(getcwd(folder, sizeof folder) ? 0 : -1) < 0)
+        return ax_os_error(ctx, errno, "find the working folder");
+    *out_path = ax_path_join(ctx->arena, ax_str_of(folder), path);
+    return out_path->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for a path");
+}
+
 ax_str
 ax_path_join(struct ax_arena *arena, ax_str folder, ax_str name)
 {

@@ -85,6 +85,9 @@ ax_status ax_file_remove_tree(struct ax_ctx *ctx,
  */
 ax_status ax_file_list(struct ax_ctx *ctx, ax_str path, ax_str **out_names, size_t *out_count);
 
+/* A relative path below the folder that the process works in; another as it is. In ctx->arena. */
+ax_status ax_file_absolute(struct ax_ctx *ctx, ax_str path, ax_str *out_path);
+
 /* "a" "b" -> "a/b" in the arena; at is NULL past the budget. */
 ax_str ax_path_join(struct ax_arena *arena, ax_str folder, ax_str name);
 ax_str ax_path_name(ax_str path); /* what stands behind the last '/' */

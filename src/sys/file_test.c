@@ -307,6 +307,23 @@ empty_map(struct ax_ctx *ctx)
     CHECK_EQ(ax_file_map(ctx, in_folder(ctx, "none"), &bytes), AX_NOT_FOUND);
 }
 
+static void
+absolute_paths(struct ax_ctx *ctx)
+{
+    char here[4096];
+    ax_str path = AX_STR("");
+    REQUIRE(getcwd(here, sizeof here) != NULL);
+    CHECK_EQ(ax_file_absolute(ctx, AX_STR("/a/../b"), &path), AX_OK);
+    CHECK_STR(path, "/a/../b");
+    CHECK_EQ(ax_file_absolute(ctx, AX_STR("a/b"), &path), AX_OK);
+    CHECK(ax_str_eq(path, ax_str_printf(ctx->arena, "%s/a/b", here)));
+}
+
+TEST(a_relative_path_is_below_the_working_folder)
+{
+    ax_test_with_ctx(absolute_paths);
+}
+
 TEST(an_empty_file_maps_to_nothing)
 {
     in_fresh_folder(empty_map);
@@ -348,7 +365,7 @@ static ax_status
 everything_else(struct ax_ctx *ctx)
 {
     char path[128];
-    ax_str text, *names, map;
+    ax_str text, *names, map, absolute;
     size_t count;
     uint64_t free_bytes, total_bytes;
     snprintf(path, sizeof path, "%s/x", folder);
@@ -370,6 +387,7 @@ everything_else(struct ax_ctx *ctx)
     AX_TRY(ax_file_read_all(ctx, ax_str_of(path), 10'000, &text));
     AX_TRY(ax_file_list(ctx, ax_str_of(folder), &names, &count));
     AX_TRY(ax_file_space(ctx, ax_str_of(folder), &free_bytes, &total_bytes));
+    AX_TRY(ax_file_absolute(ctx, AX_STR("x"), &absolute));
     AX_TRY(ax_file_map(ctx, ax_str_of(path), &map));
     CHECK(ax_str_eq(map, text));
     ax_file_unmap(map);

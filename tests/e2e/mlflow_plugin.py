@@ -1,11 +1,18 @@
-"""A plugin for pytest that points MLflow's own live-server tests at Axiom; and, started by itself, what counts them.
+"""A plugin for pytest that points MLflow's own tests at Axiom; and, started by itself, what counts them.
 
-    MLFLOW_SOURCE=DIR .deps/mlflow-3/bin/python -m pytest -p mlflow_plugin tests/tracking/test_model_registry.py
+    MLFLOW_SOURCE=DIR MLFLOW_PYTHON=VENV/bin/python python3 tests/e2e/mlflow_plugin.py
 
-MLflow's tests know no address of a server: their fixtures start one in the process, with an empty database a test. Before they are
-collected the few functions that do so are replaced by ones that start `axiom serve` over a new folder. The tests are not in MLflow's
-wheel: MLFLOW_SOURCE names a checkout of the version that is installed. Nothing of it is copied or changed.
+MLflow's tests know no address of a server. Those of its server start one in the process, with an empty database a test; those of its
+database's stores make a store over a file; those of its fluent interface log into a database of their own. When a module of theirs has
+been imported, and before pytest looks into it, the few names in it that do so are replaced: by ones that start `axiom serve` over a new
+folder, by a store that speaks REST to that, or by its address. The tests are not in MLflow's wheel: MLFLOW_SOURCE names a checkout, and
+MLFLOW_PYTHON a Python with what that version and its tests need, pytest among it. Nothing of it is copied or changed.
+
+What is left out, and why, is in LEFT_OUT. MLFLOW_LISTS may name a folder of files with names of tests, one a line: how many of those
+there are in this version, and how many pass, is printed too.
 """
+import contextlib
+import json
 import os
 import pathlib
 import re
@@ -20,23 +27,17 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 AXIOM = os.environ.get("AXIOM", str(ROOT / "build" / "axiom"))
-FILES = ["tests/tracking/test_rest_tracking.py", "tests/tracking/test_model_registry.py", "tests/tracking/test_client_webhooks.py",
-         "tests/store/model_registry/test_rest_store_webhooks.py", "tests/tracking/test_mlflow_artifacts.py"]
-# What is no test of a server, or of what Axiom leaves out: generative models, GraphQL, MLflow's own process.
-LEFT_OUT = ("trace or assessment or scorer or graphql or gateway or promptlab or evaluation_dataset or secrets or endpoint or "
-            "test_get_metric_history_bulk_calls_optimized_impl_when_expected or test_create_model_version_with_validation_regex or "
-            "test_list_models or test_suppress_url_printing or test_log_url_includes_workspace_when_set or test_mlflow_artifacts_example or "
-            "test_rest_get_model_version_artifact_api_proxied_artifact_root or file")
 
 
 class Server:
     """One `axiom serve` over a folder of its own; also what MLflow's ServerThread is to its tests: a context that gives the address."""
 
-    def __init__(self, artifact_root=None, destination=None):
+    def __init__(self, artifact_root=None, destination=None, port=None):
         self.folder = tempfile.mkdtemp(prefix="axiom-mlflow-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        if not port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         command = [AXIOM, "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", f"{self.folder}/data", "--server.log_level", "warn",
                    "--webhooks.allow_private", "true"]
@@ -62,6 +63,8 @@ class Server:
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    kill = stop
+
     def __enter__(self):
         return self.url
 
@@ -69,56 +72,118 @@ class Server:
         self.stop()
 
 
-def pytest_configure(config):
-    """Before collection: the tests import these names."""
-    import contextlib
-    import mlflow
-    from mlflow.server import handlers
-    try:
-        from tests.tracking import integration_test_utils as utils
-    except ImportError:  # no checkout on the path: nothing to replace
-        return
-    roots = {"artifacts": None}
+# ---- what is replaced in a module of theirs, by name ----
 
-    def initialize(backend_uri=None, default_artifact_root=None, *_, **__):
-        roots["artifacts"] = default_artifact_root
+def live(_):
+    """The fixtures say where artifacts are and then start a server in the process."""
+    import mlflow
+    root = {}
+
+    def initialize(_, default_artifact_root=None, **__):
+        root["artifacts"] = default_artifact_root
 
     class ServerThread(Server):
-        def __init__(self, *_, **__):
-            super().__init__(roots["artifacts"])
+        def __init__(self, *_):
+            super().__init__(root["artifacts"])
 
         def __enter__(self):
             mlflow.set_tracking_uri(self.url)
             return self.url
 
     @contextlib.contextmanager
-    def init_server(backend_uri=None, root_artifact_uri=None, *_, **__):
+    def init_server(root_artifact_uri=None, **_):
         with Server(root_artifact_uri) as url:
             mlflow.set_tracking_uri(url)
             yield url
 
-    handlers.initialize_backend_stores = initialize
-    utils.ServerThread = ServerThread
-    utils._init_server = init_server
+    return {"initialize_backend_stores": initialize, "ServerThread": ServerThread, "_init_server": init_server}
 
 
-def main():
-    source = os.environ.get("MLFLOW_SOURCE")
-    if not source:
-        print("SKIP mlflows_own_tests")
-        print("skipped: MLFLOW_SOURCE names no checkout of MLflow, whose wheel has no tests")
-        print("0 passed, 0 failed, 1 skipped")
-        return 0
-    python = ROOT / ".deps" / "mlflow-3" / "bin" / "python"
-    found = [file for file in FILES if (pathlib.Path(source) / file).exists()]
-    path = os.pathsep.join([str(pathlib.Path(__file__).parent), source])
-    done = subprocess.run([str(python), "-m", "pytest", "-q", "-p", "mlflow_plugin", "-p", "no:cacheprovider", "-k", f"not ({LEFT_OUT})", *found],
-                          cwd=source, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path, "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"})
-    print(done.stdout[-20_000:], done.stderr[-4_000:])
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", done.stdout.splitlines()[-1] if done.stdout else "")}
-    print(f"{counts.get('passed', 0)} passed, {counts.get('failed', 0) + counts.get('error', 0)} failed, {counts.get('skipped', 0)} skipped")
-    return 0 if counts.get("passed") and done.returncode == 0 else 1
+def launched(_):
+    """One server a module, by MLflow's command."""
+    def launch(_, port, __, default_artifact_root, artifacts_destination):
+        return Server(default_artifact_root, artifacts_destination, port)
+
+    return {"_launch_server": launch}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def rest_fixture(kind):
+    import pytest
+    from mlflow.utils.rest_utils import MlflowHostCreds
+
+    @pytest.fixture
+    def store(tmp_path):
+        with Server((tmp_path / "artifacts").as_uri()) as url:
+            yield kind(lambda: MlflowHostCreds(url))
+
+    return {"store": store}
+
+
+def tracking_store(_):
+    """The REST store, with what the SQL store's callers may leave out."""
+    from mlflow.entities import ViewType
+    from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
+    from mlflow.store.tracking.rest_store import RestStore
+
+    class Store(RestStore):
+        def create_run(self, experiment_id, user_id, start_time, tags, run_name):
+            return super().create_run(experiment_id, user_id, start_time, tags or [], run_name)
+
+        def search_experiments(self, view_type=ViewType.ACTIVE_ONLY, max_results=SEARCH_MAX_RESULTS_DEFAULT, *others, **named):
+            return super().search_experiments(view_type, max_results, *others, **named)
+
+    return rest_fixture(Store)
+
+
+def registry_store(module):
+    """Versions without a source of their own are of a remote one: a path on the server's disk must belong to a run, which no test makes."""
+    from mlflow.store.model_registry.rest_store import RestStore
+    maker = module._mv_maker
+    maker.__defaults__ = ("s3://path/to/source", *maker.__defaults__[1:])
+    return rest_fixture(RestStore)
+
+
+def fluent(_):
+    import pytest
+    from mlflow.tracking._tracking_service.utils import _use_tracking_uri
+
+    @pytest.fixture(autouse=True)
+    def tracking_uri_mock(tmp_path):
+        with Server((tmp_path / "artifacts").as_uri()) as url, _use_tracking_uri(url):
+            yield url
+
+    return {"tracking_uri_mock": tracking_uri_mock}
+
+
+FILES = {
+    "tests/tracking/test_rest_tracking.py": live,
+    "tests/tracking/test_model_registry.py": live,
+    "tests/tracking/test_client_webhooks.py": live,
+    "tests/store/model_registry/test_rest_store_webhooks.py": live,
+    "tests/tracking/test_mlflow_artifacts.py": launched,
+    "tests/store/tracking/test_sqlalchemy_store.py": tracking_store,
+    "tests/store/tracking/sqlalchemy_store/test_sqlalchemy_store.py": tracking_store,
+    "tests/store/model_registry/test_sqlalchemy_store.py": registry_store,
+    "tests/tracking/test_tracking.py": fluent,
+    "tests/tracking/test_log_image.py": fluent,
+    "tests/tracking/test_log_figure.py": fluent,
+    "tests/tracking/_model_registry/test_model_registry_fluent.py": fluent,
+    "tests/store/artifact/test_runs_artifact_repo.py": fluent,
+    "tests/store/artifact/test_models_artifact_repo.py": fluent,
+}
+
+
+def replace_names(module):
+    """Before pytest looks for fixtures in it; a module that cannot be imported is left for pytest to tell."""
+    import pytest
+    if not isinstance(module, pytest.Module):
+        return
+    name = module.path.relative_to(module.config.rootpath).as_posix()
+    if name in FILES:
+        with contextlib.suppress(module.CollectError):
+            for word, value in FILES[name](module.obj).items():
+                setattr(module.obj, word, value)
+
+
+def pytest_make_collect_report(collector):
+    replace_names(collector)
