@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from harness import ROOT, VERIFY, Copy, check, contains, run, run_suite
+from harness import ROOT, VERIFY, check, contains, deployed, run, run_suite
 from mlflow_client import python
 
 FLOWS = ROOT / "tests" / "e2e" / "mlflow_governed_flows.py"
@@ -55,11 +55,6 @@ def nothing_is_served(bank):
         status, said = person.http("POST", f"/v2/repository/models/{MODEL}/load", {}, text=True)
         check(status >= 400, f"{person.name} loaded it past the gate: {status} {said}")
     bank.dee.cli("deploy", DEPLOYMENT, "--change", json.dumps({**BODY, "policy": {"name": "credit-policy", "version": 1}}), fails=True)
-
-
-class Governed(Copy):
-    def __init__(self):
-        super().__init__(options=ENFORCE)
 
 
 def validate(bank):
@@ -152,7 +147,7 @@ def in_the_ledger(bank):
 
 
 def test_a_logged_model_becomes_a_governed_decision():
-    with Governed() as bank:
+    with deployed(*ENFORCE) as bank:
         flow(bank, bank.dana, "register")
         inventory = bank.dana.http("GET", f"/api/v1/models/{MODEL}")[1]["versions"][0]
         check(inventory["state"] == "registered" and inventory["format"].startswith("xgboost"), f"{inventory}")

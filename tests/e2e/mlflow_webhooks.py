@@ -3,18 +3,20 @@
 Deliveries come at least once: they are tried again until the receiver takes them, and after a kill -9.
 """
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.server
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import tempfile
 import threading
 import time
 
-from harness import ROOT, check, contains, run_suite
+from harness import ROOT, check, contains, run_suite, suite_postgres
 from mlflow_client import python
 from mlflow_oracle import Tracking
 
@@ -140,7 +142,6 @@ def wait_for(server, webhook, holds):
 
 def test_r92_secrets_lie_sealed_under_a_key_outside_the_data_directory():
     import requests
-    import sqlite3
     with Tracking(*OPEN) as server, Receiver() as receiver:
         api, key = f"{server.url}/api/2.0/mlflow", pathlib.Path(f"{server.folder}/data.keys/webhook.key")
 
@@ -161,10 +162,14 @@ def test_r92_secrets_lie_sealed_under_a_key_outside_the_data_directory():
         receiver.wait(2)
         server.stop()
         # what an older version left, as it left it
-        with sqlite3.connect(f"{server.folder}/data/store.db") as store:
-            store.execute("update webhooks set secret = ?, sealed = ''", (SECRET,))
-        store.close()
-        check(in_clear(server), "the old state is not there")
+        old = f"update webhooks set secret = '{SECRET}', sealed = ''"
+        if server.store:
+            suite_postgres().sql(server.store[1], old)
+        else:
+            with contextlib.closing(sqlite3.connect(f"{server.folder}/data/store.db")) as store:
+                store.execute(old)
+                store.commit()
+            check(in_clear(server), "the old state is not there")
         server.start(*OPEN)
         change("third")
         receiver.wait(3)
