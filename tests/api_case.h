@@ -316,7 +316,11 @@ api_case_open_governed(struct api_case *at)
                                         .kill = mlops->kill,
                                         .webhooks = &at->webhooks};
     at->webhooks = (struct ax_webhooks_config){
-        .store = mlops->base.store, .attempts_max = 3, .timeout_ms = 1'000, .keep_days = 7};
+        .store = mlops->base.store,
+        .secret_key = mlops_case_path(mlops, "webhook.key"),
+        .attempts_max = 3,
+        .timeout_ms = 1'000,
+        .keep_days = 7};
 }
 
 /* Everybody is hired, nothing is deployed. set: NULL, or says what is to be otherwise. */

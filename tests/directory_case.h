@@ -83,6 +83,22 @@ directory_case_count(struct ax_ctx *ctx, struct directory_case *made, const char
     return count;
 }
 
+/* How many facts in the outbox hold these bytes: no SQL for that is every database's. */
+static inline int64_t
+directory_case_count_facts(struct ax_ctx *ctx, struct directory_case *made, const char *word)
+{
+    int64_t count = 0;
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    struct ax_store_rows *rows = NULL;
+    CHECK_EQ(ax_store_begin(made->store, ctx, AX_STORE_READ, &tx), AX_OK);
+    CHECK_EQ(ax_store_query(tx, ctx, AX_STR("select fact from outbox"), AX_STORE_NO_PARAMS, &rows),
+             AX_OK);
+    while (ax_store_next(rows))
+        count += ax_str_find(ax_store_read_blob(rows, 0), ax_str_of(word)) != SIZE_MAX;
+    CHECK_EQ(ax_store_finish(rows), AX_OK);
+    return count;
+}
+
 static inline void
 directory_case_script(struct ax_ctx *ctx, struct directory_case *made, const char *sql)
 {

@@ -4,6 +4,7 @@
 #include "auth/credential.h"
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/map.h"
 #include "codec/cbor.h"
 #include "codec/text.h"
 #include "event/ledger.h"
@@ -60,7 +61,7 @@ ax_access_identify(struct ax_call *call, struct ax_ctx *ctx)
     ax_str header = ax_http_header_find(call->request, AX_STR("authorization"));
     *credential = (struct ax_credential){
         .authorization = header.at ? header : AX_STR(""),
-        .peer = ax_exchange_peer(call->exchange),
+        .network = ax_exchange_network(call->exchange),
         .certificate = ax_exchange_identity(call->exchange),
         .basic = call->table && call->table->tracked,
     };
@@ -137,7 +138,7 @@ note_denied(struct ax_access *access, struct ax_call *call, struct ax_ctx *ctx,
 {
     char words[AX_ERROR_BYTES_MAX];
     memcpy(words, ctx->error, sizeof words);
-    if (ax_attempts_failed(access->denials, call->actor.id))
+    if (ax_attempts_failed(access->denials, ax_map_hash(call->actor.id)))
         ax_ignore(note(call, ctx, AX_EVENT_ACCESS_DENIED, permission), "the refusal is told");
     memcpy(ctx->error, words, sizeof words);
 }

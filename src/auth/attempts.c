@@ -5,11 +5,11 @@
 #include "sys/clock.h"
 #include "sys/mutex.h"
 
-/* An address may stand in any place of one row. */
+/* A network may stand in any place of one row. */
 enum { ROWS = 256, PLACES = 4, NS_PER_MS = 1'000'000 };
 
 struct bucket {
-    uint64_t address;    /* keyed hash: a clash shares a bucket */
+    uint64_t who;
     int64_t last_ns;     /* monotonic; 0: the place is free */
     int64_t failures_ns; /* failures not forgiven yet, in time that they take to be */
 };
@@ -42,31 +42,39 @@ ax_attempts_close(struct ax_attempts *attempts)
     ax_free(attempts);
 }
 
-/* The address's place, or the one that failed longest ago. The caller holds the mutex. */
+/* Nobody outside knows which networks share a row. */
+static size_t
+row_of(uint64_t who)
+{
+    char bytes[sizeof who];
+    memcpy(bytes, &who, sizeof who);
+    return ax_map_hash((ax_str){bytes, sizeof bytes}) % ROWS;
+}
+
+/* Whose it is, or the one that failed longest ago. The caller holds the mutex. */
 static struct bucket *
-find_place(struct bucket row[PLACES], uint64_t address)
+find_place(struct bucket row[PLACES], uint64_t who)
 {
     struct bucket *oldest = &row[0];
     for (size_t i = 0; i < PLACES; i++) {
-        if (row[i].last_ns && row[i].address == address)
+        if (row[i].last_ns && row[i].who == who)
             return &row[i];
         if (row[i].last_ns < oldest->last_ns)
             oldest = &row[i];
     }
-    *oldest = (struct bucket){.address = address};
+    *oldest = (struct bucket){.who = who};
     return oldest;
 }
 
 bool
-ax_attempts_spent(struct ax_attempts *attempts, ax_str address)
+ax_attempts_spent(struct ax_attempts *attempts, uint64_t who)
 {
     bool spent = false;
-    uint64_t hash = ax_map_hash(address);
     int64_t now_ns = ax_clock_monotonic_ns();
-    const struct bucket *row = attempts->rows[hash % ROWS];
+    const struct bucket *row = attempts->rows[row_of(who)];
     ax_mutex_lock(&attempts->mutex);
     for (size_t i = 0; i < PLACES; i++)
-        if (row[i].last_ns && row[i].address == hash)
+        if (row[i].last_ns && row[i].who == who)
             spent = row[i].failures_ns - (now_ns - row[i].last_ns) + attempts->refill_ns >
                     attempts->full_ns;
     ax_mutex_unlock(&attempts->mutex);
@@ -74,12 +82,11 @@ ax_attempts_spent(struct ax_attempts *attempts, ax_str address)
 }
 
 bool
-ax_attempts_failed(struct ax_attempts *attempts, ax_str address)
+ax_attempts_failed(struct ax_attempts *attempts, uint64_t who)
 {
-    uint64_t hash = ax_map_hash(address);
     int64_t now_ns = ax_clock_monotonic_ns();
     ax_mutex_lock(&attempts->mutex);
-    struct bucket *bucket = find_place(attempts->rows[hash % ROWS], hash);
+    struct bucket *bucket = find_place(attempts->rows[row_of(who)], who);
     int64_t passed_ns = bucket->last_ns ? now_ns - bucket->last_ns : 0;
     int64_t left_ns = bucket->failures_ns - (passed_ns > 0 ? passed_ns : 0);
     left_ns = (left_ns > 0 ? left_ns : 0) + attempts->refill_ns;

@@ -1,12 +1,16 @@
 /*
- * How often somebody failed to say who they are, by the address they came from: a bounded table.
+ * How often somebody failed to say who they are, by the network they came from: a bounded table.
  *
- * Each address has a bucket of failures that empties with time. Where the table is full, the
- * address that failed longest ago is forgotten: a flood from many addresses cannot make it grow,
- * and costs at most the memory of earlier ones. Only failures are counted, so those who know their
- * token never come here.
+ * Each has a bucket of failures that empties with time. Where the table is full, who failed longest
+ * ago is forgotten: a flood from many networks cannot make it grow, and costs at most the memory of
+ * earlier ones. Only failures are counted, so those who know their token never come here.
+ *
+ * who: a network as net/admission.h counts it, an IPv4 address or an IPv6 /64, of which everybody
+ * has 2^64 addresses; or the hash of a name.
  */
 #pragma once
+
+#include <stdint.h>
 
 #include "base/ctx.h"
 
@@ -23,7 +27,7 @@ void ax_attempts_close(struct ax_attempts *attempts);
 AX_DEFINE_AUTO(struct ax_attempts, ax_attempts_close);
 
 /* Whether it has failed so often that one more would be too many; counts nothing. */
-[[nodiscard]] bool ax_attempts_spent(struct ax_attempts *attempts, ax_str address);
+[[nodiscard]] bool ax_attempts_spent(struct ax_attempts *attempts, uint64_t who);
 
 /* Counts a failure; false when it was one too many. Any thread; a short lock, never a wait. */
-[[nodiscard]] bool ax_attempts_failed(struct ax_attempts *attempts, ax_str address);
+[[nodiscard]] bool ax_attempts_failed(struct ax_attempts *attempts, uint64_t who);

@@ -8,14 +8,14 @@
 
 enum { IDENTITY_BYTES_MAX = 16 + AX_SESSION_NAME_BYTES };
 
-/* One failure more of that address; the words stay, unless there were too many. */
+/* One failure more of that network; the words stay, unless there were too many. */
 static ax_status
 refuse(const struct ax_credential_services *services, struct ax_ctx *ctx,
        const struct ax_credential *credential, ax_status status)
 {
     if (status != AX_UNAUTHENTICATED)
         return status;
-    if (!ax_attempts_failed(ax_directory_attempts(services->directory), credential->peer))
+    if (!ax_attempts_failed(ax_directory_attempts(services->directory), credential->network))
         return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
     return status;
 }
@@ -128,7 +128,7 @@ by_password(const struct ax_credential_services *services, struct ax_ctx *ctx,
                                      &credential->lately);
     credential->unverified = !user || !known;
     if (credential->unverified &&
-        ax_attempts_spent(ax_directory_attempts(services->directory), credential->peer))
+        ax_attempts_spent(ax_directory_attempts(services->directory), credential->network))
         return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
     *out_actor = (struct ax_actor){.id = credential->name, .manager = AX_STR("")};
     if (user)
@@ -144,7 +144,7 @@ by_token(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_s
     ax_str header = ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(bearer));
     if (!header.at)
         return ax_fail(ctx, AX_LIMIT, "no memory for credentials");
-    return ax_token_authenticate(services->directory, ctx, header, credential->peer, out_actor);
+    return ax_token_authenticate(services->directory, ctx, header, credential->network, out_actor);
 }
 
 /* As MLFLOW_TRACKING_USERNAME and _PASSWORD arrive; a token may stand in the password's place. */
@@ -186,14 +186,14 @@ ax_credential_authenticate(const struct ax_credential_services *services, struct
     ax_str bearer = after_scheme(header, AX_STR("Bearer "));
     if (services->issuer && bearer.at && ax_jwt_looks(bearer))
         return refuse(services, ctx, credential, by_issuer(services, ctx, bearer, out_actor));
-    return ax_token_authenticate(services->directory, ctx, header, credential->peer, out_actor);
+    return ax_token_authenticate(services->directory, ctx, header, credential->network, out_actor);
 }
 
 ax_status
 ax_credential_verify(const struct ax_credential_services *services, struct ax_ctx *ctx,
                      const struct ax_credential *credential)
 {
-    if (ax_attempts_spent(ax_directory_attempts(services->directory), credential->peer))
+    if (ax_attempts_spent(ax_directory_attempts(services->directory), credential->network))
         return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
     bool lately;
     if (ax_passwords_recall(services->passwords, credential->name, credential->password, &lately))

@@ -6,7 +6,7 @@
  * Certificates and issuers' tokens speak of users only through identities that were approved
  * (directory.h); a token of an issuer whose subject is no user's is a service's, with the roles of
  * its groups: so nobody may sign for a change who has no key enrolled here. Failures are counted by
- * address. On loops, never blocks; a password that is not remembered is left to be verified.
+ * network. On loops, never blocks; a password that is not remembered is left to be verified.
  */
 #pragma once
 
@@ -23,7 +23,7 @@ struct ax_credential_services {
 
 struct ax_credential {
     ax_str authorization;                          /* the header; "" when absent */
-    ax_str peer;                                   /* address they came from */
+    uint64_t network;                              /* ax_exchange_network: where they came from */
     const struct ax_session_identity *certificate; /* one that is vouched for; or NULL */
     bool basic; /* "Basic" counts too: a name with a token or password */
     /* Out: the name and the password, in ctx->arena, are still to be verified. */

@@ -1,11 +1,16 @@
 #include "auth/credential.h"
 
+#include <arpa/inet.h>
+
 #include "auth/directory_state.h"
 #include "auth/token.h"
 #include "directory_case.h"
 #include "jwt_case.h"
+#include "net/admission.h"
 #include "net/session.h"
 #include "sys/clock.h"
+
+enum { HERE = 1 }; /* the network that most tests come from */
 
 struct credential_case {
     struct directory_case base;
@@ -59,7 +64,7 @@ static ax_status
 ask(struct ax_ctx *ctx, const struct credential_case *made, struct ax_credential credential,
     struct ax_actor *out_actor)
 {
-    credential.peer = AX_STR("192.0.2.1");
+    credential.network = HERE;
     *out_actor = (struct ax_actor){};
     return ax_credential_authenticate(&made->services, ctx, &credential, out_actor);
 }
@@ -209,7 +214,7 @@ passwords(struct ax_ctx *ctx)
     CHECK_EQ(ax_passwords_set(made.services.passwords, ctx, AX_STR("ada"), AX_STR("a password")),
              AX_OK);
     struct ax_credential credential = {
-        .authorization = AX_STR("Basic YWRhOmEgcGFzc3dvcmQ="), .peer = AX_STR("p"), .basic = true};
+        .authorization = AX_STR("Basic YWRhOmEgcGFzc3dvcmQ="), .network = 2, .basic = true};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &credential, &actor), AX_OK);
     CHECK(credential.unverified);
     CHECK_EQ(ax_credential_verify(&made.services, ctx, &credential), AX_OK);
@@ -222,7 +227,7 @@ passwords(struct ax_ctx *ctx)
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &credential, &actor),
              AX_UNAUTHENTICATED);
     credential = (struct ax_credential){
-        .authorization = AX_STR("Basic YWRhOndyb25n"), .peer = AX_STR("q"), .basic = true};
+        .authorization = AX_STR("Basic YWRhOndyb25n"), .network = 3, .basic = true};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &credential, &actor), AX_OK);
     CHECK(credential.unverified);
     CHECK_EQ(ax_credential_verify(&made.services, ctx, &credential), AX_UNAUTHENTICATED);
@@ -234,7 +239,7 @@ TEST(r84_a_password_is_verified_before_anything_is_done_with_it)
     ax_test_with_ctx(passwords);
 }
 
-/* Whatever is wrong counts against the address, and nobody else's. */
+/* Whatever is wrong counts against the network, and nobody else's. */
 static void
 limited(struct ax_ctx *ctx)
 {
@@ -254,16 +259,46 @@ limited(struct ax_ctx *ctx)
     for (int i = 0; i < 40; i++)
         limits += ask(ctx, &made, wrong[i % (int)AX_COUNT_OF(wrong)], &actor) == AX_LIMIT;
     CHECK_EQ(limits, 20);
-    struct ax_credential other = {.authorization = AX_STR("Bearer nonsense"), .peer = AX_STR("x")};
+    struct ax_credential other = {.authorization = AX_STR("Bearer nonsense"), .network = HERE + 1};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &other, &actor), AX_UNAUTHENTICATED);
     struct ax_credential password = {
-        .authorization = AX_STR("Basic YWRhOndyb25n"), .peer = AX_STR("192.0.2.1"), .basic = true};
+        .authorization = AX_STR("Basic YWRhOndyb25n"), .network = HERE, .basic = true};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &password, &actor), AX_LIMIT);
     ax_clock_fake(0, 0);
     close_case(ctx, &made);
 }
 
-TEST(r84_failures_of_every_kind_are_limited_by_address)
+TEST(r84_failures_of_every_kind_are_limited_by_network)
 {
     ax_test_with_ctx(limited);
+}
+
+/* Who has a /64 has 2^64 addresses, and no more tries than anybody else. */
+static void
+many_addresses(struct ax_ctx *ctx)
+{
+    struct credential_case made = {};
+    struct ax_actor actor;
+    int limits = 0;
+    open_case(ctx, &made);
+    ax_clock_fake(1'000, ax_clock_real_ns());
+    for (uint8_t i = 0; i < 60; i++) {
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+        CHECK_EQ(inet_pton(AF_INET6, "2001:db8:0:7::1", &address.sin6_addr), 1);
+        address.sin6_addr.s6_addr[15] = i;
+        address.sin6_addr.s6_addr[i < 30 ? 8 : 7] = i < 30 ? i : 9; /* then from the next /64 */
+        const struct ax_credential wrong = {
+            .authorization = AX_STR("Bearer nonsense"),
+            .network = ax_admission_key((const struct sockaddr *)&address)};
+        struct ax_credential asked = wrong;
+        limits += ax_credential_authenticate(&made.services, ctx, &asked, &actor) == AX_LIMIT;
+    }
+    CHECK_EQ(limits, 10 + 10);
+    ax_clock_fake(0, 0);
+    close_case(ctx, &made);
+}
+
+TEST(r84_a_network_of_many_addresses_has_the_tries_of_one)
+{
+    ax_test_with_ctx(many_addresses);
 }

@@ -13,7 +13,8 @@ run_sql(struct ax_ctx *ctx, struct directory_case *made, const char *sql)
 
 #define USER(id, roles)                                                                            \
     "insert into users values ('" id "', 'N', 'person', 1, '', " roles ", 0, 7, 0);"
-#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+#define ONES_56 "11111111111111111111111111111111111111111111111111111111"
+#define ONES    ONES_56 "11111111"
 
 static void
 corrupt(struct ax_ctx *ctx)
@@ -52,7 +53,8 @@ many(struct ax_ctx *ctx)
     run_sql(ctx, &made, USER("dana", "1") USER("erin", "0"));
     run_sql(ctx, &made,
             "insert into tokens with recursive n(i) as (select 1 union all select i + 1 from n "
-            "where i < 1000) select 't' || i, 'erin', '', printf('%064x', i * 977), 1, i, "
+            "where i < 1000) select 't' || i, 'erin', '', '" ONES_56
+            "' || (10000000 + i * 977), 1, i, "
             "case when i % 2 = 0 then 5 end, '', null from n;");
     CHECK_EQ(ax_directory_state_read(made.store, ctx, &state), AX_OK);
     CHECK_EQ(state->users.count, 2);
@@ -60,7 +62,7 @@ many(struct ax_ctx *ctx)
     for (uint64_t i = 1; i <= TOKENS; i++) {
         ax_digest hash;
         char hex[AX_DIGEST_HEX_BYTES + 1];
-        snprintf(hex, sizeof hex, "%064" PRIx64, i * 977);
+        snprintf(hex, sizeof hex, ONES_56 "%" PRIu64, 10'000'000 + i * 977);
         CHECK(ax_digest_parse((ax_str){hex, AX_DIGEST_HEX_BYTES}, &hash));
         const struct ax_directory_token *token = ax_directory_state_token(state, hash);
         CHECK_EQ(token != NULL, i % 2 == 1);

@@ -2,13 +2,13 @@
 
 #include "directory_case.h"
 
-static const ax_str peer = {"192.0.2.7", 9};
+static const uint64_t network = 7;
 
 static ax_status
 whoami(struct ax_ctx *ctx, struct directory_case *made, ax_str token, struct ax_actor *out)
 {
     ax_str header = ax_str_printf(ctx->arena, "Bearer %.*s", AX_FMT(token));
-    return ax_token_authenticate(made->directory, ctx, header, peer, out);
+    return ax_token_authenticate(made->directory, ctx, header, network, out);
 }
 
 static void

@@ -66,9 +66,7 @@ life(struct ax_ctx *ctx)
     CHECK_EQ(ax_permissions_delete(permissions, ctx, &one), AX_OK);
     CHECK_EQ(ax_permissions_delete(permissions, ctx, &one), AX_NOT_FOUND);
     CHECK_EQ(ax_permissions_find(permissions, ctx, &one, &found), AX_NOT_FOUND);
-    CHECK_EQ(directory_case_count(ctx, &made.base,
-                                  "select count(*) from outbox where instr(fact, 'permi') > 0"),
-             3);
+    CHECK_EQ(directory_case_count_facts(ctx, &made.base, "permi"), 3);
     close_case(ctx, &made);
 }
 

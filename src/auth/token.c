@@ -36,16 +36,16 @@ bearer_of(ax_str authorization)
 }
 
 static ax_status
-refuse(struct ax_directory *directory, struct ax_ctx *ctx, ax_str peer, const char *words)
+refuse(struct ax_directory *directory, struct ax_ctx *ctx, uint64_t network, const char *words)
 {
-    if (!ax_attempts_failed(ax_directory_attempts(directory), peer))
+    if (!ax_attempts_failed(ax_directory_attempts(directory), network))
         return ax_fail(ctx, AX_LIMIT, "too many attempts without a good token; wait a while");
     return ax_fail(ctx, AX_UNAUTHENTICATED, "%s", words);
 }
 
 ax_status
 ax_token_authenticate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str authorization,
-                      ax_str peer, struct ax_actor *out_actor)
+                      uint64_t network, struct ax_actor *out_actor)
 {
     const struct ax_directory_state *state;
     if (!authorization.len)
@@ -54,14 +54,14 @@ ax_token_authenticate(struct ax_directory *directory, struct ax_ctx *ctx, ax_str
     AX_TRY(ax_directory_present(directory, ctx, &state));
     ax_str bearer = bearer_of(authorization);
     if (!bearer.at)
-        return refuse(directory, ctx, peer, "the authorization must be: Bearer axm_...");
+        return refuse(directory, ctx, network, "the authorization must be: Bearer axm_...");
     if (!ax_token_is(bearer))
-        return refuse(directory, ctx, peer, "the token is not valid");
+        return refuse(directory, ctx, network, "the token is not valid");
     const struct ax_directory_token *token = ax_directory_state_token(state, ax_sha256(bearer));
     if (!token || token->user->disabled)
-        return refuse(directory, ctx, peer, "the token is not valid");
+        return refuse(directory, ctx, network, "the token is not valid");
     if (ax_clock_real_ns() >= token->expires_ns) /* only who has the token is told */
-        return refuse(directory, ctx, peer, "the token has expired");
+        return refuse(directory, ctx, network, "the token has expired");
     AX_TRY(ax_directory_state_actor(ctx, token->user, out_actor));
     out_actor->authenticated_by = AX_STR("token");
     memcpy(out_actor->credential, token->hash.bytes, sizeof out_actor->credential);

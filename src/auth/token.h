@@ -17,14 +17,14 @@ enum { AX_TOKEN_BYTES = 4 + 64, AX_TOKEN_PREFIX_BYTES = 12 };
 bool ax_token_is(ax_str bearer);
 
 /*
- * Who the bearer is. authorization: the header, "" when absent; peer: address they came from.
+ * Who the bearer is. authorization: the header, "" when absent; network: where they came from.
  *
  * out_actor: its texts in ctx->arena. On loops, never blocks.
  * Fails: UNAUTHENTICATED in words that do not tell a wrong token from a revoked one or a disabled
  * user; LIMIT after too many of those; UNAVAILABLE when nobody is known because the store is away.
  */
 ax_status ax_token_authenticate(struct ax_directory *directory, struct ax_ctx *ctx,
-                                ax_str authorization, ax_str peer, struct ax_actor *out_actor);
+                                ax_str authorization, uint64_t network, struct ax_actor *out_actor);
 
 /*
  * request: {"days"?: 1 to 366, 90 when absent,"name"?}.

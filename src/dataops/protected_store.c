@@ -1,9 +1,8 @@
 #include "dataops/protected_store.h"
 
 #include "base/map.h"
+#include "sys/crypto_key_file.h"
 #include "sys/file.h"
-
-enum { KEY_FILE_BYTES_MAX = 256 };
 
 static const size_t STORE_BYTES_MAX = (size_t)1 << 30;
 #define MAGIC AX_STR("axiom protected attributes 1\n")
@@ -16,70 +15,6 @@ bound_text(struct ax_ctx *ctx, const struct ax_protected_place *place, ax_str *o
     ax_str dataset = ax_digest_hex(place->dataset, hex);
     *out_text = ax_str_printf(ctx->arena, "%.*s%.*s", AX_FMT(MAGIC), AX_FMT(dataset));
     return out_text->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for the protected store");
-}
-
-/* ---- the key ---- */
-
-static ax_str
-folder_of(ax_str path)
-{
-    ax_str name = ax_path_name(path);
-    size_t len = path.len - name.len;
-    return len == 0 ? AX_STR(".") : (ax_str){path.at, len};
-}
-
-static ax_status
-read_key(struct ax_ctx *ctx, ax_str path, uint8_t out_key[AX_KEY_BYTES])
-{
-    ax_str text = {};
-    ax_digest key;
-    AX_TRY(ax_file_read_all(ctx, path, KEY_FILE_BYTES_MAX, &text));
-    bool sound = ax_digest_parse(ax_str_trim(text), &key);
-    if (sound)
-        memcpy(out_key, key.bytes, AX_KEY_BYTES);
-    ax_crypto_wipe((char *)(uintptr_t)text.at, text.len);
-    ax_crypto_wipe(&key, sizeof key);
-    if (!sound)
-        return ax_fail(ctx, AX_INVALID, "%.*s is no key: 64 hex digits are expected", AX_FMT(path));
-    return AX_OK;
-}
-
-/* Written whole beside its place and then linked there: nobody ever reads half a key. */
-static ax_status
-write_new_key(struct ax_ctx *ctx, ax_str path)
-{
-    ax_digest name = {}, key = {};
-    char text[AX_DIGEST_HEX_BYTES + 1];
-    ax_random_bytes(name.bytes, sizeof name.bytes);
-    ax_digest_hex(name, text);
-    ax_str beside = ax_str_printf(ctx->arena, "%.*s.%.16s", AX_FMT(path), text);
-    if (!beside.at)
-        return ax_fail(ctx, AX_LIMIT, "no memory for the protected store");
-    ax_random_bytes(key.bytes, sizeof key.bytes);
-    ax_digest_hex(key, text);
-    text[AX_DIGEST_HEX_BYTES] = '\n';
-    ax_status status = ax_file_write_atomic(ctx, beside, (ax_str){text, sizeof text});
-    ax_crypto_wipe(&key, sizeof key);
-    ax_crypto_wipe(text, sizeof text);
-    AX_TRY(status);
-    status = ax_file_link(ctx, beside, path);
-    ax_status removed = ax_file_remove(ctx, beside);
-    if (status == AX_CONFLICT)
-        status = AX_OK; /* another was first, and its key is the key */
-    return status != AX_OK ? status : removed;
-}
-
-/* Makes it when it is absent; two who make it at once end with one key, the first. */
-static ax_status
-need_key(struct ax_ctx *ctx, ax_str path, uint8_t out_key[AX_KEY_BYTES])
-{
-    if (!ax_file_exists(path)) {
-        ax_status status = write_new_key(ctx, path);
-        if (status != AX_OK)
-            return ax_explain(ctx, status, "make the key of the protected attributes");
-        AX_TRY(ax_file_sync_folder(ctx, folder_of(path)));
-    }
-    return read_key(ctx, path, out_key);
 }
 
 /* ---- the store ---- */
@@ -106,8 +41,10 @@ ax_protected_store_write(struct ax_ctx *ctx, const struct ax_protected_place *pl
     ax_str plain = {};
     uint8_t key[AX_KEY_BYTES];
     AX_TRY(ax_frame_encode(ctx, attributes, &plain));
-    ax_status status = need_key(ctx, place->key_path, key);
-    if (status == AX_OK)
+    ax_status status = ax_crypto_key_file_need(ctx, place->key_path, key);
+    if (status != AX_OK)
+        status = ax_explain(ctx, status, "the key of the protected attributes");
+    else
         status = seal_and_write(ctx, place, plain, key);
     ax_crypto_wipe(key, sizeof key);
     ax_crypto_wipe((char *)(uintptr_t)plain.at, plain.len);
@@ -140,7 +77,7 @@ ax_protected_store_read(struct ax_ctx *ctx, const struct ax_protected_place *pla
         return ax_fail(ctx, AX_DENIED, "protected attributes are for the fairness job alone");
     uint8_t key[AX_KEY_BYTES];
     ax_str bytes = {};
-    AX_TRY(read_key(ctx, place->key_path, key));
+    AX_TRY(ax_crypto_key_file_read(ctx, place->key_path, key));
     ax_status status = ax_file_read_all(ctx, place->path, STORE_BYTES_MAX, &bytes);
     if (status == AX_OK) {
         status = unseal(ctx, place, bytes, key, out_attributes);

@@ -97,7 +97,7 @@ ax_validation_plan_parse(struct ax_ctx *ctx, const struct ax_json *json,
     plan->group_rows_min = (uint64_t)rows_min;
     if (ax_json_find(json, "monotone"))
         AX_TRY(ax_json_need_object(ctx, json, "monotone", &plan->monotone));
-    return AX_OK;
+    return ax_json_may_text(ctx, json, "dataset", &plan->dataset);
 }
 
 ax_status
@@ -127,6 +127,8 @@ ax_validation_plan_print(struct ax_ctx *ctx, const struct ax_validation_plan *pl
         ax_json_print(plan->monotone, &text);
         json.comma = true;
     }
+    if (plan->dataset.len)
+        ax_json_member_text(&json, "dataset", plan->dataset);
     ax_json_end_object(&json);
     AX_TRY(ax_json_parse(ctx, ax_writer_str(&text), NULL, &parsed));
     return ax_json_canonical(ctx, parsed, out_json);

@@ -40,13 +40,15 @@ struct ax_validation_plan {
     uint64_t group_rows_min;
     double cutoff;                  /* probability below which one is approved: for FAIRNESS */
     const struct ax_json *monotone; /* {"feature": 1 | -1}; NULL for none */
+    ax_str dataset; /* "NAME/VERSION" whose rows are judged on; "": that it was trained on */
 };
 
 /* The plan of a tier: tier 1 asks more. */
 struct ax_validation_plan ax_validation_plan_default(int64_t tier);
 
 /*
- * {"tests":{"auc":{"min":0.7},"psi":{"max":0.1},...},"seed","group_rows_min","cutoff","monotone"};
+ * {"tests":{"auc":{"min":0.7},"psi":{"max":0.1},...},"seed","group_rows_min","cutoff","monotone",
+ * "dataset"};
  * a plan that names tests runs these only. Starts from *plan. Fails: INVALID.
  */
 ax_status ax_validation_plan_parse(struct ax_ctx *ctx, const struct ax_json *json,

@@ -176,6 +176,7 @@ plans(struct ax_ctx *ctx)
         {"{\"tests\":{\"auc\":{\"max\":0.6}}}", "test `auc` has a `min`, not a `max`"},
         {"{\"cutoff\":0}",
          "`seed` is from 0, `group_rows_min` from 1, `cutoff` above 0 and at most 1"},
+        {"{\"dataset\":1}", "`dataset` must be a string, not a number"},
         {"{\"monotone\":[]}", "`monotone` must be an object, not an array"},
     };
     const struct ax_json *json = NULL;
@@ -195,6 +196,11 @@ plans(struct ax_ctx *ctx)
     plan = plan_of(ctx, text.at);
     CHECK_EQ(ax_validation_plan_print(ctx, &plan, &again), AX_OK);
     CHECK(ax_str_eq(text, again)); /* what is hashed is one text */
+    plan = plan_of(ctx, "{\"tests\":{},\"dataset\":\"german/2\"}");
+    CHECK_EQ(ax_validation_plan_print(ctx, &plan, &text), AX_OK);
+    CHECK_STR(text, "{\"cutoff\":0.5,\"dataset\":\"german/2\",\"group_rows_min\":30,\"seed\":1,"
+                    "\"tests\":{}}");
+    CHECK_STR(plan_of(ctx, text.at).dataset, "german/2");
 }
 
 TEST(r34_a_plan_is_checked_and_has_one_text)

@@ -1,7 +1,10 @@
 #include "mlops/validation.h"
 
+#include <math.h>
+
 #include "auth/directory.h"
 #include "base/alloc.h"
+#include "base/number.h"
 #include "event/outbox.h"
 #include "governance/model_validation.h"
 #include "serving/model_loader.h"
@@ -118,6 +121,131 @@ check_step(struct ax_ctx *ctx, const struct validation *validation, const char *
     return AX_OK;
 }
 
+/* ---- the rows it is judged on ---- */
+
+/* "NAME/VERSION", or "NAME" for the newest. */
+static ax_status
+find_named(struct ax_validations *validations, struct ax_ctx *ctx, ax_str named,
+           struct ax_dataset_record *out)
+{
+    ax_str rest = named, name = AX_STR("");
+    int64_t version = 0;
+    bool whole = !ax_str_cut(&rest, '/', &name) || !rest.at;
+    if (name.len == 0 || (!whole && (!ax_parse_i64(rest, &version) || version < 1)))
+        return ax_fail(ctx, AX_INVALID, "`dataset` is NAME or NAME/VERSION, not \"%.*s\"",
+                       AX_FMT(named));
+    return ax_datasets_find(validations->config.datasets, ctx, name, version, out);
+}
+
+/* The codes of the version for those of the dataset; a word it does not know is as it says. */
+static ax_status
+fit_categories(struct ax_ctx *ctx, const struct ax_signature_feature *feature, size_t row_count,
+               struct ax_frame_column *column)
+{
+    double *codes = AX_NEW_ARRAY(ctx->arena, double, column->category_count + 1);
+    double *values = AX_NEW_ARRAY(ctx->arena, double, row_count + 1);
+    if (!codes || !values)
+        return ax_fail(ctx, AX_LIMIT, "no memory for %zu rows", row_count);
+    for (size_t c = 0; c < column->category_count; c++) {
+        const ax_str *slot = ax_map_find(feature->category_index, column->categories[c]);
+        codes[c] = slot ? (double)(slot - feature->categories) : (double)NAN;
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        size_t code = isnan(column->values[i]) ? column->category_count : (size_t)column->values[i];
+        values[i] = code < column->category_count ? codes[code] : (double)NAN;
+        if (isnan(values[i]) && code < column->category_count && !feature->unknown_is_missing)
+            return ax_fail(ctx, AX_CONFLICT, "feature %.*s: the version does not know \"%.*s\"",
+                           AX_FMT(feature->name), AX_FMT(column->categories[code]));
+    }
+    column->values = values;
+    column->categories = feature->categories;
+    column->category_count = feature->category_count;
+    return AX_OK;
+}
+
+/*
+ * The rows as the version takes them: a model of this house has all columns in order and with the
+ * dataset's own codes, one from elsewhere fewer, in an order of its own and with other codes.
+ */
+static ax_status
+fit_frame(struct ax_ctx *ctx, const struct ax_signature *signature, const struct ax_frame *frame,
+          struct ax_frame *out)
+{
+    struct ax_frame_column *columns =
+        AX_NEW_ARRAY(ctx->arena, struct ax_frame_column, signature->feature_count + 1);
+    if (!columns)
+        return ax_fail(ctx, AX_LIMIT, "no memory for columns");
+    if (signature->feature_count == 0)
+        return ax_fail(ctx, AX_CONFLICT, "the version takes tensors, no rows of a dataset");
+    for (size_t i = 0; i < signature->feature_count; i++) {
+        const struct ax_signature_feature *feature = &signature->features[i];
+        bool words = feature->kind == AX_FEATURE_CATEGORY;
+        size_t at = ax_frame_find(frame, feature->name);
+        if (at == SIZE_MAX)
+            return ax_fail(ctx, AX_CONFLICT,
+                           "the dataset has no feature %.*s, which the version takes",
+                           AX_FMT(feature->name));
+        columns[i] = frame->columns[at];
+        if (words != (columns[i].kind == AX_FRAME_CATEGORY))
+            return ax_fail(
+                ctx, AX_CONFLICT, "feature %.*s: the version takes %s, the dataset has %s",
+                AX_FMT(feature->name), words ? "words" : "numbers", words ? "numbers" : "words");
+        if (words)
+            AX_TRY(fit_categories(ctx, feature, frame->row_count, &columns[i]));
+    }
+    *out = *frame;
+    out->columns = columns;
+    out->column_count = signature->feature_count;
+    return AX_OK;
+}
+
+static ax_status
+read_parts(struct ax_validations *validations, struct ax_ctx *ctx,
+           const struct ax_loaded_model *model, const struct ax_dataset_record *dataset,
+           struct ax_data_split *out)
+{
+    struct ax_dataset_parts parts;
+    AX_TRY(ax_datasets_read(validations->config.datasets, ctx, dataset, &parts));
+    AX_TRY(fit_frame(ctx, model->signature, &parts.split.train, &out->train));
+    return fit_frame(ctx, model->signature, &parts.split.held_out, &out->held_out);
+}
+
+/* What would end the run is said before the version leaves its state for a plan that is fixed. */
+static ax_status
+check_fits(struct ax_validations *validations, struct ax_ctx *ctx,
+           const struct ax_version_record *version, const struct ax_dataset_record *dataset)
+{
+    ax_auto(ax_model_unref) struct ax_loaded_model *model = NULL;
+    struct ax_bundle bundle;
+    struct ax_data_split split;
+    AX_TRY(ax_registry_bundle(validations->config.registry, ctx, NULL, version, &bundle));
+    AX_TRY(ax_model_load(ctx, version->model, version->version, true, &bundle, &model));
+    return read_parts(validations, ctx, model, dataset, &split);
+}
+
+/*
+ * A plan that names a dataset names its version from then on. A version that was trained elsewhere
+ * does not say on which rows, so there the plan must.
+ */
+static ax_status
+fix_dataset(struct ax_validations *validations, struct ax_ctx *ctx,
+            const struct ax_version_record *version, struct ax_validation_plan *plan)
+{
+    struct ax_dataset_record dataset;
+    if (plan->dataset.len == 0 && version->dataset.len == 0)
+        return ax_fail(ctx, AX_CONFLICT,
+                       "%.*s/%lld does not say on which dataset it was trained: the plan must name "
+                       "one, {\"dataset\": \"NAME/VERSION\"}",
+                       AX_FMT(version->model), (long long)version->version);
+    if (plan->dataset.len == 0)
+        return AX_OK;
+    AX_TRY(find_named(validations, ctx, plan->dataset, &dataset));
+    AX_TRY(check_fits(validations, ctx, version, &dataset));
+    plan->dataset =
+        ax_str_printf(ctx->arena, "%.*s/%lld", AX_FMT(dataset.name), (long long)dataset.version);
+    return plan->dataset.at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for a plan");
+}
+
 /* ---- fixing the plan ---- */
 
 static ax_status
@@ -138,7 +266,8 @@ insert_validation(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct valid
 }
 
 static ax_status
-fix_plan(struct ax_ctx *ctx, const struct ax_json *request, struct validation *validation)
+fix_plan(struct ax_validations *validations, struct ax_ctx *ctx, const struct ax_json *request,
+         struct validation *validation)
 {
     struct ax_validation_plan plan = ax_validation_plan_default(validation->version.tier);
     const struct ax_json *given = ax_json_find(request, "plan");
@@ -147,6 +276,7 @@ fix_plan(struct ax_ctx *ctx, const struct ax_json *request, struct validation *v
         AX_TRY(ax_json_need_object(ctx, request, "plan", &given));
         AX_TRY(ax_validation_plan_parse(ctx, given, &plan));
     }
+    AX_TRY(fix_dataset(validations, ctx, &validation->version, &plan));
     AX_TRY(ax_validation_plan_print(ctx, &plan, &validation->plan));
     ax_digest_hex(ax_sha256(validation->plan), hex);
     return ax_str_copy(ctx->arena, ax_str_of(hex), &validation->plan_digest)
@@ -167,7 +297,7 @@ ax_validations_begin(struct ax_validations *validations, struct ax_ctx *ctx,
     AX_TRY(ax_json_may_text(ctx, request, "conceptual_soundness", &soundness));
     AX_TRY(ax_registry_version(validations->config.registry, ctx, NULL, model, version,
                                &validation.version));
-    AX_TRY(fix_plan(ctx, request, &validation));
+    AX_TRY(fix_plan(validations, ctx, request, &validation));
     AX_TRY(make_id(ctx, 'v', &validation.id));
     AX_TRY(ax_store_begin(validations->config.store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(check_independence(tx, ctx, &validation.version));
@@ -201,8 +331,8 @@ score(void *arg, struct ax_ctx *ctx, const double *rows, size_t count, double *o
 
 /* The dataset version that the version's own manifest names. */
 static ax_status
-find_dataset(struct ax_validations *validations, struct ax_ctx *ctx,
-             const struct ax_loaded_model *model, struct ax_dataset_record *out)
+find_trained_on(struct ax_validations *validations, struct ax_ctx *ctx,
+                const struct ax_loaded_model *model, struct ax_dataset_record *out)
 {
     const struct ax_json *manifest, *lineage;
     ax_str name, digest;
@@ -252,7 +382,7 @@ run_tests(struct ax_validations *validations, struct ax_ctx *ctx,
 {
     struct ax_validation_plan plan = ax_validation_plan_default(validation->version.tier);
     struct ax_dataset_record dataset;
-    struct ax_dataset_parts parts;
+    struct ax_data_split split = {};
     struct ax_frame protected;
     const struct ax_json *fixed;
     bool there;
@@ -264,15 +394,13 @@ run_tests(struct ax_validations *validations, struct ax_ctx *ctx,
         return ax_fail(ctx, AX_LIMIT, "no memory to score");
     AX_TRY(ax_json_parse(ctx, validation->plan, NULL, &fixed));
     AX_TRY(ax_validation_plan_parse(ctx, fixed, &plan));
-    AX_TRY(find_dataset(validations, ctx, model, &dataset));
-    AX_TRY(ax_datasets_read(validations->config.datasets, ctx, &dataset, &parts));
-    if (parts.features.column_count != model->signature->feature_count)
-        return ax_fail(ctx, AX_CONFLICT, "the dataset has %zu features, the version %zu",
-                       parts.features.column_count, model->signature->feature_count);
-    AX_TRY(read_protected(validations, ctx, &dataset, &parts.split.held_out, &protected, &there));
+    AX_TRY(plan.dataset.len ? find_named(validations, ctx, plan.dataset, &dataset)
+                            : find_trained_on(validations, ctx, model, &dataset));
+    AX_TRY(read_parts(validations, ctx, model, &dataset, &split));
+    AX_TRY(read_protected(validations, ctx, &dataset, &split.held_out, &protected, &there));
     const struct ax_validation_input input = {
-        .train = &parts.split.train,
-        .held_out = &parts.split.held_out,
+        .train = &split.train,
+        .held_out = &split.held_out,
         .protected = there ? &protected : NULL,
         .score = score,
         .arg = &scoring,

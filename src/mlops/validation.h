@@ -31,8 +31,10 @@ AX_DEFINE_AUTO(struct ax_validations, ax_validations_close);
  * the developer's reporting line (R20).
  *
  * request: {"model","version","plan"?: {..}, "scope"?, "conceptual_soundness"?}; without a plan the
- * tier's default. out: {"id","plan_digest","plan":{..},"state":"fixed"}.
- * Fails: DENIED, CONFLICT (state), INVALID.
+ * tier's default. A plan may name a "dataset" of this house ("NAME", "NAME/VERSION") and must for a
+ * version that was trained elsewhere; its features are taken by name, categories by their words.
+ * out: {"id","plan_digest","plan":{..},"state":"fixed"}.
+ * Fails: DENIED, CONFLICT (state; a dataset that does not fit), NOT_FOUND, INVALID.
  */
 ax_status ax_validations_begin(struct ax_validations *validations, struct ax_ctx *ctx,
                                const struct ax_json *request, struct ax_json_writer *out);

@@ -2,6 +2,7 @@
 
 #include "base/number.h"
 #include "codec/text.h"
+#include "mlops/webhook_secret.h"
 #include "net/address.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
@@ -323,22 +324,22 @@ ax_webhook_create(const struct ax_webhooks_config *config, struct ax_ctx *ctx,
                   const struct ax_webhook_change *made, struct ax_json_writer *out)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    ax_str id, list, status = made->status.at ? made->status : AX_STR("ACTIVE");
+    ax_str id, list, sealed, status = made->status.at ? made->status : AX_STR("ACTIVE");
     AX_TRY(check_name(ctx, made->name));
     AX_TRY(ax_webhook_check_url(config, ctx, made->url));
     AX_TRY(write_events(ctx, made, &list));
     AX_TRY(check_status(ctx, status));
     AX_TRY(ax_webhook_new_id(ctx, &id));
+    AX_TRY(ax_webhook_secret_seal(config, ctx, id, made->secret, &sealed));
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_store_run(
         tx, ctx,
-        AX_STR("insert into webhooks (id, name, description, url, secret, status, events, "
-               "created_ms, updated_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $8)"),
-        AX_STORE_PARAMS(
-            ax_store_text(id), ax_store_text(made->name),
-            ax_store_text(made->description.at ? made->description : AX_STR("")),
-            ax_store_text(made->url), ax_store_text(made->secret.at ? made->secret : AX_STR("")),
-            ax_store_text(status), ax_store_text(list), ax_store_i64(ax_clock_real_ms())),
+        AX_STR("insert into webhooks (id, name, description, url, secret, sealed, status, events, "
+               "created_ms, updated_ms) values ($1, $2, $3, $4, '', $5, $6, $7, $8, $8)"),
+        AX_STORE_PARAMS(ax_store_text(id), ax_store_text(made->name),
+                        ax_store_text(made->description.at ? made->description : AX_STR("")),
+                        ax_store_text(made->url), ax_store_text(sealed), ax_store_text(status),
+                        ax_store_text(list), ax_store_i64(ax_clock_real_ms())),
         NULL));
     AX_TRY(show(tx, ctx, id, out));
     return ax_store_commit(ax_take(tx), ctx);
@@ -349,7 +350,7 @@ ax_webhook_update(const struct ax_webhooks_config *config, struct ax_ctx *ctx, a
                   const struct ax_webhook_change *change, struct ax_json_writer *out)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    ax_str list = {};
+    ax_str list = {}, sealed = {};
     if (change->name.at)
         AX_TRY(check_name(ctx, change->name));
     if (change->url.at)
@@ -358,16 +359,18 @@ ax_webhook_update(const struct ax_webhooks_config *config, struct ax_ctx *ctx, a
         AX_TRY(write_events(ctx, change, &list));
     if (change->status.at)
         AX_TRY(check_status(ctx, change->status));
+    if (change->secret.at)
+        AX_TRY(ax_webhook_secret_seal(config, ctx, id, change->secret, &sealed));
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_store_run(
         tx, ctx,
         AX_STR("update webhooks set name = coalesce($2, name), description = coalesce($3, "
-               "description), url = coalesce($4, url), secret = coalesce($5, secret), status = "
+               "description), url = coalesce($4, url), sealed = coalesce($5, sealed), status = "
                "coalesce($6, status), events = coalesce($7, events), updated_ms = $8 where id = "
                "$1 and deleted_ms is null"),
         AX_STORE_PARAMS(ax_store_text(id), ax_store_text_or_null(change->name),
                         ax_store_text_or_null(change->description),
-                        ax_store_text_or_null(change->url), ax_store_text_or_null(change->secret),
+                        ax_store_text_or_null(change->url), ax_store_text_or_null(sealed),
                         ax_store_text_or_null(change->status), ax_store_text_or_null(list),
                         ax_store_i64(ax_clock_real_ms())),
         NULL));
@@ -382,7 +385,7 @@ ax_webhook_delete(const struct ax_webhooks_config *config, struct ax_ctx *ctx, a
     int64_t changed;
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_WRITE, &tx));
     AX_TRY(ax_store_run(tx, ctx,
-                        AX_STR("update webhooks set deleted_ms = $2, updated_ms = $2, secret = '' "
+                        AX_STR("update webhooks set deleted_ms = $2, updated_ms = $2, sealed = '' "
                                "where id = $1 and deleted_ms is null"),
                         AX_STORE_PARAMS(ax_store_text(id), ax_store_i64(ax_clock_real_ms())),
                         &changed));

@@ -12,6 +12,7 @@
 
 struct ax_webhooks_config { /* kept */
     struct ax_store *store;
+    ax_str secret_key;    /* KEYS/webhook.key: seals secrets (webhook_secret.h) */
     bool allow_http;      /* URLs besides https */
     bool allow_private;   /* receivers in this house */
     int64_t attempts_max; /* of one delivery */

@@ -2,6 +2,7 @@
 
 #include "base/number.h"
 #include "codec/text.h"
+#include "mlops/webhook_secret.h"
 #include "net/client.h"
 #include "sys/clock.h"
 #include "sys/crypto.h"
@@ -75,11 +76,23 @@ post(const struct ax_webhooks_config *config, struct ax_ctx *ctx,
     return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", bounded.error);
 }
 
+/* The secret is in clear for as long as this takes. */
+static ax_status
+sign_and_post(const struct ax_webhooks_config *config, struct ax_ctx *ctx, ax_str webhook_id,
+              ax_str sealed, struct ax_webhook_message *message,
+              struct ax_client_answer *out_answer)
+{
+    AX_TRY(ax_webhook_secret_open(config, ctx, webhook_id, sealed, &message->secret));
+    ax_status status = post(config, ctx, message, out_answer);
+    ax_crypto_wipe((char *)(uintptr_t)message->secret.at, message->secret.len);
+    return status;
+}
+
 /* ---- what is due ---- */
 
 struct due {
     int64_t row, attempts;
-    ax_str webhook_id;
+    ax_str webhook_id, sealed;
     ax_str gone; /* why nothing is sent any more; "" */
     struct ax_webhook_message message;
 };
@@ -93,7 +106,7 @@ next_due(const struct ax_webhooks_config *config, struct ax_ctx *ctx, struct due
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_READ, &tx));
     AX_TRY(ax_store_query(
         tx, ctx,
-        AX_STR("select d.id, d.attempts, d.webhook_id, d.delivery_id, d.body, w.url, w.secret, "
+        AX_STR("select d.id, d.attempts, d.webhook_id, d.delivery_id, d.body, w.url, w.sealed, "
                "case when w.deleted_ms is not null then 'the webhook was deleted' when w.status "
                "<> 'ACTIVE' then 'the webhook is disabled' else '' end from webhook_deliveries d "
                "join webhooks w on w.id = d.webhook_id where d.state = 'waiting' and d.due_ms <= "
@@ -106,8 +119,8 @@ next_due(const struct ax_webhooks_config *config, struct ax_ctx *ctx, struct due
                             .webhook_id = ax_store_read_text(rows, 2),
                             .message = {.id = ax_store_read_text(rows, 3),
                                         .body = ax_store_read_text(rows, 4),
-                                        .url = ax_store_read_text(rows, 5),
-                                        .secret = ax_store_read_text(rows, 6)},
+                                        .url = ax_store_read_text(rows, 5)},
+                            .sealed = ax_store_read_text(rows, 6),
                             .gone = ax_store_read_text(rows, 7)};
     return ax_store_finish(rows);
 }
@@ -190,7 +203,7 @@ judge(const struct ax_webhooks_config *config, struct ax_ctx *ctx, const struct 
 }
 
 static ax_status
-deliver(const struct ax_webhooks_config *config, struct ax_ctx *ctx, const struct due *due)
+deliver(const struct ax_webhooks_config *config, struct ax_ctx *ctx, struct due *due)
 {
     struct ax_client_answer answer = {};
     struct outcome outcome = {.state = "dropped", .error = due->gone};
@@ -200,7 +213,8 @@ deliver(const struct ax_webhooks_config *config, struct ax_ctx *ctx, const struc
         return AX_OK;
     if (due->gone.len == 0) {
         struct ax_ctx inside = *ctx;
-        ax_status status = post(config, &inside, &due->message, &answer);
+        ax_status status =
+            sign_and_post(config, &inside, due->webhook_id, due->sealed, &due->message, &answer);
         outcome = judge(config, &inside, due, status, &answer);
         return note(config, ctx, due, &outcome);
     }
@@ -250,7 +264,7 @@ ax_webhook_deliver(const struct ax_webhooks_config *config, struct ax_ctx *ctx, 
 /* The webhook's message and the first of its events. */
 static ax_status
 read_webhook(const struct ax_webhooks_config *config, struct ax_ctx *ctx, ax_str id,
-             struct ax_webhook_message *out, struct ax_webhook_event *out_first)
+             struct ax_webhook_message *out, ax_str *out_sealed, struct ax_webhook_event *out_first)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     struct ax_store_rows *rows;
@@ -258,12 +272,12 @@ read_webhook(const struct ax_webhooks_config *config, struct ax_ctx *ctx, ax_str
     AX_TRY(ax_store_begin(config->store, ctx, AX_STORE_READ, &tx));
     AX_TRY(ax_store_query(
         tx, ctx,
-        AX_STR("select url, secret, events from webhooks where id = $1 and deleted_ms is null"),
+        AX_STR("select url, sealed, events from webhooks where id = $1 and deleted_ms is null"),
         AX_STORE_PARAMS(ax_store_text(id)), &rows));
     bool found = ax_store_next(rows);
     if (found) {
         out->url = ax_store_read_text(rows, 0);
-        out->secret = ax_store_read_text(rows, 1);
+        *out_sealed = ax_store_read_text(rows, 1);
         events = ax_str_from(ax_store_read_text(rows, 2), 1);
     }
     AX_TRY(ax_store_finish(rows));
@@ -283,10 +297,11 @@ ax_webhook_test(const struct ax_webhooks_config *config, struct ax_ctx *ctx, ax_
     struct ax_webhook_message message;
     struct ax_webhook_event first;
     struct ax_client_answer answer = {};
-    AX_TRY(read_webhook(config, ctx, id, &message, &first));
+    ax_str sealed;
+    AX_TRY(read_webhook(config, ctx, id, &message, &sealed, &first));
     AX_TRY(ax_webhook_example(ctx, event ? event : &first, &message.body));
     AX_TRY(ax_webhook_new_id(ctx, &message.id));
-    ax_status status = post(config, ctx, &message, &answer);
+    ax_status status = sign_and_post(config, ctx, id, sealed, &message, &answer);
     if (status == AX_LIMIT)
         return status;
     ax_json_begin_object(out);

@@ -37,6 +37,7 @@ ax_data_dir_of(struct ax_ctx *ctx, ax_str root, ax_str keys, struct ax_data_dir 
         {&dir->ledger_vkey, keys, "ledger.vkey"},
         {&dir->vault_key, keys, "vault.key"},
         {&dir->protected_key, keys, "protected.key"},
+        {&dir->webhook_key, keys, "webhook.key"},
     };
     for (size_t i = 0; i < AX_COUNT_OF(names); i++) {
         *names[i].place = ax_path_join(arena, names[i].folder, ax_str_of(names[i].name));

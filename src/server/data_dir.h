@@ -18,7 +18,7 @@ struct ax_data_dir {
     ax_str artifacts;   /* uploads of experiment tracking */
     ax_str blobs, ledger, vault, index, protected, serving, latches, directory_cache, scratch;
     ax_str keys;
-    ax_str ledger_key, ledger_vkey, vault_key, protected_key;
+    ax_str ledger_key, ledger_vkey, vault_key, protected_key, webhook_key;
     ax_file lock;
 };
 

@@ -4,6 +4,7 @@
 #include "auth/passwords.h"
 #include "auth/permissions.h"
 #include "event/outbox.h"
+#include "mlops/webhook_secret.h"
 #include "server/adapters.h"
 #include "sys/log.h"
 #include "sys/process.h"
@@ -195,6 +196,8 @@ open_tracking(struct ax_ctx *ctx, struct ax_services *services)
                                                       .artifact_root = root};
     AX_TRY(ax_experiments_open(ctx, &experiments, &services->experiments));
     services->settings.webhooks.store = services->store;
+    services->settings.webhooks.secret_key = services->dir.webhook_key;
+    AX_TRY(ax_webhook_secret_seal_old(&services->settings.webhooks, ctx));
     ax_str folder =
         tracking->artifact_folder.len ? tracking->artifact_folder : services->dir.artifacts;
     ax_str blobs = ax_path_join(ctx->arena, folder, AX_STR(AX_ARTIFACTS_BLOBS));

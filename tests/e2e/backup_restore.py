@@ -4,6 +4,7 @@ import shutil
 import threading
 
 from harness import AXIOM, Copy, Server, check, contains, refused, run, run_suite
+from mlflow_webhooks import OPEN, SECRET, Receiver, verify
 
 
 def backed_up(bank, name="backup"):
@@ -55,6 +56,26 @@ def test_r95_a_backup_under_load_comes_back_and_decides():
         bank.server.stop()
         code, said = bank.verify("--since", kept)
         check(code == 0, said)
+
+
+def test_r95_sealed_secrets_come_back_and_no_backup_opens_them():
+    with Copy(options=OPEN) as bank, Receiver() as receiver:
+        path = "/api/2.0/mlflow/webhooks"
+        status, made = bank.dana.http("POST", path, {"name": "w", "url": receiver.url, "secret": SECRET, "events": [
+            {"entity": "REGISTERED_MODEL", "action": "CREATED"}]})
+        check(status == 200, f"{made}")
+        folder, kept, _, _ = backed_up(bank)
+        for one in folder.rglob("*"):
+            check(not one.is_file() or (SECRET.encode() not in one.read_bytes() and one.name != "webhook.key"), f"{one} opens the secret")
+        bank.server.stop()
+        again = bank.folder / "again"
+        code, _, err = restore(bank, folder, kept, again)
+        check(code == 0, err)
+        bank.data = again
+        bank.start(*OPEN)
+        status, tried = bank.dana.http("POST", f"{path}/{made['webhook']['webhook_id']}/test", {})
+        check(status == 200 and tried["result"]["success"], f"{tried}")
+        verify(*receiver.got[0])
 
 
 def test_r95_an_old_backup_is_found_by_the_checkpoint_kept_elsewhere():

@@ -10,6 +10,7 @@ import csv
 import importlib.machinery
 import importlib.util
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -169,6 +170,81 @@ class Copy(Bank):
     def log(self):
         self.server.log.seek(0)
         return self.server.log.read()
+
+
+class Postgres:
+    """A server of one's own; databases in it by number."""
+
+    def __init__(self, *options):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="axiom-postgres-", dir="/tmp"))
+        self.process = subprocess.Popen([ROOT / "tests" / "postgres_server", self.folder, *options], text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.numbers = itertools.count(1)
+        said = self.process.stdout.readline().strip()
+        if said == "absent":
+            raise Skip("PostgreSQL is not installed here: tools/setup tests installs it")
+        check(said == "ready", f"PostgreSQL did not start: {said}")
+
+    def tell(self, order, answer):
+        self.process.stdin.write(order + "\n")
+        said = self.process.stdout.readline().strip()
+        check(said == answer, f"{order}: {said}")
+
+    def database(self, address=""):
+        """The URL of a new, empty database."""
+        name = f"bank{next(self.numbers)}"
+        self.tell(f"database {name}", "made")
+        return f"postgresql://postgres@/{name}?host={self.folder}" if not address else f"postgresql://postgres@{address}/{name}"
+
+    def sql(self, url, text):
+        code, out, err = run("psql", "-qAt", url, "-c", text)
+        check(code == 0, f"{text}: {err}")
+        return out.strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+OF_SUITE = []
+
+
+def suite_postgres():
+    """With AX_TEST_STORE=postgres, as for the tests in C, one PostgreSQL for all servers of a suite; else None."""
+    if os.environ.get("AX_TEST_STORE") == "postgres" and not OF_SUITE:
+        OF_SUITE.append(Postgres())
+        atexit.register(OF_SUITE[0].__exit__)
+    return OF_SUITE[0] if OF_SUITE else None
+
+
+def store_options():
+    """What makes a server keep what it has in a new database of that PostgreSQL."""
+    server = suite_postgres()
+    return ("--store.url", server.database()) if server else ()
+
+
+class Outside(Copy):
+    """A bank of one's own whose database is a PostgreSQL; deployed, unless told otherwise."""
+
+    def __init__(self, server, deployed=True):
+        self.url = server.database()
+        self.folder = pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))
+        Bank.__init__(self, self.folder, "--store.url", self.url)
+        if deployed:
+            deploy_all(self, "durable")
+
+
+def deployed(*options):
+    """A bank with its models deployed, on the suite's PostgreSQL where there is one."""
+    if not suite_postgres():
+        return Copy(options=options)
+    bank = Outside(suite_postgres())
+    bank.server.stop()
+    bank.start(*options)
+    return bank
 
 
 def raw(port, data, seconds=5):

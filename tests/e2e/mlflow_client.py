@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from harness import ROOT, Copy, Skip, check, contains, run_suite
+from harness import ROOT, Skip, check, contains, deployed, run_suite
 from mlflow_oracle import Tracking
 
 FLOWS = ROOT / "tests" / "e2e" / "mlflow_flows.py"
@@ -225,7 +225,7 @@ def test_kill_nine_while_versions_are_registered():
 
 def test_a_governed_server_asks_who_and_whether_it_is_approved():
     import requests
-    with Copy(options=("--tracking.promotion", "enforce")) as bank:
+    with deployed("--tracking.promotion", "enforce") as bank:
         url = bank.server.url
         dana = {"Authorization": f"Bearer {bank.people['dana'].token}"}
         check(requests.get(f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0").status_code == 401, "nobody is let in unnamed")

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import AXIOM, ROOT, SCRATCH, check, free_port, run_suite
+from harness import AXIOM, ROOT, SCRATCH, check, free_port, run_suite, store_options
 
 EXCHANGES = ROOT / "tests" / "golden" / "mlflow" / "exchanges.jsonl"
 VARIES = {"creation_time", "last_update_time", "creation_timestamp", "last_updated_timestamp", "creation_timestamp_ms",
@@ -32,11 +32,12 @@ class Tracking:
         self.folder = tempfile.mkdtemp(dir=SCRATCH)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = tempfile.TemporaryFile("w+")
+        self.store = store_options()
         self.start(*options)
 
     def start(self, *options):
         self.process = subprocess.Popen([str(AXIOM), "serve", "--host", "127.0.0.1", "--port", str(self.port), "--data-dir", f"{self.folder}/data",
-                                         *map(str, options)], stderr=self.log)
+                                         *self.store, *map(str, options)], stderr=self.log)
         began = time.monotonic()
         while not self.answers():
             check(self.process.poll() is None and time.monotonic() - began < 30, f"no server: {self.said()}")

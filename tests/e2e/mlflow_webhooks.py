@@ -3,18 +3,20 @@
 Deliveries come at least once: they are tried again until the receiver takes them, and after a kill -9.
 """
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.server
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import tempfile
 import threading
 import time
 
-from harness import ROOT, check, contains, run_suite
+from harness import ROOT, check, contains, run_suite, suite_postgres
 from mlflow_client import python
 from mlflow_oracle import Tracking
 
@@ -120,6 +122,75 @@ def test_failed_deliveries_come_again_after_a_crash_too():
                 break
             time.sleep(0.1)
         check(log[0]["state"] == "sent" and log[0]["attempts"] >= 3 and log[0]["response_status"] == 200, f"{log}")
+
+
+def in_clear(server):
+    """Files of the data directory that hold the secret."""
+    return [path.name for path in pathlib.Path(server.folder, "data").rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+
+
+def wait_for(server, webhook, holds):
+    import requests
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        log = requests.get(f"{server.url}/api/2.0/mlflow/webhooks/{webhook}/deliveries").json()["deliveries"]
+        if log and holds(log[0]):
+            return log[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{log}")
+
+
+def test_r92_secrets_lie_sealed_under_a_key_outside_the_data_directory():
+    import requests
+    with Tracking(*OPEN) as server, Receiver() as receiver:
+        api, key = f"{server.url}/api/2.0/mlflow", pathlib.Path(f"{server.folder}/data.keys/webhook.key")
+
+        def change(name):
+            requests.post(f"{api}/registered-models/create", json={"name": name}).raise_for_status()
+
+        check(not key.exists(), "a key without a secret")
+        made = requests.post(f"{api}/webhooks", json={"name": "w", "url": receiver.url, "secret": SECRET, "events": [
+            {"entity": "REGISTERED_MODEL", "action": "CREATED"}]}).json()["webhook"]["webhook_id"]
+        check(key.stat().st_mode & 0o777 == 0o600, "others may read the key")
+        change("first")
+        receiver.wait(1)
+        check(not in_clear(server), f"{in_clear(server)}")
+        server.kill()
+        check(not in_clear(server), f"{in_clear(server)}")
+        server.start(*OPEN)
+        change("second")
+        receiver.wait(2)
+        server.stop()
+        # what an older version left, as it left it
+        old = f"update webhooks set secret = '{SECRET}', sealed = ''"
+        if server.store:
+            suite_postgres().sql(server.store[1], old)
+        else:
+            with contextlib.closing(sqlite3.connect(f"{server.folder}/data/store.db")) as store:
+                store.execute(old)
+                store.commit()
+            check(in_clear(server), "the old state is not there")
+        server.start(*OPEN)
+        change("third")
+        receiver.wait(3)
+        server.stop()
+        check(not in_clear(server), f"{in_clear(server)}")
+        # with another key nothing leaves, and certainly not unsigned
+        kept = key.read_bytes()
+        key.write_text("00" * 32 + "\n")
+        server.start(*OPEN)
+        change("fourth")
+        failed = wait_for(server, made, lambda one: one["attempts"] > 0)
+        contains(failed["error"], "webhook.key", "set it anew")
+        tried = requests.post(f"{api}/webhooks/{made}/test", json={}).json()["result"]
+        check(not tried["success"] and "set it anew" in tried["error_message"], f"{tried}")
+        server.stop()
+        check(len(receiver.got) == 3, "something was sent")
+        key.write_bytes(kept)
+        server.start(*OPEN)
+        receiver.wait(4, 60)
+        for one in receiver.got:
+            verify(*one)
 
 
 def test_without_settings_only_the_open_internet_over_tls_is_called():

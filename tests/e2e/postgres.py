@@ -1,4 +1,4 @@
-"""The whole governed server on PostgreSQL: the main job, failover, a second program, backups, and MLflow's clients.
+"""The whole governed server on PostgreSQL: the main job, failover, a second program, and backups.
 
 A real PostgreSQL of the distribution's package runs on a socket in a folder of its own (tests/postgres_server). Nothing but store.url
 differs from what the other suites do on SQLite.
@@ -13,58 +13,7 @@ import tempfile
 import threading
 import time
 
-import mlflow_client
-import mlflow_oracle
-from harness import AXIOM, ROOT, SCRATCH, Bank, Copy, Server, Skip, check, contains, deploy_all, free_port, refused, run, run_suite
-from mlflow_oracle import Tracking
-
-
-class Postgres:
-    """A server of one's own; databases in it by number."""
-
-    def __init__(self, *options):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="axiom-postgres-", dir="/tmp"))
-        self.process = subprocess.Popen([ROOT / "tests" / "postgres_server", self.folder, *options], text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.numbers = itertools.count(1)
-        said = self.process.stdout.readline().strip()
-        if said == "absent":
-            raise Skip("PostgreSQL is not installed here: tools/setup tests installs it")
-        check(said == "ready", f"PostgreSQL did not start: {said}")
-
-    def tell(self, order, answer):
-        self.process.stdin.write(order + "\n")
-        said = self.process.stdout.readline().strip()
-        check(said == answer, f"{order}: {said}")
-
-    def database(self, address=""):
-        """The URL of a new, empty database."""
-        name = f"bank{next(self.numbers)}"
-        self.tell(f"database {name}", "made")
-        return f"postgresql://postgres@/{name}?host={self.folder}" if not address else f"postgresql://postgres@{address}/{name}"
-
-    def sql(self, url, text):
-        code, out, err = run("psql", "-qAt", url, "-c", text)
-        check(code == 0, f"{text}: {err}")
-        return out.strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(30)
-
-
-class Outside(Copy):
-    """A bank of one's own whose database is a PostgreSQL; deployed, unless told otherwise."""
-
-    def __init__(self, server, deployed=True):
-        self.url = server.database()
-        self.folder = pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))
-        Bank.__init__(self, self.folder, "--store.url", self.url)
-        if deployed:
-            deploy_all(self, "durable")
+from harness import AXIOM, ROOT, SCRATCH, Bank, Outside, Postgres, Server, Skip, check, contains, deploy_all, free_port, refused, run, run_suite
 
 
 def test_the_main_job():
@@ -266,30 +215,6 @@ def test_tls_by_the_url():
                           "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where a.application_name = 'axiom' and not s.ssl")
         check(used == "0", f"{used} connections without TLS")
         served.stop()
-
-
-def test_mlflow_answers_as_recorded():
-    with Postgres() as server:
-        url = server.database()
-        mlflow_oracle.replay(mlflow_oracle.EXCHANGES.read_text().splitlines(), "--store.url", url)
-        check(int(server.sql(url, "select count(*) from runs")) > 0, "the runs are not in the database")
-
-
-def mlflow(name):
-    with Postgres() as server, Tracking("--store.url", server.database()) as at:
-        mlflow_client.flow(name, server=at)
-
-
-def test_mlflow_tracking():
-    mlflow("tracking")
-
-
-def test_mlflow_batches_and_pages():
-    mlflow("batches")
-
-
-def test_mlflow_registry():
-    mlflow("registry")
 
 
 if __name__ == "__main__":
