@@ -32,6 +32,7 @@ extern const struct ax_command ax_command_key_new;
 extern const struct ax_command ax_command_key_enroll;
 extern const struct ax_command ax_command_verify;
 extern const struct ax_command ax_command_import_mlflow;
+extern const struct ax_command ax_command_export_mlflow;
 extern const struct ax_command ax_command_run;
 
 /* One option of a command: "--model FILE" or "--json". */

@@ -1,15 +1,19 @@
-/* axiom import mlflow: an MLflow database moved into a data directory. */
+/* axiom import mlflow, axiom export mlflow: from MLflow into a data directory, and back. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/run_record.h"
+#include "server/mlflow_export.h"
 #include "server/mlflow_import.h"
 #include "sys/clock.h"
 
 enum { PROBLEMS_SHOWN = 50, REPORT_BYTES_MAX = 1 << 20 };
 
 #define AGAIN_NS INT64_C(100'000'000)
+#define CA_FILE  "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
 struct watching {
     bool drawn, terminal;
@@ -114,13 +118,35 @@ print_report(struct ax_ctx *ctx, const struct ax_tracking_import_counts *counts,
     return AX_OK;
 }
 
+static struct watching
+watch(void)
+{
+    return (struct watching){.terminal = isatty(STDERR_FILENO) == 1,
+                             .problems = ax_writer_of(REPORT_BYTES_MAX)};
+}
+
+/* What was done, and what it comes to. */
+static ax_status
+report(struct ax_ctx *ctx, struct watching *watching, ax_status status,
+       const struct ax_tracking_import_counts *counts, bool json)
+{
+    end_line(watching);
+    if (status == AX_OK)
+        status = print_report(ctx, counts, watching, json);
+    ax_writer_free(&watching->problems);
+    if (status == AX_OK && counts->differences)
+        return ax_fail(ctx, AX_CORRUPT, "%" PRIu64 " things differ from their source",
+                       counts->differences);
+    return status;
+}
+
 static ax_status
 import_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    struct watching watching = {.terminal = isatty(STDERR_FILENO) == 1,
-                                .problems = ax_writer_of(REPORT_BYTES_MAX)};
+    struct watching watching = watch();
     struct ax_mlflow_import import = {.from = AX_STR(""),
                                       .artifacts = AX_STR(""),
+                                      .ca_file = ax_str_of(getenv(CA_FILE)),
                                       .on_progress = import_progress,
                                       .on_problem = import_problem,
                                       .arg = &watching};
@@ -137,29 +163,58 @@ import_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
         return ax_fail(ctx, AX_INVALID,
                        "a source and a directory are needed: axiom import mlflow "
                        "--from sqlite:///mlflow.db DIR");
+    AX_TRY(ax_run_record_authorization(ctx, &import.authorization));
     watching.json = ax_json_writer_of(&watching.problems);
     ax_status status = ax_mlflow_import(ctx, &import, &counts);
-    end_line(&watching);
-    if (status == AX_OK)
-        status = print_report(ctx, &counts, &watching, json);
-    ax_writer_free(&watching.problems);
-    if (status == AX_OK && counts.differences)
-        return ax_fail(ctx, AX_CORRUPT, "%" PRIu64 " runs differ from their source",
-                       counts.differences);
-    return status;
+    return report(ctx, &watching, status, &counts, json);
+}
+
+static ax_status
+export_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
+{
+    struct watching watching = watch();
+    struct ax_mlflow_export export = {.to = AX_STR(""),
+                                      .artifacts = AX_STR(""),
+                                      .ca_file = ax_str_of(getenv(CA_FILE)),
+                                      .on_progress = import_progress,
+                                      .on_problem = import_problem,
+                                      .arg = &watching};
+    struct ax_tracking_import_counts counts = {};
+    bool json = false;
+    const struct ax_option options[] = {
+        {.name = "--to", .out_value = &export.to},
+        {.name = "--artifacts", .out_value = &export.artifacts},
+        {.name = "--json", .out_given = &json},
+    };
+    AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
+                              &export.from));
+    if (export.from.len == 0 || export.to.len == 0)
+        return ax_fail(ctx, AX_INVALID,
+                       "a target and a directory are needed: axiom export mlflow "
+                       "--to sqlite:///mlflow.db --artifacts ./mlartifacts DIR");
+    AX_TRY(ax_run_record_authorization(ctx, &export.authorization));
+    watching.json = ax_json_writer_of(&watching.problems);
+    ax_status status = ax_mlflow_export(ctx, &export, &counts);
+    return report(ctx, &watching, status, &counts, json);
 }
 
 const struct ax_command ax_command_import_mlflow = {
     .name = "import mlflow",
-    .summary = "move an MLflow database into a data directory",
+    .summary = "move an MLflow, its database or its server, into a data directory",
     .help =
         "usage: axiom import mlflow --from URL [--artifacts FOLDER] [--json] DIR\n"
         "\n"
         "  --from URL          sqlite:///mlflow.db, sqlite:////absolute/mlflow.db or\n"
-        "                      postgresql://...: what MLflow's --backend-store-uri names\n"
-        "  --artifacts FOLDER  what its --artifacts-destination names; files that experiments\n"
-        "                      keep in folders of this machine are found without it\n"
+        "                      postgresql://...: what MLflow's --backend-store-uri names; or\n"
+        "                      http://HOST:PORT, https://...: a running server of MLflow 2 or 3\n"
+        "  --artifacts FOLDER  of a database: what its --artifacts-destination names; files that\n"
+        "                      experiments keep in folders of this machine are found without it\n"
         "  --json              the report as JSON\n"
+        "\n"
+        "A server is asked with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and\n"
+        "MLFLOW_TRACKING_PASSWORD; MLFLOW_TRACKING_SERVER_CERT_PATH says who vouches for it. Its\n"
+        "files come with it. What was deleted for good it cannot tell; of logged models and\n"
+        "versions, what was deleted at all.\n"
         "\n"
         "Experiments, runs, metrics with their history, parameters, tags, datasets, logged "
         "models,\n"
@@ -167,6 +222,34 @@ const struct ax_command ax_command_import_mlflow = {
         "done again: it goes on where it was cut, and changes nothing that is there. Each run is\n"
         "read back and held against its source.\n"
         "\n"
-        "  axiom import mlflow --from sqlite:///mlflow.db --artifacts ./mlartifacts ./tracking\n",
+        "  axiom import mlflow --from sqlite:///mlflow.db --artifacts ./mlartifacts ./tracking\n"
+        "  MLFLOW_TRACKING_USERNAME=admin MLFLOW_TRACKING_PASSWORD=... \\\n"
+        "      axiom import mlflow --from https://mlflow.bank.example ./tracking\n",
     .run = import_mlflow,
+};
+
+const struct ax_command ax_command_export_mlflow = {
+    .name = "export mlflow",
+    .summary = "move a data directory, or a server's, into a new MLflow database",
+    .help =
+        "usage: axiom export mlflow --to sqlite:///FILE [--artifacts FOLDER] [--json] DIR|URL\n"
+        "\n"
+        "  DIR|URL             a data directory whose server is stopped; or http://HOST:PORT,\n"
+        "                      https://...: a running server, Axiom or MLflow\n"
+        "  --to sqlite:///FILE a database that MLflow made and nobody has used yet\n"
+        "  --artifacts FOLDER  an empty or new folder for the files: MLflow's\n"
+        "                      --artifacts-destination later\n"
+        "  --json              the report as JSON\n"
+        "\n"
+        "Runs and all others keep their identities, links and files. MLflow makes the database,\n"
+        "so its tables are those of that MLflow. A copy of it is filled, read back and held\n"
+        "against its source, and then takes its place: until then FILE is untouched. It may be\n"
+        "done again after it was cut. Of Axiom's own, approvals, ledger, deployments, people and\n"
+        "webhooks do not come along. A server is asked as by `axiom import mlflow`.\n"
+        "\n"
+        "  MLFLOW_TRACKING_URI=sqlite:///mlflow.db mlflow experiments search\n"
+        "  axiom export mlflow --to sqlite:///mlflow.db --artifacts ./mlartifacts ./tracking\n"
+        "  mlflow server --backend-store-uri sqlite:///mlflow.db \\\n"
+        "      --artifacts-destination ./mlartifacts\n",
+    .run = export_mlflow,
 };

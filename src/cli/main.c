@@ -9,10 +9,12 @@
 enum { ARENA_BYTES_MAX = INT32_MAX };
 
 static const struct ax_command *const commands[] = {
-    &ax_command_init,         &ax_command_serve,         &ax_command_score,   &ax_command_inspect,
-    &ax_command_compare,      &ax_command_approve,       &ax_command_reject,  &ax_command_key_new,
-    &ax_command_key_enroll,   &ax_command_verify,        &ax_command_restore, &ax_command_settings,
-    &ax_command_train_worker, &ax_command_import_mlflow, &ax_command_run,
+    &ax_command_init,         &ax_command_serve,         &ax_command_score,
+    &ax_command_inspect,      &ax_command_compare,       &ax_command_approve,
+    &ax_command_reject,       &ax_command_key_new,       &ax_command_key_enroll,
+    &ax_command_verify,       &ax_command_restore,       &ax_command_settings,
+    &ax_command_train_worker, &ax_command_import_mlflow, &ax_command_export_mlflow,
+    &ax_command_run,
 };
 
 static void

@@ -34,8 +34,8 @@ ax_run_record_is_secret(ax_str name)
     return false;
 }
 
-static ax_status
-read_authorization(struct ax_ctx *ctx, ax_str *out)
+ax_status
+ax_run_record_authorization(struct ax_ctx *ctx, ax_str *out)
 {
     ax_str token = from_environment("MLFLOW_TRACKING_TOKEN");
     ax_str user = from_environment("MLFLOW_TRACKING_USERNAME");
@@ -65,7 +65,7 @@ ax_run_record_open(struct ax_ctx *ctx, ax_str url, struct ax_run_record *out_rec
                        "http://HOST:PORT");
     while (ax_str_ends(record.url, AX_STR("/")))
         record.url.len--;
-    AX_TRY(read_authorization(ctx, &record.authorization));
+    AX_TRY(ax_run_record_authorization(ctx, &record.authorization));
     AX_TRY(ax_client_open(ctx, NULL, &record.client));
     *out_record = record;
     return AX_OK;

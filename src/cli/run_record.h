@@ -20,6 +20,9 @@ struct ax_run_record {
 ax_status ax_run_record_open(struct ax_ctx *ctx, ax_str url, struct ax_run_record *out_record);
 void ax_run_record_close(struct ax_run_record *record);
 
+/* What the environment says to send as Authorization: "Bearer ..", "Basic .."; "". Fails: LIMIT. */
+ax_status ax_run_record_authorization(struct ax_ctx *ctx, ax_str *out);
+
 /* An experiment's id: of a name, which is made when it is new; "": as the environment says. */
 ax_status ax_run_record_experiment(struct ax_run_record *record, struct ax_ctx *ctx, ax_str name,
                                    ax_str *out_id);

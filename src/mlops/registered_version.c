@@ -489,7 +489,7 @@ ax_registered_version_create(struct ax_registry *registry, struct ax_ctx *ctx,
     }
     AX_TRY(complete(tx, ctx, &made));
     AX_TRY(insert(registry, tx, ctx, &made, &content, &record));
-    if (made.logged_model_id.len > 0)
+    if (made.logged_model_id.len > 0 && made.version == 0) /* an import's model has its tag */
         AX_TRY(ax_experiment_model_note_version(tx, ctx, made.logged_model_id, made.model,
                                                 record.version));
     const struct ax_webhook_fact fact = {.about = AX_WEBHOOK_VERSION,

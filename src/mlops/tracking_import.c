@@ -1,6 +1,7 @@
 #include "mlops/tracking_import_parts.h"
 
 #include "base/number.h"
+#include "mlops/tracking_source_own.h"
 #include "sys/file.h"
 
 enum { ARENA_BYTES_MAX = 64 << 20, STEP_BYTES_MAX = 1 << 30 };
@@ -56,9 +57,8 @@ ax_import_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, const char *sql, ax_
 
 /* ---- where files are ---- */
 
-/* The folder of a file: URI or a path; "" for other schemes. */
-static ax_str
-local_folder(ax_str uri)
+ax_str
+ax_import_local_folder(ax_str uri)
 {
     if (ax_str_starts(uri, AX_STR("file://")))
         return ax_str_from(uri, strlen("file://"));
@@ -70,7 +70,7 @@ local_folder(ax_str uri)
 ax_status
 ax_import_moved(const struct ax_import *import, struct ax_ctx *ctx, ax_str uri, ax_str *out_uri)
 {
-    ax_str path = local_folder(uri);
+    ax_str path = ax_import_local_folder(uri);
     *out_uri = uri;
     for (size_t i = 0; path.len && i < import->places.count; i++) {
         const struct ax_import_place *place = &import->places.items[i];
@@ -91,7 +91,7 @@ add_place(struct ax_import *import, struct ax_ctx *ctx, ax_str id, ax_str locati
 {
     struct ax_import_place *place = AX_ARRAY_PUSH(import->arena, &import->places);
     if (!place || !ax_str_copy(import->arena, id, &place->id) ||
-        !ax_str_copy(import->arena, local_folder(location), &place->old))
+        !ax_str_copy(import->arena, ax_import_local_folder(location), &place->old))
         return ax_import_no_memory(ctx);
     place->proxied = ax_str_starts(location, AX_STR("mlflow-artifacts:"));
     return AX_OK;
@@ -136,7 +136,7 @@ import_experiment(struct ax_import *import, struct ax_store_tx *tx, struct ax_ct
                            "cast(experiment_id as text) = $1",
                            AX_STORE_PARAMS(ax_store_text(made->id)), &made->tags));
     AX_TRY(add_place(import, ctx, made->id, made->artifact_location));
-    if (local_folder(made->artifact_location).len)
+    if (ax_import_local_folder(made->artifact_location).len)
         made->artifact_location = AX_STR(""); /* the files come here */
     AX_TRY(find_experiment(import, ctx, made->id, made->name, &found));
     import->counts->experiments++;
@@ -216,10 +216,9 @@ restore_experiments(struct ax_import *import, struct ax_ctx *ctx)
     return AX_OK;
 }
 
-/* Each step has working memory of its own. */
-static ax_status
-step(struct ax_import *import, struct ax_ctx *ctx,
-     ax_status (*run)(struct ax_import *import, struct ax_ctx *ctx))
+ax_status
+ax_import_step(struct ax_import *import, struct ax_ctx *ctx,
+               ax_status (*run)(struct ax_import *import, struct ax_ctx *ctx))
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(STEP_BYTES_MAX);
     if (!arena)
@@ -239,11 +238,14 @@ ax_tracking_import(const struct ax_tracking_import *config, struct ax_ctx *ctx,
         ax_import_registry, ax_import_check_runs, delete_experiments};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(ARENA_BYTES_MAX);
     struct ax_import import = {.config = config, .counts = out_counts, .arena = arena};
+    struct ax_tracking_source_own own;
+    ax_tracking_source_own_init(&own, config->experiments, config->registry, config->artifacts);
+    import.against = &own.base;
     *out_counts = (struct ax_tracking_import_counts){};
     if (!arena)
         return ax_import_no_memory(ctx);
     for (size_t i = 0; i < AX_COUNT_OF(steps); i++)
-        AX_TRY(step(&import, ctx, steps[i]));
+        AX_TRY(ax_import_step(&import, ctx, steps[i]));
     if (config->checkpoint.len && ax_file_exists(config->checkpoint))
         return ax_file_remove(ctx, config->checkpoint);
     return AX_OK;

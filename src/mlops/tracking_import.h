@@ -31,6 +31,7 @@ struct ax_tracking_import { /* all kept for the call */
     struct ax_registry *registry;
     struct ax_artifacts *artifacts;
     ax_str folder;     /* where MLflow's server kept proxied artifacts; "": they are not copied */
+    bool has_files;    /* all files are here already: the database is a server's mirror */
     ax_str checkpoint; /* file that says how far it came; gone at the end */
     void (*on_progress)(void *arg, const char *what, uint64_t done, uint64_t total);
     void (*on_problem)(void *arg, ax_str words);

@@ -4,6 +4,7 @@
 #include "mlops/experiment_model.h"
 #include "mlops/experiment_run.h"
 #include "mlops/tracking_import.h"
+#include "mlops/tracking_source.h"
 
 /* An experiment's artifacts: where they were, and that they moved here. */
 struct ax_import_place {
@@ -16,7 +17,8 @@ struct ax_import_place {
 struct ax_import {
     const struct ax_tracking_import *config;
     struct ax_tracking_import_counts *counts;
-    struct ax_arena *arena; /* as long as the import */
+    struct ax_tracking_source *against; /* what runs are held against in the end */
+    struct ax_arena *arena;             /* as long as the import */
     struct {
         AX_ARRAY(struct ax_import_place)
     } places;
@@ -28,6 +30,10 @@ void ax_import_progress(const struct ax_import *import, const char *what, uint64
 /* Notes what could not be done and goes on; LIMIT and UNAVAILABLE are handed on. */
 ax_status ax_import_problem(struct ax_import *import, struct ax_ctx *ctx, ax_status status,
                             ax_str what);
+
+/* Runs a step with working memory of its own. */
+ax_status ax_import_step(struct ax_import *import, struct ax_ctx *ctx,
+                         ax_status (*run)(struct ax_import *import, struct ax_ctx *ctx));
 
 /* A URI where the files are now. */
 ax_status ax_import_moved(const struct ax_import *import, struct ax_ctx *ctx, ax_str uri,
@@ -42,7 +48,14 @@ ax_status ax_import_delete_each(struct ax_import *import, struct ax_ctx *ctx, ax
                                 ax_status (*delete_one)(struct ax_experiments *experiments,
                                                         struct ax_ctx *ctx, ax_str id));
 
+/* The folder of a file: URI or a path; "" for other schemes. */
+ax_str ax_import_local_folder(ax_str uri);
+
+/* Whether the database has logged models: those of version 2 have no such table. */
+ax_status ax_import_has_models(struct ax_import *import, struct ax_ctx *ctx, bool *out);
+
 ax_status ax_import_runs(struct ax_import *import, struct ax_ctx *ctx);
+/* Each run of the database is asked for and held against what it has. */
 ax_status ax_import_check_runs(struct ax_import *import, struct ax_ctx *ctx);
 ax_status ax_import_registry(struct ax_import *import, struct ax_ctx *ctx);
 ax_status ax_import_files(struct ax_import *import, struct ax_ctx *ctx);

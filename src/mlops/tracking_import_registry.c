@@ -207,6 +207,8 @@ ax_status
 ax_import_files(struct ax_import *import, struct ax_ctx *ctx)
 {
     bool proxied = false;
+    if (import->config->has_files)
+        return AX_OK;
     for (size_t i = 0; i < import->places.count; i++) {
         const struct ax_import_place *place = &import->places.items[i];
         proxied = proxied || place->proxied;

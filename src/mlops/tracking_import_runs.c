@@ -1,4 +1,5 @@
 /* Runs and logged models of an import, and the check that they arrived. */
+#include <float.h>
 #include <math.h>
 
 #include "base/number.h"
@@ -46,9 +47,8 @@ import_model(struct ax_import *import, struct ax_store_tx *tx, struct ax_ctx *ct
     return status == AX_NOT_FOUND ? AX_OK : status; /* deleted by the import that was cut */
 }
 
-/* Databases of version 2 have no such table. */
-static ax_status
-has_models(struct ax_import *import, struct ax_ctx *ctx, bool *out)
+ax_status
+ax_import_has_models(struct ax_import *import, struct ax_ctx *ctx, bool *out)
 {
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     int64_t count;
@@ -201,7 +201,8 @@ log_models(struct ax_import *import, struct ax_store_tx *tx, struct ax_ctx *ctx,
     "select key, " METRIC_COLUMNS "'', '', '' from metrics where run_uuid = $1 order by key, "     \
     "timestamp, step, value"
 #define MODEL_METRICS                                                                              \
-    "select metric_name, metric_value, metric_timestamp_ms, metric_step, 0, model_id, "            \
+    "select metric_name, coalesce(metric_value, 0), metric_timestamp_ms, metric_step, case when "  \
+    "metric_value is null then 1 else 0 end, model_id, "                                           \
     "coalesce(dataset_name, ''), coalesce(dataset_digest, '') from logged_model_metrics where "    \
     "run_id = $1"
 
@@ -347,7 +348,7 @@ ax_status
 ax_import_runs(struct ax_import *import, struct ax_ctx *ctx)
 {
     struct walk walk = {.one = import_run, .what = "runs"};
-    AX_TRY(has_models(import, ctx, &walk.models));
+    AX_TRY(ax_import_has_models(import, ctx, &walk.models));
     AX_TRY(read_checkpoint(import, ctx, &walk.after));
     if (walk.models)
         AX_TRY(import_models(import, ctx));
@@ -370,11 +371,12 @@ static void
 add_point(struct sum *sum, const struct ax_metric *point)
 {
     uint64_t words[5] = {}, piece;
+    double value = fmax(fmin(point->value, DBL_MAX), -DBL_MAX) + 0.0; /* as databases keep it */
     bool is_nan = isnan(point->value);
     memcpy(&words[0], &point->timestamp_ms, sizeof words[0]);
     memcpy(&words[1], &point->step, sizeof words[1]);
     if (!is_nan)
-        memcpy(&words[2], &point->value, sizeof words[2]);
+        memcpy(&words[2], &value, sizeof words[2]);
     words[3] = is_nan;
     const ax_str pieces[] = {{(const char *)words, sizeof words}, point->key};
     ax_digest digest = ax_sha256_of(pieces, AX_COUNT_OF(pieces));
@@ -392,38 +394,46 @@ sum_source(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id, struct sum
                                  "run_uuid = $1"),
                           AX_STORE_PARAMS(ax_store_text(run_id)), &rows));
     while (ax_store_next(rows)) {
-        double value = ax_store_read_f64(rows, 1);
-        const struct ax_metric point = {.key = ax_store_read_text(rows, 0),
-                                        .value =
-                                            ax_store_read_i64(rows, 4) ? NAN_VALUE : value + 0.0,
-                                        .timestamp_ms = ax_store_read_i64(rows, 2),
-                                        .step = ax_store_read_i64(rows, 3)};
+        const struct ax_metric point = {
+            .key = ax_store_read_text(rows, 0),
+            .value = ax_store_read_i64(rows, 4) ? NAN_VALUE : ax_store_read_f64(rows, 1),
+            .timestamp_ms = ax_store_read_i64(rows, 2),
+            .step = ax_store_read_i64(rows, 3)};
         add_point(out, &point);
     }
     return ax_store_finish(rows);
 }
 
+/* A page of a history. */
 static ax_status
-sum_history(struct ax_import *import, struct ax_ctx *ctx, ax_str run_id, ax_str key,
-            struct sum *out)
+import_sum_page(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(SHOWN_BYTES_MAX);
-    struct ax_json_writer json = ax_json_writer_of(&text);
-    const struct ax_metric_history history = {
-        .run_ids = &run_id, .run_count = 1, .key = key, .page_token = AX_STR("")};
-    const struct ax_json *shown;
-    ax_json_begin_object(&json);
-    AX_TRY(ax_metric_history(import->config->experiments, ctx, &history, &json));
-    ax_json_end_object(&json);
-    AX_TRY(ax_json_parse(ctx, ax_writer_str(&text), NULL, &shown));
-    struct ax_json_iter it = ax_json_iter_of(ax_json_find(shown, "metrics"));
+    struct sum *sum = arg;
+    struct ax_json_iter it = ax_json_iter_of(items);
     while (ax_json_next(&it)) {
-        struct ax_metric point = {.key = key, .value = NAN_VALUE};
-        (void)(ax_json_f64(ax_json_find(it.value, "value"), &point.value) &&
-               ax_json_i64(ax_json_find(it.value, "timestamp"), &point.timestamp_ms));
-        AX_TRY(ax_json_need_i64(ctx, it.value, "timestamp", &point.timestamp_ms));
-        AX_TRY(ax_json_may_i64(ctx, it.value, "step", &point.step));
-        add_point(out, &point);
+        struct ax_metric point = {};
+        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &point.key));
+        AX_TRY(ax_tracking_source_f64(ctx, it.value, "value", &point.value));
+        AX_TRY(ax_tracking_source_may_i64(ctx, it.value, "timestamp", &point.timestamp_ms));
+        AX_TRY(ax_tracking_source_may_i64(ctx, it.value, "step", &point.step));
+        add_point(sum, &point);
+    }
+    return AX_OK;
+}
+
+/* Histories of all metrics that a run is shown with. */
+static ax_status
+sum_histories(struct ax_import *import, struct ax_ctx *ctx, ax_str run_id,
+              const struct ax_json *metrics, struct sum *out)
+{
+    struct ax_tracking_walk walk = {.ask = {.question = AX_TRACKING_HISTORY, .id = run_id},
+                                    .member = "metrics",
+                                    .page = import_sum_page,
+                                    .arg = out};
+    struct ax_json_iter it = ax_json_iter_of(metrics);
+    while (ax_json_next(&it)) {
+        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &walk.ask.key));
+        AX_TRY(ax_tracking_source_walk(import->against, ctx, &walk));
     }
     return AX_OK;
 }
@@ -452,13 +462,12 @@ static ax_status
 check_run(struct ax_import *import, struct ax_store_tx *tx, struct ax_ctx *ctx,
           const struct run *run, bool models)
 {
-    ax_writer_auto struct ax_writer text = ax_writer_of(SHOWN_BYTES_MAX);
-    struct ax_json_writer json = ax_json_writer_of(&text);
     const ax_store_params id = AX_STORE_PARAMS(ax_store_text(run->id));
+    const struct ax_tracking_ask ask = {.question = AX_TRACKING_RUN, .id = run->id};
     struct ax_experiment_pairs params, tags;
     struct sum theirs = {}, ours = {};
     const struct ax_json *shown;
-    ax_str status = AX_STR(""), key;
+    ax_str status;
     (void)models;
     AX_TRY(ax_import_pairs(tx, ctx,
                            "select key, coalesce(value, '') from params where run_uuid = "
@@ -467,14 +476,13 @@ check_run(struct ax_import *import, struct ax_store_tx *tx, struct ax_ctx *ctx,
     AX_TRY(ax_import_pairs(tx, ctx, "select key, coalesce(value, '') from tags where run_uuid = $1",
                            id, &tags));
     AX_TRY(sum_source(tx, ctx, run->id, &theirs));
-    AX_TRY(ax_run_show(import->config->experiments, ctx, run->id, &json));
-    AX_TRY(ax_json_parse(ctx, ax_writer_str(&text), NULL, &shown));
+    ax_status asked = ax_tracking_source_ask(import->against, ctx, &ask, &shown);
+    import->counts->differences += asked == AX_NOT_FOUND;
+    AX_TRY(asked);
+    shown = ax_json_find(shown, "run");
     const struct ax_json *data = ax_json_find(shown, "data");
-    struct ax_json_iter it = ax_json_iter_of(ax_json_find(data, "metrics"));
-    while (ax_json_next(&it))
-        if (ax_json_text(ax_json_find(it.value, "key"), &key))
-            AX_TRY(sum_history(import, ctx, run->id, key, &ours));
-    (void)ax_json_text(ax_json_find(ax_json_find(shown, "info"), "status"), &status);
+    AX_TRY(sum_histories(import, ctx, run->id, ax_json_find(data, "metrics"), &ours));
+    AX_TRY(ax_tracking_source_may_text(ctx, ax_json_find(shown, "info"), "status", &status));
     bool same = theirs.count == ours.count && theirs.hash == ours.hash &&
                 ax_str_eq(status, run->status) &&
                 same_pairs(&params, ax_json_find(data, "params")) &&
@@ -482,7 +490,7 @@ check_run(struct ax_import *import, struct ax_store_tx *tx, struct ax_ctx *ctx,
     import->counts->runs_checked += same;
     import->counts->differences += !same;
     return same ? AX_OK
-                : ax_fail(ctx, AX_CORRUPT, "is not the same here: %llu points of %llu",
+                : ax_fail(ctx, AX_CORRUPT, "is not the same: %llu points of %llu",
                           (unsigned long long)ours.count, (unsigned long long)theirs.count);
 }
 

@@ -14,19 +14,28 @@
 #include "net/address.h"
 #include "sys/clock.h"
 
-enum { CONNECT_MS = 5'000, ANSWER_BYTES_MAX = 16 * 1024 * 1024, HEADER_COUNT_MAX = 256 };
+enum {
+    CONNECT_MS = 5'000,
+    ANSWER_BYTES_MAX = 16 * 1024 * 1024,
+    HEADER_COUNT_MAX = 256,
+    HTTP_OK = 200
+};
 
 #define NS_PER_MS INT64_C(1'000'000)
+#define MS_PER_S  INT64_C(1'000)
 
 struct ax_client {
     CURL *curl;
     char *unix_socket; /* NULL for TCP */
-    int64_t connect_ms;
+    char *ca_file;     /* NULL for whom the system trusts */
+    int64_t connect_ms, stall_ms;
     bool public_only;
 };
 
 /* An answer while it arrives. */
 struct arrival {
+    CURL *curl;
+    const struct ax_client_request *request;
     struct ax_arena *arena;
     struct ax_writer body;
     struct {
@@ -34,6 +43,18 @@ struct arrival {
     } headers;
     bool too_much; /* for the arena or the limit */
 };
+
+static ax_status
+keep_path(struct ax_ctx *ctx, ax_str path, char **out)
+{
+    if (path.len == 0)
+        return AX_OK;
+    *out = ax_alloc(1, path.len + 1);
+    if (!*out)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a client");
+    memcpy(*out, path.at, path.len);
+    return AX_OK;
+}
 
 ax_status
 ax_client_open(struct ax_ctx *ctx, const struct ax_client_config *config,
@@ -46,12 +67,9 @@ ax_client_open(struct ax_ctx *ctx, const struct ax_client_config *config,
         return ax_fail(ctx, AX_LIMIT, "no memory for a client");
     client->public_only = config->public_only;
     client->connect_ms = config->connect_ms > 0 ? config->connect_ms : (int64_t)CONNECT_MS;
-    if (config->unix_socket.len > 0) {
-        client->unix_socket = ax_alloc(1, config->unix_socket.len + 1);
-        if (!client->unix_socket)
-            return ax_fail(ctx, AX_LIMIT, "no memory for a client");
-        memcpy(client->unix_socket, config->unix_socket.at, config->unix_socket.len);
-    }
+    client->stall_ms = config->stall_ms;
+    AX_TRY(keep_path(ctx, config->unix_socket, &client->unix_socket));
+    AX_TRY(keep_path(ctx, config->ca_file, &client->ca_file));
     client->curl = ax_fault_here() ? NULL : curl_easy_init();
     if (!client->curl)
         return ax_fail(ctx, AX_LIMIT, "no memory for libcurl");
@@ -65,6 +83,7 @@ ax_client_close(struct ax_client *client)
     if (client->curl)
         curl_easy_cleanup(client->curl);
     ax_free(client->unix_socket);
+    ax_free(client->ca_file);
     ax_free(client);
 }
 
@@ -74,6 +93,13 @@ static size_t
 client_on_body(char *at, size_t size, size_t count, void *arg)
 {
     struct arrival *arrival = arg;
+    long status = 0;
+    curl_easy_getinfo(arrival->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (arrival->request->on_bytes && status == HTTP_OK) {
+        arrival->too_much =
+            !arrival->request->on_bytes(arrival->request->arg, (ax_str){at, size * count});
+        return arrival->too_much ? 0 : size * count;
+    }
     ax_writer_bytes(&arrival->body, (ax_str){at, size * count});
     if (arrival->body.status == AX_OK)
         return size * count;
@@ -186,6 +212,8 @@ set_request(struct ax_client *client, struct ax_ctx *ctx, const struct ax_client
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (client->unix_socket)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);
+    if (client->ca_file)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
     if (client->public_only)
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, client_on_socket);
     bool sends = request->body.len > 0 || ax_str_eq(method, AX_STR("POST")) ||
@@ -209,6 +237,11 @@ set_deadline(struct ax_client *client, struct ax_ctx *ctx)
     int64_t left_ms = left_ns / NS_PER_MS < LONG_MAX ? left_ns / NS_PER_MS + 1 : LONG_MAX;
     int64_t connect_ms = client->connect_ms < left_ms ? client->connect_ms : left_ms;
     curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    if (client->stall_ms) {
+        curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME,
+                         (long)((client->stall_ms + MS_PER_S - 1) / MS_PER_S));
+    }
     if (ctx->deadline_ns != INT64_MAX)
         curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)left_ms);
     return AX_OK;
@@ -267,6 +300,8 @@ ax_client_send(struct ax_client *client, struct ax_ctx *ctx,
     AX_TRY(set_deadline(client, ctx));
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
     struct arrival arrival = {
+        .curl = client->curl,
+        .request = request,
         .arena = ctx->arena,
         .body = ax_writer_of(request->answer_bytes_max > 0 ? request->answer_bytes_max
                                                            : (size_t)ANSWER_BYTES_MAX),

@@ -15,6 +15,8 @@ struct ax_client_config {
     ax_str unix_socket; /* path; "" for TCP */
     int64_t connect_ms; /* 0: 5 s */
     bool public_only;   /* connects to addresses of the internet alone (address.h) */
+    ax_str ca_file;     /* PEM of who vouches for servers; "": whom the system trusts */
+    int64_t stall_ms;   /* an answer of which nothing comes for so long fails; 0: may be slow */
 };
 
 /* config: may be NULL. Fails: LIMIT. */
@@ -30,6 +32,9 @@ struct ax_client_request {
     size_t header_count;
     ax_str body;             /* borrowed; sent when not empty, or for POST, PUT and PATCH */
     size_t answer_bytes_max; /* of the answer's body; 0: 16 MiB */
+    /* The body of a 200 piece by piece, of any length; false ends it. NULL: it is kept. */
+    bool (*on_bytes)(void *arg, ax_str bytes);
+    void *arg;
 };
 
 struct ax_client_answer { /* everything in ctx->arena */
@@ -43,7 +48,7 @@ struct ax_client_answer { /* everything in ctx->arena */
  * Sends one request and waits for the whole answer, at most until ctx->deadline_ns. Does not
  * follow redirections and uses no proxy.
  * Fails: INVALID (no such URL), UNAVAILABLE (no connection, or it broke), TIMEOUT, LIMIT (answer
- * too large, or the arena's budget).
+ * too large, or the arena's budget, or on_bytes wanted no more).
  */
 ax_status ax_client_send(struct ax_client *client, struct ax_ctx *ctx,
                          const struct ax_client_request *request,

@@ -2,7 +2,7 @@
 import os
 import sys
 
-from mlflow_half import check  # first: it makes the client quiet
+from mlflow_half import THREE, check  # first: it makes the client quiet
 import mlflow
 import pandas
 from mlflow import MlflowClient
@@ -29,8 +29,8 @@ def fill():
             mlflow.log_text(f"text {at}", "notes/n.txt")
     with mlflow.start_run(run_name="model"):
         model = sklearn.linear_model.LogisticRegression().fit([[0.0], [1.0]], [0, 1])
-        info = mlflow.sklearn.log_model(model, name="lr", registered_model_name="credit")
-        mlflow.log_metric("auc", 0.9, model_id=info.model_id)
+        info = mlflow.sklearn.log_model(model, **{"name" if THREE else "artifact_path": "lr"}, registered_model_name="credit")
+        mlflow.log_metric("auc", 0.9, **({"model_id": info.model_id} if THREE else {}))
     mlflow.register_model(info.model_uri, "credit")
     client.set_model_version_tag("credit", "1", "k", "v")
     client.set_registered_model_tag("credit", "x", "y")
@@ -55,7 +55,7 @@ def run_of(run):
     return (run.info.experiment_id, run.info.run_name, run.info.status, run.info.lifecycle_stage, run.info.start_time, run.info.end_time,
             run.info.user_id, run.data.params, run.data.tags, data, sorted(run.data.metrics),
             [(one.dataset.name, one.dataset.digest, one.dataset.source, one.dataset.schema, [(tag.key, tag.value) for tag in one.tags])
-             for one in run.inputs.dataset_inputs], [(one.model_id, one.step) for one in run.outputs.model_outputs])
+             for one in run.inputs.dataset_inputs], [(one.model_id, one.step) for one in run.outputs.model_outputs] if THREE else [])
 
 
 def version_of(version):
@@ -75,9 +75,10 @@ def compare():
             points = [[(point.timestamp, point.step, repr(point.value)) for point in sorted(client.get_metric_history(run.info.run_id, key), key=lambda point: (point.step, point.timestamp))]
                       for client in (theirs, ours)]
             check(points[0] == points[1], f"{key}: {points}")
-    models = [sorted((one.model_id, one.name, str(one.status), one.source_run_id, [(point.key, point.value) for point in one.metrics or []])
-                     for one in client.search_logged_models(ids)) for client in (theirs, ours)]
-    check(models[0] == models[1] and models[0], models)
+    if THREE:
+        models = [sorted((one.model_id, one.name, str(one.status), one.source_run_id, one.params, one.tags, [(point.key, point.value) for point in one.metrics or []])
+                         for one in client.search_logged_models(ids)) for client in (theirs, ours)]
+        check(models[0] == models[1] and models[0], models)
     for model in theirs.search_registered_models():
         other = ours.get_registered_model(model.name)
         check((model.description or "", model.tags, model.aliases) == (other.description or "", other.tags, {k: str(v) for k, v in other.aliases.items()}) or
@@ -92,5 +93,23 @@ def compare():
     check(mlflow.sklearn.load_model("models:/credit@champion").predict([[2.0]])[0] == 1)
 
 
+def goes_on():
+    """What was moved is worked with: more is logged, registered, renamed, deleted and restored."""
+    client = MlflowClient(os.environ["TARGET"])
+    mlflow.set_tracking_uri(os.environ["TARGET"])
+    first = client.get_experiment_by_name("first")
+    run = client.search_runs([first.experiment_id])[0]
+    client.log_metric(run.info.run_id, "loss", 0.001, step=1000)
+    check(client.get_run(run.info.run_id).data.metrics["loss"] == 0.001, "the newest point of a moved run")
+    with mlflow.start_run(experiment_id=first.experiment_id):
+        mlflow.log_text("new", "n.txt")
+    version = client.create_model_version("credit", f"runs:/{run.info.run_id}/notes", run.info.run_id)
+    check(int(version.version) == 3, version)
+    client.set_registered_model_alias("credit", "champion", "3")
+    client.restore_experiment(client.get_experiment_by_name("gone").experiment_id)
+    client.create_experiment("another")
+    check(client.search_runs([first.experiment_id], "metrics.loss < 0.01 and params.depth != ''")[0].info.run_id == run.info.run_id, "search")
+
+
 if __name__ == "__main__":
-    {"fill": fill, "compare": compare}[sys.argv[1]]()
+    {"fill": fill, "compare": compare, "goes_on": goes_on}[sys.argv[1]]()
