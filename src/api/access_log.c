@@ -1,14 +1,13 @@
 #include "api/access_log.h"
 
+#include "api/log_line.h"
 #include "api/observe.h"
 #include "base/alloc.h"
 #include "base/fault.h"
-#include "codec/json.h"
 #include "codec/trace_context.h"
-#include "sys/clock.h"
 #include "sys/line_file.h"
 
-enum { LINE_BYTES_MAX = 8 << 10, HASH_BITS = 32, REFUSED = 400 };
+enum { LINE_BYTES_MAX = 8 << 10, REFUSED = 400 };
 
 #define FIELD(name) offsetof(struct ax_access_log_config, name)
 
@@ -26,7 +25,7 @@ const struct ax_settings ax_access_log_settings = {
 
 struct ax_access_log {
     struct ax_line_file *file;
-    uint64_t threshold; /* hashes below are kept */
+    uint64_t threshold; /* log_line.h */
 };
 
 static struct ax_metric *
@@ -54,7 +53,7 @@ ax_access_log_open(struct ax_ctx *ctx, const struct ax_access_log_config *config
         .dropped = lines(metrics, "dropped"),
         .failed = lines(metrics, "failed"),
     };
-    log->threshold = (uint64_t)(config->sample_ratio * (double)(UINT64_C(1) << HASH_BITS));
+    log->threshold = ax_log_line_threshold(config->sample_ratio);
     ax_status status = ax_line_file_open(ctx, &file, &log->file);
     if (status != AX_OK) {
         ax_free(log);
@@ -83,46 +82,21 @@ ax_access_log_reopen(struct ax_access_log *log)
 /* ---- a line ---- */
 
 static void
-member_unless_empty(struct ax_json_writer *json, const char *key, ax_str value)
-{
-    if (value.len)
-        ax_json_member_text(json, key, value);
-}
-
-static void
 put_names(struct ax_json_writer *json, const struct ax_seen *seen)
 {
-    char time[AX_CLOCK_TEXT_BYTES], span[AX_TRACE_SPAN_BYTES];
+    char span[AX_TRACE_SPAN_BYTES];
     ax_trace_context_hex(seen->trace->span_id, span);
-    ax_json_member_text(json, "time", ax_clock_format(ax_clock_real_ns(), time));
-    ax_json_member_text(json, "request_id", seen->request_id);
-    ax_json_member_text(json, "trace_id", seen->trace_id);
+    ax_log_line_begin(json, seen);
     ax_json_member_text(json, "span_id", (ax_str){span, sizeof span});
-    member_unless_empty(json, "principal", seen->principal);
+    ax_log_line_text(json, "principal", seen->principal);
     ax_json_member_text(json, "peer", seen->peer);
-    ax_json_key(json, "protocol");
-    if (seen->grpc_code >= 0)
-        ax_json_put_text(json, AX_STR("grpc"));
-    else
-        ax_json_put_text(json, seen->protocol.at[0] == '2' ? AX_STR("http/2") : AX_STR("http/1"));
-    if (seen->rpc_method) {
-        ax_json_member_text(json, "service", ax_str_of(seen->rpc_service));
-        ax_json_member_text(json, "method", ax_str_of(seen->rpc_method));
-    } else {
-        ax_json_member_text(json, "method", seen->method);
-        member_unless_empty(json, "route", ax_str_of(seen->route));
-    }
-    member_unless_empty(json, "model", seen->model);
-    member_unless_empty(json, "version", seen->version);
-    member_unless_empty(json, "deployment", seen->deployment);
+    ax_log_line_asked(json, seen);
 }
 
 static void
 put_numbers(struct ax_json_writer *json, const struct ax_seen *seen)
 {
-    ax_json_member_i64(json, "status", seen->status);
-    if (seen->grpc_code >= 0)
-        ax_json_member_i64(json, "grpc_status", seen->grpc_code);
+    ax_log_line_answered(json, seen);
     ax_json_member_i64(json, "bytes_in", (int64_t)seen->bytes_in);
     ax_json_member_i64(json, "bytes_out", (int64_t)seen->bytes_out);
     ax_json_key(json, "ns");
@@ -135,22 +109,11 @@ put_numbers(struct ax_json_writer *json, const struct ax_seen *seen)
     ax_json_end_object(json);
 }
 
-/* FNV-1a, its bits mixed: the same on every server, unlike the hashes of base/map. */
-static uint64_t
-hash_of(ax_str text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (uint8_t)text.at[i]) * UINT64_C(0x100000001b3);
-    hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    return hash ^ hash >> 31;
-}
-
 static bool
 is_kept(const struct ax_access_log *log, const struct ax_seen *seen)
 {
     bool refused = seen->status >= REFUSED || seen->grpc_code > 0;
-    return refused || hash_of(seen->request_id) >> HASH_BITS < log->threshold;
+    return refused || ax_log_line_keeps(log->threshold, seen->request_id);
 }
 
 void

@@ -25,6 +25,7 @@ struct ax_limits;
 struct ax_browser;
 struct ax_jwt_issuer;
 struct ax_passwords;
+struct ax_payload_log;
 struct ax_permissions;
 struct ax_tracer;
 
@@ -68,7 +69,8 @@ struct ax_api_config {
     struct ax_workers *workers;
     struct ax_limits *limits;         /* limits.h; NULL: no rates */
     struct ax_browser *browser;       /* browser.h; NULL: pages of other origins read nothing */
-    struct ax_access_log *access_log; /* NULL: off; so is */
+    struct ax_access_log *access_log; /* NULL: off; so are */
+    struct ax_payload_log *payload_log;
     struct ax_tracer *tracer;
     struct ax_api_host host;
     struct ax_directory *directory;

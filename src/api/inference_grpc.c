@@ -632,7 +632,8 @@ end_streamed(struct ax_call *call, ax_status status)
             put_text(out, 3, body->message.request.id);
         ax_protobuf_end(out, begun);
     }
-    ax_observe_message_end(call);
+    ax_observe_message_end(
+        call, ax_str_from(ax_writer_str(ax_grpc_reply(call->grpc)), call->streamed->begun));
     ctx->arena = call->streamed->outer;
     call->body_read = NULL;
     ax_grpc_end(call->grpc, AX_OK);

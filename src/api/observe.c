@@ -1,10 +1,15 @@
 #include "api/observe.h"
 
 #include "api/access_log.h"
+#include "api/payload_log.h"
 #include "api/route.h"
 #include "api/rpc.h"
 #include "api/tracer.h"
+#include "base/fault.h"
+#include "codec/compress.h"
 #include "sys/clock.h"
+
+enum { ANSWER_BYTES_MAX = 64 << 20, GRPC_PREFIX_BYTES = 5 };
 
 /* ---- on the way ---- */
 
@@ -46,13 +51,6 @@ ax_observe_message(struct ax_call *call)
     call->observed.phases = (struct ax_phases){.mark_ns = ax_clock_monotonic_ns()};
     call->observed.model = NULL;
     call->observed.counted = true;
-}
-
-void
-ax_observe_message_end(struct ax_call *call)
-{
-    if (call->observed.model)
-        ax_model_phases_observe(call->observed.model, &call->observed.phases);
 }
 
 /* Which version it is may change whether it is traced. */
@@ -141,6 +139,74 @@ seen_of(struct ax_exchange *exchange, const struct ax_call *call, int grpc_code)
     return seen;
 }
 
+/* ---- payloads ---- */
+
+/* An answer that was compressed on its way out, as it was before. */
+static ax_str
+as_built(struct ax_exchange *exchange, ax_str bytes, struct ax_writer *room)
+{
+    ax_str name = ax_exchange_answer_header(exchange, AX_STR("content-encoding"));
+    enum ax_compress_coding coding;
+    if (!name.at || !ax_compress_coding_of(name, &coding) || coding == AX_COMPRESS_IDENTITY)
+        return bytes;
+    ax_status status = ax_compress_inflate(ax_exchange_ctx(exchange), coding, bytes, room);
+    return status == AX_OK ? ax_writer_str(room) : bytes;
+}
+
+static void
+tell_payloads(const struct ax_call *call, const struct ax_seen *seen, ax_str request, ax_str answer)
+{
+    const struct ax_exchange *exchange = call->exchange;
+    const struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
+    const ax_str type = AX_STR("content-type"), split = AX_STR("inference-header-content-length");
+    const struct ax_payloads payloads = {
+        .asked = call->model,
+        .request = {ax_http_header_find(call->request, type),
+                    ax_http_header_find(call->request, split), request},
+        .answer = {ax_exchange_answer_header(exchange, type),
+                   ax_exchange_answer_header(exchange, split), answer},
+        .grpc_message = seen->grpc_code > 0 ? ax_str_of(ctx->error) : AX_STR(""),
+    };
+    ax_payload_log_write(call->services->payload_log, seen, &payloads);
+}
+
+/* Whether this is a request for a model's score, and one of those that are kept. */
+static bool
+has_payloads(const struct ax_call *call)
+{
+    const struct ax_payload_log *log = call ? call->services->payload_log : NULL;
+    return log && call->model.len > 0 &&
+           ax_payload_log_keeps(log, ax_exchange_request_id(call->exchange));
+}
+
+static void
+tell_whole_payloads(const struct ax_call *call, const struct ax_seen *seen)
+{
+    ax_str answer = ax_writer_str(ax_exchange_body(call->exchange));
+    if (call->grpc) {
+        tell_payloads(
+            call, seen, ax_grpc_message(call->grpc),
+            ax_str_from(answer, answer.len < GRPC_PREFIX_BYTES ? answer.len : GRPC_PREFIX_BYTES));
+        return;
+    }
+    ax_fault_benign_begin(); /* what cannot be inflated for want of memory is told as it went */
+    ax_writer_auto struct ax_writer room = ax_writer_of(ANSWER_BYTES_MAX);
+    tell_payloads(call, seen, call->request->body, as_built(call->exchange, answer, &room));
+    ax_fault_benign_end();
+}
+
+void
+ax_observe_message_end(struct ax_call *call, ax_str answer)
+{
+    if (call->observed.model)
+        ax_model_phases_observe(call->observed.model, &call->observed.phases);
+    if (has_payloads(call)) {
+        const struct ax_seen seen = seen_of(call->exchange, call, 0);
+        tell_payloads(call, &seen, ax_grpc_message(call->grpc), answer);
+    }
+    call->observed.deployment = call->model = AX_STR(""); /* they lie in the message, which goes */
+}
+
 void
 ax_observe_answered(const struct ax_observers *observers, struct ax_exchange *exchange,
                     const struct ax_call *call, int grpc_code)
@@ -152,11 +218,14 @@ ax_observe_answered(const struct ax_observers *observers, struct ax_exchange *ex
     if (call && call->observed.model && !call->observed.counted)
         ax_model_phases_observe(call->observed.model, &call->observed.phases);
     bool traced = observers->tracer && ax_exchange_trace(exchange)->sampled;
-    if (!observers->access && !traced)
+    bool payloads = has_payloads(call) && !call->observed.counted;
+    if (!observers->access && !traced && !payloads)
         return;
     const struct ax_seen seen = seen_of(exchange, call, grpc_code);
     if (observers->access)
         ax_access_log_write(observers->access, &seen);
     if (traced)
         ax_tracer_take(observers->tracer, &seen);
+    if (payloads)
+        tell_whole_payloads(call, &seen);
 }

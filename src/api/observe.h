@@ -1,9 +1,10 @@
 /*
- * What is seen of a call: where its time went, its line in the access log, its spans.
+ * What is seen of a call: where its time went, its line in the access log, its spans, its payloads.
  *
  * Begun at the head, marked on the way (sys/phases.h), told when the answer is with the kernel.
- * Only names, numbers and times leave here: never a feature, a credential, a path as it was sent
- * or the words of an error, which may quote what was asked.
+ * To the access log and the tracer only names, numbers and times leave: never a feature, a
+ * credential, a path as it was sent or the words of an error, which may quote what was asked. What
+ * was asked of models, and the answer, is for the payload log alone, which is off as a rule.
  */
 #pragma once
 
@@ -46,10 +47,10 @@ void ax_observe_begin(struct ax_call *call);
 /* Who asks is known, and that they may. */
 void ax_observe_admitted(struct ax_call *call);
 
-/* The request is complete and its handler begins; the next message of a stream does. */
+/* The request is complete and its handler begins; the next message of a stream does, and ends. */
 void ax_observe_handle(struct ax_call *call);
 void ax_observe_message(struct ax_call *call);
-void ax_observe_message_end(struct ax_call *call);
+void ax_observe_message_end(struct ax_call *call, ax_str answer);
 
 /* Which version answers. */
 void ax_observe_model(struct ax_call *call, struct ax_lane *lane,

@@ -227,3 +227,6 @@ struct ax_exchange_times { /* monotonic; 0 for what did not happen */
 const struct ax_exchange_times *ax_exchange_times(const struct ax_exchange *exchange);
 int ax_exchange_status(const struct ax_exchange *exchange);
 size_t ax_exchange_body_bytes(const struct ax_exchange *exchange); /* of the answer */
+
+/* A header of the answer, Content-Encoding among them; at is NULL when there is none. */
+ax_str ax_exchange_answer_header(const struct ax_exchange *exchange, ax_str name);

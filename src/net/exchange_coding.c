@@ -26,9 +26,8 @@ ax_exchange_coding_expect(struct ax_exchange *exchange)
     return ax_message_set_coding(&exchange->message, coding) ? 0 : 503;
 }
 
-/* The value of a header of the answer; at is NULL when there is none. */
-static ax_str
-field_find(const struct ax_exchange *exchange, ax_str name)
+ax_str
+ax_exchange_answer_header(const struct ax_exchange *exchange, ax_str name)
 {
     ax_str rest = ax_writer_str(&exchange->fields), line;
     while (ax_str_cut(&rest, '\n', &line)) {
@@ -93,8 +92,8 @@ ax_exchange_coding_apply(struct ax_exchange *exchange)
     if (exchange->file_bytes > 0 || config->compress_bytes_min == 0 ||
         len < config->compress_bytes_min || len > config->compress_bytes_max ||
         exchange->message.request.method == AX_HTTP_HEAD ||
-        field_find(exchange, AX_STR("content-encoding")).at ||
-        !shrinks(field_find(exchange, AX_STR("content-type"))))
+        ax_exchange_answer_header(exchange, AX_STR("content-encoding")).at ||
+        !shrinks(ax_exchange_answer_header(exchange, AX_STR("content-type"))))
         return;
     ax_fault_benign_begin(); /* an answer that cannot be compressed goes as it is */
     if (ax_exchange_fields_have_room(exchange, FIELDS_BYTES)) { /* for two more */

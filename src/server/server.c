@@ -34,7 +34,8 @@ struct server {
     struct ax_browser *browser;
     struct ax_api *api;
     struct ax_systemd systemd;
-    struct ax_access_log *access_log; /* NULL when off, as is */
+    struct ax_access_log *access_log; /* NULL when off, as are */
+    struct ax_payload_log *payload_log;
     struct ax_tracer *tracer;
     struct ax_mutex mutex;
     struct ax_loops *loops; /* guarded by mutex: requests come before its opening returns */
@@ -64,21 +65,6 @@ override_settings(struct ax_ctx *ctx, struct server *server)
     return AX_OK;
 }
 
-static ax_status
-apply_log_level(struct ax_ctx *ctx, ax_str *level)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    for (size_t i = 0; i < AX_COUNT_OF(names); i++)
-        if (ax_str_eq(*level, ax_str_of(names[i]))) {
-            *level = ax_str_of(names[i]); /* which outlives what was read */
-            ax_log_level_set((enum ax_log_level)i);
-            return AX_OK;
-        }
-    return ax_fail(ctx, AX_INVALID,
-                   "server.log_level must be debug, info, warn or error, not \"%.*s\"",
-                   AX_FMT(*level));
-}
-
 /* ---- reading settings and certificates again ---- */
 
 static ax_status
@@ -104,7 +90,7 @@ take_over(struct ax_ctx *ctx, struct server *server, struct ax_server_settings *
     AX_TRY(ax_server_settings_check_change(ctx, &server->as_read, wanted));
     AX_TRY(ax_loops_reload(server->loops, ctx));
     if (!ax_str_eq(wanted->general.log_level, server->as_read.general.log_level))
-        AX_TRY(apply_log_level(ctx, &wanted->general.log_level));
+        AX_TRY(ax_server_settings_apply_log_level(ctx, &wanted->general.log_level));
     ax_json_key(out, "changed");
     ax_json_begin_array(out);
     ax_server_settings_change(&server->as_read, wanted, out);
@@ -112,6 +98,7 @@ take_over(struct ax_ctx *ctx, struct server *server, struct ax_server_settings *
     server->services.settings.general.drain_ms = wanted->general.drain_ms;
     ax_limits_set(server->limits, &wanted->limits);
     ax_access_log_reopen(server->access_log);
+    ax_payload_log_reopen(server->payload_log);
     return AX_OK;
 }
 
@@ -449,22 +436,12 @@ open_governed(struct ax_ctx *ctx, struct server *server)
 }
 
 static ax_status
-read_compat(struct ax_ctx *ctx, ax_str word, enum ax_compat *out_compat)
-{
-    *out_compat = ax_str_eq(word, AX_STR("triton")) ? AX_COMPAT_TRITON : AX_COMPAT_KSERVE;
-    return *out_compat == AX_COMPAT_TRITON || ax_str_eq(word, AX_STR("kserve"))
-               ? AX_OK
-               : ax_fail(ctx, AX_INVALID, "server.compat must be kserve or triton, not \"%.*s\"",
-                         AX_FMT(word));
-}
-
-static ax_status
 open_api(struct ax_ctx *ctx, struct server *server)
 {
     struct ax_services *services = &server->services;
     const struct ax_general_config *general = &services->settings.general;
     enum ax_compat compat;
-    AX_TRY(read_compat(ctx, general->compat, &compat));
+    AX_TRY(ax_server_settings_compat(ctx, general->compat, &compat));
     AX_TRY(ax_workers_open(ctx, (int)general->worker_count, (int)general->worker_queue_max,
                            &server->workers));
     AX_TRY(ax_limits_open(ctx, &services->settings.limits, services->metrics, server->workers,
@@ -472,6 +449,8 @@ open_api(struct ax_ctx *ctx, struct server *server)
     AX_TRY(ax_browser_open(ctx, &services->settings.cors, &server->browser));
     AX_TRY(ax_access_log_open(ctx, &services->settings.access_log, services->metrics,
                               &server->access_log));
+    AX_TRY(ax_payload_log_open(ctx, &services->settings.payload_log, server->governed,
+                               services->metrics, &server->payload_log));
     AX_TRY(ax_tracer_open(ctx, &services->settings.tracing, services->metrics, &server->tracer));
     server->connections =
         ax_metrics_series(services->metrics, AX_METRIC_GAUGE, "axiom_http_connections",
@@ -490,6 +469,7 @@ open_api(struct ax_ctx *ctx, struct server *server)
         .limits = server->limits,
         .browser = server->browser,
         .access_log = server->access_log,
+        .payload_log = server->payload_log,
         .tracer = server->tracer,
         .host = {.arg = server,
                  .ready = host_ready,
@@ -584,6 +564,25 @@ note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
     return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
 }
 
+/* So is that it writes down what people are judged by outside the ledger. */
+static ax_status
+note_payload_log(struct ax_ctx *ctx, struct server *server)
+{
+    ax_writer_auto struct ax_writer body = ax_writer_of(AX_EVENT_BODY_BYTES_MAX);
+    ax_payload_log_put_fact(&server->services.settings.payload_log, &body);
+    if (body.status != AX_OK)
+        return ax_fail(ctx, body.status, "no room for the fact that payloads are written down");
+    const struct ax_event event = {
+        .kind = AX_EVENT_SETTING,
+        .producer = AX_STR("server"),
+        .actor = AX_STR("server"),
+        .object = AX_STR("payload_log"),
+        .build_id = server->services.build_id,
+        .body = ax_writer_str(&body),
+    };
+    return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
+}
+
 /* A folder is governed, unless it was named as one that may be new and is. */
 static ax_status
 choose_mode(struct ax_ctx *ctx, struct server *server)
@@ -650,11 +649,13 @@ open_server(struct ax_ctx *ctx, struct server *server)
         AX_TRY(override_settings(ctx, server));
         AX_TRY(open_development(ctx, server));
     }
-    AX_TRY(apply_log_level(ctx, &server->services.settings.general.log_level));
+    AX_TRY(ax_server_settings_apply_log_level(ctx, &server->services.settings.general.log_level));
     AX_TRY(read_again(ctx, server, &server->as_read));
     AX_TRY(open_api(ctx, server));
     if (server->governed) {
         AX_TRY(note(ctx, server, AX_EVENT_START));
+        if (server->payload_log)
+            AX_TRY(note_payload_log(ctx, server));
         AX_TRY(start_jobs(ctx, server));
     } else {
         AX_TRY(start_development_jobs(ctx, server));
@@ -689,6 +690,7 @@ close_server(struct ax_ctx *ctx, struct server *server)
     ax_browser_close(server->browser);
     ax_limits_close(server->limits);
     ax_access_log_close(server->access_log);
+    ax_payload_log_close(server->payload_log);
     ax_tracer_close(server->tracer);
     if (server->repository)
         ax_model_repository_close(server->repository);

@@ -4,6 +4,7 @@
 
 #include "codec/json.h"
 #include "sys/file.h"
+#include "sys/log.h"
 
 enum { FILE_BYTES_MAX = 1 << 20 };
 
@@ -102,7 +103,7 @@ static const struct ax_setting webhook_rows[] = {
 static const struct ax_settings webhook_settings = {
     .section = "webhooks", .rows = webhook_rows, .row_count = AX_COUNT_OF(webhook_rows)};
 
-enum { SECTION_COUNT = 14 };
+enum { SECTION_COUNT = 15 };
 
 struct section {
     const struct ax_settings *settings;
@@ -124,8 +125,9 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[9] = (struct section){ax_browser_settings(), &settings->cors};
     out[10] = (struct section){&ax_jwt_settings, &settings->jwt};
     out[11] = (struct section){&ax_access_log_settings, &settings->access_log};
-    out[12] = (struct section){&ax_tracer_settings, &settings->tracing};
-    out[13] = (struct section){&webhook_settings, &settings->webhooks};
+    out[12] = (struct section){&ax_payload_log_settings, &settings->payload_log};
+    out[13] = (struct section){&ax_tracer_settings, &settings->tracing};
+    out[14] = (struct section){&webhook_settings, &settings->webhooks};
 }
 
 void
@@ -164,7 +166,7 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     return ax_fail(
         ctx, AX_NOT_FOUND,
         "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
-        "limits, cors, jwt, access_log, tracing and webhooks are known",
+        "limits, cors, jwt, access_log, payload_log, tracing and webhooks are known",
         AX_FMT(section));
 }
 
@@ -192,6 +194,33 @@ ax_server_settings_read(struct ax_ctx *ctx, struct ax_server_settings *settings,
     AX_TRY(ax_file_read_all(ctx, path, FILE_BYTES_MAX, &text));
     ax_status status = ax_settings_read(ctx, text, found, settings);
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(path));
+}
+
+/* ---- words that stand for something ---- */
+
+ax_status
+ax_server_settings_apply_log_level(struct ax_ctx *ctx, ax_str *level)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < AX_COUNT_OF(names); i++)
+        if (ax_str_eq(*level, ax_str_of(names[i]))) {
+            *level = ax_str_of(names[i]); /* which outlives what was read */
+            ax_log_level_set((enum ax_log_level)i);
+            return AX_OK;
+        }
+    return ax_fail(ctx, AX_INVALID,
+                   "server.log_level must be debug, info, warn or error, not \"%.*s\"",
+                   AX_FMT(*level));
+}
+
+ax_status
+ax_server_settings_compat(struct ax_ctx *ctx, ax_str word, enum ax_compat *out_compat)
+{
+    *out_compat = ax_str_eq(word, AX_STR("triton")) ? AX_COMPAT_TRITON : AX_COMPAT_KSERVE;
+    return *out_compat == AX_COMPAT_TRITON || ax_str_eq(word, AX_STR("kserve"))
+               ? AX_OK
+               : ax_fail(ctx, AX_INVALID, "server.compat must be kserve or triton, not \"%.*s\"",
+                         AX_FMT(word));
 }
 
 /* ---- while it runs ---- */

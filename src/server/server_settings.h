@@ -8,6 +8,7 @@
 #include "api/access_log.h"
 #include "api/browser.h"
 #include "api/limits.h"
+#include "api/payload_log.h"
 #include "api/tracer.h"
 #include "auth/jwt_issuer.h"
 #include "event/ledger.h"
@@ -66,6 +67,7 @@ struct ax_server_settings {
     struct ax_browser_config cors;
     struct ax_jwt_config jwt;
     struct ax_access_log_config access_log;
+    struct ax_payload_log_config payload_log;
     struct ax_tracer_config tracing;
     struct ax_webhooks_config webhooks; /* its store is the services' */
 };
@@ -79,6 +81,12 @@ ax_status ax_server_settings_set(struct ax_ctx *ctx, struct ax_server_settings *
 /* Sets what the file says. Fails: INVALID with the line; NOT_FOUND when there is no file. */
 ax_status ax_server_settings_read(struct ax_ctx *ctx, struct ax_server_settings *settings,
                                   ax_str path);
+
+/* server.log_level comes into force, and its word outlives what was read. Fails: INVALID. */
+ax_status ax_server_settings_apply_log_level(struct ax_ctx *ctx, ax_str *level);
+
+/* server.compat. Fails: INVALID. */
+ax_status ax_server_settings_compat(struct ax_ctx *ctx, ax_str word, enum ax_compat *out_compat);
 
 /*
  * What a running server can take over: server.log_level, server.drain_ms and all of limits.

@@ -207,6 +207,49 @@ TEST(r92_a_directory_is_served_by_one_and_its_start_and_end_are_facts)
     with_room(governed);
 }
 
+/* A copy of what people are judged by, beside the ledger: only if allowed, and then it is a fact.
+ */
+static void
+payloads(struct ax_ctx *ctx)
+{
+    struct running running = {};
+    struct ax_services services;
+    ax_str token = AX_STR("");
+    uint64_t sizes[3] = {};
+    init(ctx, &running, &token);
+    ax_str file = ax_str_printf(ctx->arena, "%s/payloads", running.made.folder);
+    size_t override_count = running.options.override_count;
+    running.options.overrides[override_count++] =
+        (struct ax_server_override){AX_STR("payload_log.file"), file};
+    running.options.override_count = override_count;
+    CHECK_EQ(ax_server_run(ctx, &running.options), AX_DENIED);
+    CHECK(strstr(ctx->error, "payload_log.governed") != NULL);
+    running.options.overrides[running.options.override_count++] =
+        (struct ax_server_override){AX_STR("payload_log.governed"), AX_STR("true")};
+    for (int on = 1; on >= 0; on--) {
+        struct running again = running;
+        if (!on)
+            again.options.overrides[override_count - 1].value = AX_STR("");
+        CHECK_EQ(server_case_open(ctx, &running.made, &services), AX_OK);
+        sizes[0] = ax_ledger_size(services.ledger);
+        ax_services_close(&services);
+        start(ctx, &again);
+        stop(&again, SIGTERM);
+        CHECK_EQ(again.status, AX_OK);
+        CHECK_EQ(server_case_open(ctx, &running.made, &services), AX_OK);
+        sizes[1 + on] = ax_ledger_size(services.ledger) - sizes[0];
+        ax_services_close(&services);
+    }
+    CHECK_EQ(sizes[1], 2); /* start, stop */
+    CHECK_EQ(sizes[2], 3); /* and that it was on */
+    server_case_done(ctx, &running.made);
+}
+
+TEST(r100_payloads_beside_the_ledger_must_be_allowed_and_are_a_fact)
+{
+    with_room(payloads);
+}
+
 /* Keys that lie where the directory's own settings do not say are named by a flag. */
 static void
 backed_up(struct ax_ctx *ctx)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -11,7 +12,7 @@
 #include "sys/os_error.h"
 #include "sys/workers.h"
 
-enum { GATHER_NS = 50'000'000, FILE_MODE = 0640 };
+enum { GATHER_NS = 50'000'000, FILE_MODE = 0640, SECRET_MODE = 0600 };
 
 struct buffer {
     char *at;
@@ -32,16 +33,38 @@ struct ax_line_file {
     int fd;
 };
 
+/* A pipe is whose it is; a file that others may read is made one that they may not. */
 static ax_status
-open_path(struct ax_ctx *ctx, const char *path, int *out_fd)
+shut_out_others(struct ax_ctx *ctx, const char *path, int fd)
+{
+    struct stat facts;
+    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) ||
+        (facts.st_mode & ALLPERMS & ~(mode_t)SECRET_MODE) == 0)
+        return AX_OK;
+    int failed = AX_OS_CALL(fchmod(fd, SECRET_MODE));
+    int number = errno;
+    return failed == 0 ? AX_OK : ax_os_error(ctx, number, "keep others from reading %s", path);
+}
+
+static ax_status
+open_path(struct ax_ctx *ctx, const char *path, bool secret, int *out_fd)
 {
     if (!path) {
         *out_fd = STDERR_FILENO;
         return AX_OK;
     }
-    *out_fd = AX_OS_CALL(open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE));
+    int fd = AX_OS_CALL(
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, secret ? SECRET_MODE : FILE_MODE));
     int number = errno;
-    return *out_fd >= 0 ? AX_OK : ax_os_error(ctx, number, "open %s", path);
+    if (fd < 0)
+        return ax_os_error(ctx, number, "open %s", path);
+    ax_status status = secret ? shut_out_others(ctx, path, fd) : AX_OK;
+    if (status != AX_OK) {
+        close(fd);
+        return status;
+    }
+    *out_fd = fd;
+    return AX_OK;
 }
 
 static void
@@ -83,7 +106,7 @@ open_again(struct ax_line_file *file)
 {
     struct ax_ctx ctx = ax_ctx_of(NULL);
     int fd;
-    if (!file->path || open_path(&ctx, file->path, &fd) != AX_OK)
+    if (!file->path || open_path(&ctx, file->path, file->config.secret, &fd) != AX_OK)
         return; /* lines go on to where they went */
     close_fd(file);
     file->fd = fd;
@@ -149,7 +172,7 @@ make(struct ax_ctx *ctx, struct ax_line_file *file)
         return ax_fail(ctx, AX_LIMIT, "no memory for a file of lines");
     if (path.len)
         memcpy(file->path, path.at, path.len);
-    AX_TRY(open_path(ctx, file->path, &file->fd));
+    AX_TRY(open_path(ctx, file->path, file->config.secret, &file->fd));
     return ax_thread_start(ctx, "axiom-lines", line_file_run, file, &file->thread);
 }
 

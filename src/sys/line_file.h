@@ -15,6 +15,7 @@ struct ax_line_file;
 struct ax_line_file_config { /* metrics: kept; each may be NULL */
     ax_str path;             /* appended to; "" is standard error */
     size_t buffer_bytes;
+    bool secret; /* what is in the file is for its owner alone, also when it was there already */
     struct ax_metric *written; /* lines */
     struct ax_metric *dropped; /* there was no room */
     struct ax_metric *failed;  /* the file took them not */

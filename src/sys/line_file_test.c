@@ -158,6 +158,60 @@ TEST(lines_without_room_are_dropped_and_counted)
     ax_test_with_ctx(no_room);
 }
 
+/* Also a file that was there before, with a wider mode. */
+static void
+secret(struct ax_ctx *ctx)
+{
+    char folder[] = "/tmp/axiom-lines-XXXXXX";
+    CHECK(mkdtemp(folder) != NULL);
+    for (int there = 0; there < 2; there++) {
+        const char *name = there ? "old" : "new";
+        ax_str path = ax_path_join(ctx->arena, ax_str_of(folder), ax_str_of(name));
+        const struct ax_line_file_config config = {
+            .path = path, .buffer_bytes = 4096, .secret = true};
+        struct ax_line_file *file;
+        struct stat facts;
+        if (there)
+            CHECK_EQ(ax_file_write_atomic(ctx, path, AX_STR("before\n")), AX_OK);
+        if (there)
+            CHECK_EQ(chmod(ax_str_c(ctx->arena, path), 0644), 0);
+        CHECK_EQ(ax_line_file_open(ctx, &config, &file), AX_OK);
+        CHECK(ax_line_file_put(file, AX_STR("one")));
+        ax_line_file_close(file);
+        CHECK_EQ(stat(ax_str_c(ctx->arena, path), &facts), 0);
+        CHECK_EQ(facts.st_mode & 07777, 0600);
+        CHECK(comes(ctx, path, there ? "before\none\n" : "one\n"));
+    }
+    CHECK_EQ(ax_file_remove_tree(ctx, ax_str_of(folder)), AX_OK);
+}
+
+TEST(lines_that_are_secret_are_their_owners_alone)
+{
+    ax_test_with_ctx(secret);
+}
+
+static ax_status
+open_secret_and_close(struct ax_ctx *ctx)
+{
+    const struct ax_line_file_config config = {
+        .path = ax_str_printf(ctx->arena, "/tmp/axiom-lines-%d", (int)getpid()),
+        .buffer_bytes = 1024,
+        .secret = true};
+    struct ax_line_file *file;
+    if (!config.path.at)
+        return ax_fail(ctx, AX_LIMIT, "no memory for a path");
+    chmod(ax_str_c(ctx->arena, config.path), 0644); /* of the file of the run before */
+    AX_TRY(ax_line_file_open(ctx, &config, &file));
+    ax_line_file_close(file);
+    unlink(ax_str_c(ctx->arena, config.path));
+    return AX_OK;
+}
+
+TEST(lines_that_are_secret_survive_every_fault_of_their_opening)
+{
+    FAULT_SWEEP(open_secret_and_close);
+}
+
 static ax_status
 open_and_close(struct ax_ctx *ctx)
 {

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -227,7 +228,7 @@ def test_access_lines_survive_logrotate_and_hold_no_secret():
         while not path.exists() and time.monotonic() < until:
             time.sleep(0.05)
         bank.decided(2, request="second")
-        status, _ = bank.people["loans"].http("POST", "/api/v1/deployments/credit/decisions?token=abc", {"features": {}})
+        status, _ = bank.people["loans"].http("POST", "/api/v1/deployments/credit/decisions?token=xyz", {"features": {}})
         check(status == 400, f"{status}")
         bank.server.stop()
         old, new = (SCRATCH / "access.log.1").read_text(), path.read_text()
@@ -238,7 +239,96 @@ def test_access_lines_survive_logrotate_and_hold_no_secret():
         check(sum(value for name, value in two["ns"].items() if name != "total") <= two["ns"]["total"] * 1.01, f"{two}")
         token = bank.people["loans"].token
         for text in (old, new):
-            check(token not in text and "Bearer" not in text and "abc" not in text, "a secret is in the access log")
+            check(token not in text and "Bearer" not in text and "xyz" not in text, "a secret is in the access log")
+
+
+def payload_lines(path, count, seconds=10):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and (not path.exists() or len(path.read_text().splitlines()) < count):
+        time.sleep(0.05)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    check(len(lines) == count, f"{len(lines)} lines, not {count}")
+    return lines
+
+
+def tensors(kind):
+    """A row of the small model as inputs of tritonclient."""
+    import numpy
+    arrays = {"age": numpy.array([41], numpy.float32), "income": numpy.array([424242.5], numpy.float32), "job": numpy.array([b"cook"], object)}
+    inputs = [kind.InferInput(name, [1], "BYTES" if name == "job" else "FP32") for name in arrays]
+    for one, array in zip(inputs, arrays.values()):
+        one.set_data_from_numpy(array)
+    return inputs
+
+
+def test_payload_lines_hold_what_every_dialect_asked_and_was_answered():
+    import base64
+    import queue
+
+    import tritonclient.grpc
+    import tritonclient.http
+    from tritonclient.grpc import service_pb2
+    path = SCRATCH / "payload.log"
+    server = Server("--model", f"small={SMALL}", "--payload_log.file", path)
+    try:
+        ask(server)
+        ask(server, "/predictions/small", json.dumps(ROW).encode(), {"Content-Type": "application/json"})
+        ask(server, "/invocations", b"age,income,job\n41,424242.5,cook\n", {"Content-Type": "text/csv"})
+        ask(server, "/v2/models/small", None)
+        http = tritonclient.http.InferenceServerClient(f"127.0.0.1:{server.port}")
+        http.infer("small", tensors(tritonclient.http), request_id="seven")
+        grpc = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.port}")
+        score = grpc.infer("small", tensors(tritonclient.grpc), request_id="eight").as_numpy("predict")[0]
+        came = queue.Queue()
+        grpc.start_stream(lambda result, error: came.put((result, error)))
+        for name in ("small", "none", "small"):
+            grpc.async_stream_infer(name, tensors(tritonclient.grpc))
+            came.get(timeout=20)
+        grpc.stop_stream()
+        try:
+            grpc.infer("none", tensors(tritonclient.grpc))
+        except tritonclient.grpc.InferenceServerException:
+            pass
+        keras, torch, csv, binary, unary, *streamed, refused = lines = payload_lines(path, 9)
+        check(all(one["request_id"] and len(one["trace_id"]) == 32 and one["time"] for one in lines), f"{lines}")
+        check(keras["request"]["data"] == {"instances": [ROW]} and keras["response"]["data"]["predictions"], f"{keras}")
+        check(keras["model"] == "small" and keras["version"] == "1" and keras["protocol"] == "http/1" and keras["status"] == 200, f"{keras}")
+        check(torch["request"]["data"] == ROW and torch["inferenceservicename"] == "small", f"{torch}")
+        check(csv["request"]["data"].startswith("age,income") and csv["request"]["datacontenttype"] == "text/csv", f"{csv}")
+        body, split = base64.b64decode(binary["request"]["data_base64"]), int(binary["request"]["inference_header_content_length"])
+        check(json.loads(body[:split])["id"] == "seven" and body.endswith(b"cook"), f"{binary}")
+        request = service_pb2.ModelInferRequest.FromString(base64.b64decode(unary["request"]["data_base64"]))
+        answer = service_pb2.ModelInferResponse.FromString(base64.b64decode(unary["response"]["data_base64"]))
+        check(request.id == answer.id == "eight" and unary["protocol"] == "grpc" and unary["grpc_status"] == 0, f"{unary}")
+        check(abs(struct.unpack("<f", answer.raw_output_contents[0])[0] - score) < 1e-6, f"{answer}")
+        answers = [service_pb2.ModelStreamInferResponse.FromString(base64.b64decode(one["response"]["data_base64"])) for one in streamed]
+        check([bool(one.error_message) for one in answers] == [False, True, False] and answers[0].infer_response.outputs, f"{answers}")
+        check([one["inferenceservicename"] for one in streamed] == ["small", "none", "small"], f"{streamed}")
+        check(refused["grpc_status"] == 5 and "none" in refused["grpc_message"] and refused["response"]["bytes"] == 0, f"{refused}")
+    finally:
+        server.stop()
+
+
+def test_payload_lines_are_their_owners_alone_also_behind_logrotate():
+    path = SCRATCH / "payload-kept.log"
+    path.write_text("")
+    path.chmod(0o644)
+    with Copy(options=["--payload_log.file", path, "--payload_log.governed", "true"]) as bank:
+        contains(bank.log(), "payloads_in_the_clear")
+        bank.decided(1, request="first")
+        first = payload_lines(path, 1)[0]
+        path.rename(SCRATCH / "payload-kept.log.1")
+        bank.server.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 10
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        bank.decided(2, request="second")
+        second = payload_lines(path, 1)[0]
+        for one, line in ((SCRATCH / "payload-kept.log.1", first), (path, second)):
+            check(one.stat().st_mode & 0o777 == 0o600, f"{one} has mode {one.stat().st_mode:o}")
+            check(line["deployment"] == "credit" and line["response"]["data"]["decision_id"], f"{line}")
+            check(bank.people["loans"].token not in one.read_text(), "a token is in the payload log")
+        contains(ask(bank.server, "/metrics", None)[0].decode(), 'axiom_payload_log_lines_total{result="written"} 2')
 
 
 if __name__ == "__main__":
