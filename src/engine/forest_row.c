@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "engine/forest_masks.h"
 
 enum {
     ABREAST = AX_FOREST_ROW_ABREAST,
@@ -129,6 +130,8 @@ ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind ki
 {
     if (!plan->fits || kind == AX_FOREST_ROW_INTERLEAVE)
         return plan->fits;
+    if (kind == AX_FOREST_ROW_MASKS)
+        return ax_forest_masks_of(plan).each > 0;
     bool shape = kind == AX_FOREST_ROW_MATCH  ? plan->leaves_max <= PATHS
                  : kind == AX_FOREST_ROW_HEAP ? plan->forest->depth_max <= AX_FOREST_ROW_HEAP_DEPTH
                                               : plan->forest->tree_nodes_max <= UINT16_MAX;
@@ -395,7 +398,12 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->column_count = plan->column_count;
     head->f32 = forest->f32;
     head->vectors = plan->vectors;
-    head->set_count = plan->set_count;
+    head->set_count = kind == AX_FOREST_ROW_MASKS ? 0 : plan->set_count; /* ranks do there */
+    struct ax_forest_masks masks = {};
+    if (kind == AX_FOREST_ROW_MASKS)
+        masks = ax_forest_masks_of(plan);
+    head->mask_each = masks.each;
+    head->mask_rank = (uint32_t)masks.rank;
     (void)place(build, sizeof *head);
     head->columns_at = place(build, plan->column_count * sizeof(struct ax_forest_row_column));
     head->base_at = place(build, forest->output_count * sizeof(double));
@@ -413,12 +421,14 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->starts_at = place(build, build->start_count * sizeof(uint32_t));
     head->places_at = place(build, head->group_count * ABREAST * sizeof(uint32_t));
     head->steps_at = place(build, head->group_count * sizeof(uint32_t));
+    head->masks_at = place(build, masks.bytes);
     head->values_at = place(build, forest->leaf_count * outputs * value_bytes(head));
     head->bytes = (uint32_t)build->bytes;
-    head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
-                                     aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned((head->tree_count + WALKED) * sizeof(uint32_t)) +
-                                     decision_bytes(head) + AX_FOREST_ROW_STRIP);
+    head->scratch_bytes =
+        (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
+                   aligned((head->feature_count + 16) * sizeof(float)) +
+                   aligned((head->tree_count + WALKED) * sizeof(uint32_t)) + decision_bytes(head) +
+                   AX_FOREST_ROW_STRIP + aligned(head->column_count * sizeof(uint32_t)));
 }
 
 static void
@@ -441,6 +451,7 @@ write_columns(struct build *build, char *form)
     struct ax_forest_row *head = &build->head;
     struct ax_forest_row_column *columns = (void *)(form + head->columns_at);
     uint32_t lane = 0, only_sets = head->match_lanes, table_at = head->tables_at;
+    uint32_t masks_at = head->masks_at;
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct ax_forest_column *from = &plan->columns[i];
         const double *cuts = plan->cuts + from->cut_first;
@@ -452,9 +463,11 @@ write_columns(struct build *build, char *form)
             .cuts_at = head->cuts_at + from->cut_first * (uint32_t)sizeof(double),
             .table_at = table_at,
             .set_first = from->set_first,
-            .set_count = from->is_sets ? from->predicate_count : 0,
+            .set_count = from->is_sets && head->set_count ? from->predicate_count : 0,
             .set_lane = lane,
+            .masks_at = masks_at,
         };
+        masks_at += (uint32_t)ax_forest_masks_ranks(from) * head->mask_rank;
         lane += from->is_sets ? from->predicate_count : 1;
         write_table(cuts, from->cut_count, (float *)(void *)(form + table_at));
         table_at += table_floats(from->cut_count) * (uint32_t)sizeof(float);
@@ -534,7 +547,7 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
         AX_TRY(write_all_heaps(&build));
     else if (kind == AX_FOREST_ROW_GATHER)
         AX_TRY(pack_all(&build));
-    else
+    else if (kind == AX_FOREST_ROW_INTERLEAVE)
         AX_TRY(pair_all(&build));
     lay_out(&build, kind);
     if (build.bytes > bytes_max || build.bytes > FORM_BYTES_MAX)
@@ -544,6 +557,8 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
         return out_of_memory(ctx);
     char *form = memory + (-(uintptr_t)memory & (AX_FOREST_ROW_ALIGN - 1));
     write_form(&build, form);
+    if (kind == AX_FOREST_ROW_MASKS)
+        AX_TRY(ax_forest_masks_write(ctx, plan, form + build.head.masks_at));
     *out_form = (const struct ax_forest_row *)form;
     return AX_OK;
 }
@@ -561,6 +576,8 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     work.decisions = (uint64_t *)at;
     work.codes = (uint8_t *)at + decision_bytes(form);
     work.leaves = (uint32_t *)(work.codes + AX_FOREST_ROW_STRIP);
+    work.masks =
+        (uint32_t *)((char *)work.leaves + aligned((form->tree_count + WALKED) * sizeof(uint32_t)));
     return work;
 }
 

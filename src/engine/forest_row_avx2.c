@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "engine/forest_avx2.h"
+#include "engine/forest_masks_loop.h"
 #include "engine/forest_row.h"
 
 enum { GROUPS = AX_FOREST_ROW_STRIP / 64, TABLES_MAX = AX_FOREST_ROW_AVX2_LANES / 16 };
@@ -262,6 +263,8 @@ find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *w
 {
     if (form->kind == AX_FOREST_ROW_INTERLEAVE)
         ax_forest_row_interleave(form, work);
+    else if (form->kind == AX_FOREST_ROW_MASKS)
+        ax_forest_masks_leaves(form, work);
     else if (form->match_lanes <= 16)
         leaves_by_kind(form, work, 1);
     else if (form->match_lanes <= 32)

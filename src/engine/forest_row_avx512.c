@@ -26,6 +26,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "engine/forest_masks_loop.h"
 #include "engine/forest_row.h"
 
 enum { GROUPS = AX_FOREST_ROW_STRIP / 64 };
@@ -307,6 +308,24 @@ gather_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wo
     }
 }
 
+/* K2; each: bytes of a mask. */
+UNROLL static void
+masks_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
+          const uint32_t each)
+{
+    const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
+    const uint32_t step_trees = AX_FOREST_MASKS_STEP / each;
+    struct ax_forest_masks_step step;
+    ax_forest_masks_begin(form, work);
+    for (uint32_t first = 0, at = 0; first < form->tree_count; first += step_trees) {
+        uint32_t rest = form->tree_count - first, count = rest < step_trees ? rest : step_trees;
+        ax_forest_masks_and(form, work, at, &step);
+        at += AX_FOREST_MASKS_STEP;
+        for (uint32_t i = 0; i < count; i++)
+            add_leaf(form, sum, trees[first + i].leaf + ax_forest_masks_leaf(&step, i, each));
+    }
+}
+
 UNROLL static void
 leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
                struct sum *sum, const int registers)
@@ -336,13 +355,22 @@ score_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *
              double *out_margin)
 {
     const double *base = ax_forest_row_at(form, form->base_at);
+    bool masks = form->kind == AX_FOREST_ROW_MASKS;
     if (form->output_count > 1 || form->kind == AX_FOREST_ROW_GATHER) {
-        leaves_by_lanes(form, work, NULL);
+        if (masks)
+            ax_forest_masks_leaves(form, work);
+        else
+            leaves_by_lanes(form, work, NULL);
         ax_forest_row_sum(form, work->leaves, out_margin);
         return;
     }
     struct sum sum = {.wide = base[0], .narrow = (float)base[0]};
-    leaves_by_lanes(form, work, &sum);
+    if (masks && form->mask_each == sizeof(uint64_t))
+        masks_all(form, work, &sum, sizeof(uint64_t));
+    else if (masks)
+        masks_all(form, work, &sum, sizeof(uint32_t));
+    else
+        leaves_by_lanes(form, work, &sum);
     out_margin[0] = form->f32 ? (double)sum.narrow : sum.wide;
 }
 

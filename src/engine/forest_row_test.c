@@ -6,7 +6,8 @@
 enum { TEST_BYTES_MAX = 1 << 28, ROWS = 300 };
 
 static const enum ax_forest_row_kind kinds[] = {AX_FOREST_ROW_INTERLEAVE, AX_FOREST_ROW_MATCH,
-                                                AX_FOREST_ROW_HEAP, AX_FOREST_ROW_GATHER};
+                                                AX_FOREST_ROW_HEAP, AX_FOREST_ROW_GATHER,
+                                                AX_FOREST_ROW_MASKS};
 
 [[maybe_unused]] static bool
 has_avx512(void)
@@ -42,7 +43,7 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
         memcpy(copy, form, form->bytes);
         form = copy;
         void *scratch = kernel_case_scratch(ctx, form->scratch_bytes);
-        if (kinds[k] == AX_FOREST_ROW_INTERLEAVE) {
+        if (kinds[k] == AX_FOREST_ROW_INTERLEAVE || kinds[k] == AX_FOREST_ROW_MASKS) {
             ax_forest_row_portable(form, &rows, scratch, got);
             CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
         }

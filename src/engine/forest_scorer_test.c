@@ -8,7 +8,7 @@ enum { TEST_BYTES_MAX = 1 << 29, SEEDS = 120, ROWS = 700 };
 static const struct {
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
-    bool code;
+    bool code, leaf_masks;
 } kinds[] = {
     {AX_ENGINE_LEVEL_BEST, AX_ENGINE_KERNEL_BEST},
     {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_WALK},
@@ -26,6 +26,10 @@ static const struct {
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_GATHER},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH, true},
+    {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_MASKS},
+    {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_MASKS},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_MASKS},
+    {AX_ENGINE_LEVEL_BEST, AX_ENGINE_KERNEL_BEST, .leaf_masks = true},
 };
 
 /* Scores rows in calls of `calls` rows each and compares with the walk. */
@@ -66,8 +70,10 @@ check_seed(uint64_t seed)
         };
         double *want = kernel_case_margins(&ctx, forest, rows.at, ROWS, f32);
         for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
-            struct ax_engine_config config = {
-                .level = kinds[k].level, .kernel = kinds[k].kernel, .forest_code = kinds[k].code};
+            struct ax_engine_config config = {.level = kinds[k].level,
+                                              .kernel = kinds[k].kernel,
+                                              .forest_code = kinds[k].code,
+                                              .leaf_masks = kinds[k].leaf_masks};
             struct ax_forest_scorer scorer;
             ax_status status =
                 ax_forest_scorer_init(&ctx, forest, &config, arena, SIZE_MAX, &scorer);
