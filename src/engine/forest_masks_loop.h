@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/forest_masks.h"
+#include "engine/forest_row_add.h"
 
 #if defined(__AVX512F__)
 enum { AX_FOREST_MASKS_PART = 64 };
@@ -51,30 +52,46 @@ ax_forest_masks_and(const struct ax_forest_row *form, const struct ax_forest_row
         to[i] = left[i];
 }
 
-/* The leaf of the step's tree, from left to right. */
-AX_FOREST_MASKS_INLINE uint32_t
-ax_forest_masks_leaf(const struct ax_forest_masks_step *step, uint32_t tree, const uint32_t each)
+/* The leaves of a step's trees, from left to right; each: bytes of a mask. */
+AX_FOREST_MASKS_INLINE void
+ax_forest_masks_find(const struct ax_forest_masks_step *step,
+                     const struct ax_forest_row_tree *trees, uint32_t *leaves, const uint32_t count,
+                     const uint32_t each)
 {
     typedef uint32_t narrow __attribute__((may_alias));
-    if (each == sizeof(uint64_t))
-        return (uint32_t)__builtin_ctzll(step->words[tree]);
-    return (uint32_t)__builtin_ctz(((const narrow *)(const void *)step->words)[tree]);
+    const narrow *words = (const narrow *)(const void *)step->words;
+    for (uint32_t i = 0; i < count; i++)
+        leaves[i] =
+            trees[i].leaf + (uint32_t)(each == sizeof(uint64_t) ? __builtin_ctzll(step->words[i])
+                                                                : __builtin_ctz(words[i]));
 }
 
-/* Finds all leaves, for who adds them afterwards. */
 AX_FOREST_MASKS_INLINE void
-ax_forest_masks_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work)
+ax_forest_masks_of_size(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                        struct ax_forest_row_sum *sum, const uint32_t each)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    uint32_t step_trees = AX_FOREST_MASKS_STEP / form->mask_each;
+    const uint32_t full = AX_FOREST_MASKS_STEP / each;
     struct ax_forest_masks_step step;
     ax_forest_masks_begin(form, work);
-    for (uint32_t first = 0, at = 0; first < form->tree_count; first += step_trees) {
-        uint32_t rest = form->tree_count - first, count = rest < step_trees ? rest : step_trees;
+    for (uint32_t t = 0, at = 0; t < form->tree_count; t += full, at += AX_FOREST_MASKS_STEP) {
+        uint32_t rest = form->tree_count - t, count = rest < full ? rest : full;
         ax_forest_masks_and(form, work, at, &step);
-        at += AX_FOREST_MASKS_STEP;
-        for (uint32_t i = 0; i < count; i++)
-            work->leaves[first + i] =
-                trees[first + i].leaf + ax_forest_masks_leaf(&step, i, form->mask_each);
+        if (count == full)
+            ax_forest_masks_find(&step, trees + t, work->leaves + t, full, each);
+        else
+            ax_forest_masks_find(&step, trees + t, work->leaves + t, count, each);
+        if (sum)
+            ax_forest_row_add(sum, work->leaves + t, count);
     }
+}
+
+AX_FOREST_MASKS_INLINE void
+ax_forest_masks_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                       struct ax_forest_row_sum *sum)
+{
+    if (form->mask_each == sizeof(uint64_t))
+        ax_forest_masks_of_size(form, work, sum, sizeof(uint64_t));
+    else
+        ax_forest_masks_of_size(form, work, sum, sizeof(uint32_t));
 }

@@ -428,7 +428,8 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
         (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
                    aligned((head->feature_count + 16) * sizeof(float)) +
                    aligned((head->tree_count + WALKED) * sizeof(uint32_t)) + decision_bytes(head) +
-                   AX_FOREST_ROW_STRIP + aligned(head->column_count * sizeof(uint32_t)));
+                   AX_FOREST_ROW_STRIP + aligned(head->column_count * sizeof(uint32_t)) +
+                   head->output_count * sizeof(struct ax_forest_row_run));
 }
 
 static void
@@ -578,6 +579,7 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     work.leaves = (uint32_t *)(work.codes + AX_FOREST_ROW_STRIP);
     work.masks =
         (uint32_t *)((char *)work.leaves + aligned((form->tree_count + WALKED) * sizeof(uint32_t)));
+    work.runs = (void *)((char *)work.masks + aligned(form->column_count * sizeof(uint32_t)));
     return work;
 }
 
@@ -640,41 +642,53 @@ ax_forest_row_interleave(const struct ax_forest_row *form, const struct ax_fores
     }
 }
 
+/* The value that a leaf adds to its place-th output. */
 static double
-sum_one(const struct ax_forest_row *form, const uint32_t *leaves, double base)
+value_of(const struct ax_forest_row *form, size_t place)
 {
     const float *narrow = ax_forest_row_at(form, form->values_at);
     const double *wide = ax_forest_row_at(form, form->values_at);
-    if (!form->f32) {
-        double sum = base;
-        for (uint32_t t = 0; t < form->tree_count; t++)
-            sum += wide[leaves[t]];
-        return sum;
-    }
-    float sum = (float)base;
-    for (uint32_t t = 0; t < form->tree_count; t++)
-        sum += narrow[leaves[t]];
-    return (double)sum;
+    return form->f32 ? (double)narrow[place] : wide[place];
+}
+
+static double
+add(const struct ax_forest_row *form, double sum, double value)
+{
+    return form->f32 ? (double)((float)sum + (float)value) : sum + value;
+}
+
+static void
+end_run(const struct ax_forest_row *form, struct ax_forest_row_run *run, double *margin)
+{
+    *margin = add(form, *margin, run->sum);
+    *run = (struct ax_forest_row_run){};
 }
 
 void
-ax_forest_row_sum(const struct ax_forest_row *form, const uint32_t *leaves, double *out_margin)
+ax_forest_row_sum_many(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                       bool fast, double *out_margin)
 {
     const double *base = ax_forest_row_at(form, form->base_at);
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const float *narrow = ax_forest_row_at(form, form->values_at);
-    const double *wide = ax_forest_row_at(form, form->values_at);
-    if (form->output_count == 1) {
-        out_margin[0] = sum_one(form, leaves, base[0]);
-        return;
-    }
+    size_t outputs = form->vectors ? form->output_count : 1;
     memcpy(out_margin, base, form->output_count * sizeof *base);
+    memset(work->runs, 0, form->output_count * sizeof *work->runs);
     for (uint32_t t = 0; t < form->tree_count; t++) {
-        size_t outputs = form->vectors ? form->output_count : 1;
-        double *margin = out_margin + (form->vectors ? 0 : trees[t].output);
+        size_t first = form->vectors ? 0 : trees[t].output;
         for (size_t k = 0; k < outputs; k++) {
-            size_t at = leaves[t] * outputs + k;
-            margin[k] = form->f32 ? (double)((float)margin[k] + narrow[at]) : margin[k] + wide[at];
+            double *margin = &out_margin[first + k],
+                   value = value_of(form, work->leaves[t] * outputs + k);
+            struct ax_forest_row_run *run = &work->runs[first + k];
+            if (!fast) {
+                *margin = add(form, *margin, value);
+                continue;
+            }
+            run->sum = add(form, run->sum, value);
+            if (++run->count == AX_FOREST_RUN)
+                end_run(form, run, margin);
         }
     }
+    for (size_t k = 0; k < form->output_count; k++)
+        if (work->runs[k].count > 0)
+            end_run(form, &work->runs[k], &out_margin[k]);
 }

@@ -14,7 +14,7 @@
  *   K3           trees are walked eight abreast without branches, a step of all eight being
  *                "child + (rank > the node's)"; any shape, any machine.
  *   K2, masks    trees of up to 64 leaves; only where it is allowed: see forest_masks.h.
- * Leaf values are added in the order of the file.
+ * Leaf values are added in the order of the file, or in runs of it (forest.h).
  *
  * The compiled form is one block of memory without pointers, aligned to 64 bytes.
  */
@@ -111,10 +111,17 @@ struct ax_forest_row {
 struct ax_forest_row_work {
     uint8_t *lanes;
     float *floats;
-    uint64_t *decisions; /* [place][8 groups of 64 trees] */
-    uint8_t *codes;      /* of a strip's trees */
-    uint32_t *leaves;    /* of each tree: its place among all leaves */
-    uint32_t *masks;     /* of each column: where its rank's masks lie */
+    uint64_t *decisions;            /* [place][8 groups of 64 trees] */
+    uint8_t *codes;                 /* of a strip's trees */
+    uint32_t *leaves;               /* of each tree: its place among all leaves */
+    uint32_t *masks;                /* of each column: where its rank's masks lie */
+    struct ax_forest_row_run *runs; /* of each output, where there is more than one */
+};
+
+/* A run of leaves that is not complete. */
+struct ax_forest_row_run {
+    double sum;
+    uint32_t count;
 };
 
 /* One level's way to score rows: margins, output_count doubles a row. */
@@ -164,6 +171,6 @@ void ax_forest_row_sets(const struct ax_forest_row *form, uint8_t *lanes);
 void ax_forest_row_interleave(const struct ax_forest_row *form,
                               const struct ax_forest_row_work *work);
 
-/* Adds the leaves of all trees in order. */
-void ax_forest_row_sum(const struct ax_forest_row *form, const uint32_t *leaves,
-                       double *out_margin);
+/* Adds the leaves of all trees, of a form of more than one output. */
+void ax_forest_row_sum_many(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                            bool fast, double *out_margin);

@@ -409,7 +409,11 @@ walk_rows(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *ro
                 wide[f] = (double)x;
             }
         }
-        ax_forest_margin(forest, wide, out_margin + i * forest->output_count, NULL);
+        double *margin = out_margin + i * forest->output_count;
+        if (rows->fast)
+            ax_forest_margin_fast(forest, wide, margin, NULL);
+        else
+            ax_forest_margin(forest, wide, margin, NULL);
     }
 }
 
