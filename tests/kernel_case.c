@@ -265,17 +265,21 @@ kernel_case_rows(struct ax_ctx *ctx, const struct ax_forest *forest, uint64_t se
 }
 
 double *
-kernel_case_margins(struct ax_ctx *ctx, const struct ax_forest *forest, const void *rows,
-                    size_t count, bool f32)
+kernel_case_margins(struct ax_ctx *ctx, const struct ax_forest *forest,
+                    const struct ax_forest_rows *rows)
 {
-    const double *wide = rows;
-    const float *narrow = rows;
+    const double *wide = rows->at;
+    const float *narrow = rows->at;
     double *row = AX_NEW_ARRAY(ctx->arena, double, forest->feature_count);
-    double *margins = AX_NEW_ARRAY(ctx->arena, double, count * forest->output_count + 1);
-    for (size_t i = 0; i < count; i++) {
+    double *margins = AX_NEW_ARRAY(ctx->arena, double, rows->count * forest->output_count + 1);
+    for (size_t i = 0; i < rows->count; i++) {
+        double *margin = margins + i * forest->output_count;
         for (size_t f = 0; f < forest->feature_count; f++)
-            row[f] = f32 ? (double)*narrow++ : *wide++;
-        ax_forest_margin(forest, row, margins + i * forest->output_count, NULL);
+            row[f] = rows->f32 ? (double)*narrow++ : *wide++;
+        if (rows->fast)
+            ax_forest_margin_fast(forest, row, margin, NULL);
+        else
+            ax_forest_margin(forest, row, margin, NULL);
     }
     return margins;
 }

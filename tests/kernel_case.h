@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/forest.h"
+#include "engine/forest_kernel.h"
 
 struct kernel_case {
     size_t tree_count, feature_count, output_count;
@@ -29,9 +30,9 @@ struct ax_forest *kernel_case_make(struct ax_ctx *ctx, const struct kernel_case 
 void *kernel_case_rows(struct ax_ctx *ctx, const struct ax_forest *forest, uint64_t seed,
                        size_t count, bool f32);
 
-/* The walk's margins of such rows. */
-double *kernel_case_margins(struct ax_ctx *ctx, const struct ax_forest *forest, const void *rows,
-                            size_t count, bool f32);
+/* The walk's margins of such rows, dense, in the order of addition that they say. */
+double *kernel_case_margins(struct ax_ctx *ctx, const struct ax_forest *forest,
+                            const struct ax_forest_rows *rows);
 
 /* Scratch memory aligned to 64 bytes, with rubbish in it. */
 void *kernel_case_scratch(struct ax_ctx *ctx, size_t bytes);

@@ -190,6 +190,7 @@ ax_engine_kernel_name(enum ax_engine_kernel kernel)
         [AX_ENGINE_KERNEL_HEAP] = "heap",
         [AX_ENGINE_KERNEL_GATHER] = "gather",
         [AX_ENGINE_KERNEL_BATCH] = "batch",
+        [AX_ENGINE_KERNEL_MASKS] = "masks",
     };
     return names[kernel];
 }

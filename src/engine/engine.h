@@ -69,6 +69,7 @@ enum ax_engine_kernel {
     AX_ENGINE_KERNEL_HEAP,       /* a row at a time, a node of 64 trees at once; AVX2 */
     AX_ENGINE_KERNEL_GATHER,     /* a row at a time, 64 trees abreast; AVX-512 */
     AX_ENGINE_KERNEL_BATCH,      /* blocks of rows, a bit each */
+    AX_ENGINE_KERNEL_MASKS,      /* a row at a time, leaf masks; see leaf_masks below */
 };
 
 const char *ax_engine_level_name(enum ax_engine_level level);    /* "portable", "AVX2" ... */
@@ -114,6 +115,10 @@ struct ax_engine_config {
     /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
+
+    /* Lets K2 be chosen, a kernel that falls under a legal note (forest_masks.h): off unless a
+     * person says otherwise. */
+    bool leaf_masks;
 
     /* Machine code for batches: memory is written, then made executable. Off under hardening. */
     bool forest_code;

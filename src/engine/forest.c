@@ -301,16 +301,21 @@ value_of(const struct ax_forest *forest, const struct ax_forest_tree *tree,
     return linear_value(&forest->linears[leaf->linear - 1], row, value);
 }
 
+/* As the library adds. */
+static double
+add(const struct ax_forest *forest, double sum, double value)
+{
+    return forest->f32 ? (double)((float)sum + (float)value) : sum + value;
+}
+
 static void
 add_leaf(const struct ax_forest *forest, const struct ax_forest_tree *tree,
          const struct ax_forest_node *leaf, const double *row, double *margin)
 {
     size_t from = tree->output < 0 ? 0 : (size_t)tree->output;
     size_t to = tree->output < 0 ? forest->output_count : from + 1;
-    for (size_t k = from; k < to; k++) {
-        double value = value_of(forest, tree, leaf, row, k);
-        margin[k] = forest->f32 ? (double)((float)margin[k] + (float)value) : margin[k] + value;
-    }
+    for (size_t k = from; k < to; k++)
+        margin[k] = add(forest, margin[k], value_of(forest, tree, leaf, row, k));
 }
 
 void
@@ -329,5 +334,56 @@ ax_forest_margin(const struct ax_forest *forest, const double *row, double *out_
         add_leaf(forest, tree, leaf, row, out_margin);
         if (out_leaves)
             out_leaves[t] = leaf->number;
+    }
+}
+
+/* ---- the fast order ---- */
+
+/* Leaves of a run of trees that add to the same outputs. */
+struct run {
+    const struct ax_forest_tree *trees[AX_FOREST_RUN];
+    const struct ax_forest_node *leaves[AX_FOREST_RUN];
+    size_t count;
+};
+
+static void
+add_run(const struct ax_forest *forest, struct run *run, const double *row, double *margin)
+{
+    if (run->count == 0)
+        return;
+    int32_t output = run->trees[0]->output;
+    size_t from = output < 0 ? 0 : (size_t)output;
+    size_t to = output < 0 ? forest->output_count : from + 1;
+    for (size_t k = from; k < to; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < run->count; i++)
+            sum = add(forest, sum, value_of(forest, run->trees[i], run->leaves[i], row, k));
+        margin[k] = add(forest, margin[k], sum);
+    }
+    run->count = 0;
+}
+
+void
+ax_forest_margin_fast(const struct ax_forest *forest, const double *row, double *out_margin,
+                      int32_t *out_leaves)
+{
+    for (size_t k = 0; k < forest->output_count; k++)
+        out_margin[k] = forest->base[k];
+    if (forest->f32 && forest->output_count == 1)
+        out_margin[0] = (double)(float)forest->base[0];
+    for (int32_t output = -1; output < (int32_t)forest->output_count; output++) {
+        struct run run = {.count = 0};
+        for (size_t t = 0; t < forest->tree_count; t++) {
+            const struct ax_forest_tree *tree = &forest->trees[t];
+            if (tree->output != output)
+                continue;
+            run.trees[run.count] = tree;
+            run.leaves[run.count] = ax_forest_leaf(forest, tree, row);
+            if (out_leaves)
+                out_leaves[t] = run.leaves[run.count]->number;
+            if (++run.count == AX_FOREST_RUN)
+                add_run(forest, &run, row, out_margin);
+        }
+        add_run(forest, &run, row, out_margin);
     }
 }

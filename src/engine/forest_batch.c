@@ -419,6 +419,22 @@ group_of(const struct ax_forest_batch_form *form, const struct ax_forest_batch_t
     return count;
 }
 
+/* Leaves of a group of trees; a group begins where a run does. */
+static void
+add_leaves(const struct ax_forest_block *block, const struct ax_forest_batch_ops *ops,
+           const uint8_t *tables, uint32_t count, void *sums)
+{
+    const struct ax_forest_batch_form *form = block->form;
+    size_t stride = (form->vectors ? form->output_count : 1) * (size_t)form->table_bytes;
+    struct ax_forest_block part = *block;
+    uint32_t most = block->rows.fast ? AX_FOREST_RUN : GROUP;
+    for (uint32_t first = 0; first < count; first += most) {
+        ops->leaves(&part, tables + first * stride, stride,
+                    count - first < most ? count - first : most, sums);
+        part.codes += most * ops->rows;
+    }
+}
+
 static void
 run_trees(const struct ax_forest_batch *batch, const struct ax_forest_block *block,
           const struct ax_forest_batch_ops *ops)
@@ -440,8 +456,8 @@ run_trees(const struct ax_forest_batch *batch, const struct ax_forest_block *blo
             ops->codes(block, tree->plane_at, block->codes + i * ops->rows);
         }
         for (size_t k = 0; k < outputs; k++)
-            ops->leaves(block, tables + first * stride + k * form->table_bytes, stride, count,
-                        (char *)block->sums + (trees[first].output + k) * sums_stride);
+            add_leaves(block, ops, tables + first * stride + k * form->table_bytes, count,
+                       (char *)block->sums + (trees[first].output + k) * sums_stride);
     }
 }
 

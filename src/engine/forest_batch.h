@@ -100,7 +100,8 @@ struct ax_forest_batch_ops {
     void (*run)(const struct ax_forest_slice_op *ops, uint32_t count, char *slots);
     void (*codes)(const struct ax_forest_block *block, const uint32_t *plane_at, uint8_t *out);
 
-    /* Adds the leaves of count trees, whose tables lie stride bytes apart, to the sums. */
+    /* Adds the leaves of count trees, whose tables lie stride bytes apart, to the sums; in the fast
+     * order they are a run. */
     void (*leaves)(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
                    uint32_t count, void *sums);
 

@@ -249,11 +249,11 @@ leaves_wide(const struct ax_forest_block *block, const uint8_t *tables, size_t s
             const uint32_t count, double *sums)
 {
     for (size_t r = 0; r < block->rows.count; r++) {
-        double sum = sums[r];
+        double sum = block->rows.fast ? 0 : sums[r];
         for (uint32_t t = 0; t < count; t++)
             sum +=
                 ((const double *)(const void *)(tables + t * stride))[block->codes[t * ROWS + r]];
-        sums[r] = sum;
+        sums[r] = block->rows.fast ? sums[r] + sum : sum;
     }
 }
 
@@ -262,25 +262,28 @@ leaves_narrow(const struct ax_forest_block *block, const uint8_t *tables, size_t
               const uint32_t count, float *sums)
 {
     for (size_t r = 0; r < block->rows.count; r++) {
-        float sum = sums[r];
+        float sum = block->rows.fast ? 0 : sums[r];
         for (uint32_t t = 0; t < count; t++)
             sum += ((const float *)(const void *)(tables + t * stride))[block->codes[t * ROWS + r]];
-        sums[r] = sum;
+        sums[r] = block->rows.fast ? sums[r] + sum : sum;
     }
 }
 
-/* A full group has a loop of its own, which unrolls. */
+/* A full group, or run, has a loop of its own, which unrolls. */
 STAGE static void
 avx2_leaves(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
             uint32_t count, void *sums)
 {
-    bool full = count == AX_FOREST_BATCH_GROUP;
-    if (block->form->f32 && full)
+    if (block->form->f32 && count == AX_FOREST_BATCH_GROUP)
         leaves_narrow(block, tables, stride, AX_FOREST_BATCH_GROUP, sums);
+    else if (block->form->f32 && count == AX_FOREST_RUN)
+        leaves_narrow(block, tables, stride, AX_FOREST_RUN, sums);
     else if (block->form->f32)
         leaves_narrow(block, tables, stride, count, sums);
-    else if (full)
+    else if (count == AX_FOREST_BATCH_GROUP)
         leaves_wide(block, tables, stride, AX_FOREST_BATCH_GROUP, sums);
+    else if (count == AX_FOREST_RUN)
+        leaves_wide(block, tables, stride, AX_FOREST_RUN, sums);
     else
         leaves_wide(block, tables, stride, count, sums);
 }

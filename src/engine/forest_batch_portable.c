@@ -136,20 +136,38 @@ portable_codes(const struct ax_forest_block *block, const uint32_t *plane_at, ui
 }
 
 static void
+leaves_wide(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
+            uint32_t count, double *sums)
+{
+    for (size_t r = 0; r < block->rows.count; r++) {
+        double sum = block->rows.fast ? 0 : sums[r];
+        for (uint32_t t = 0; t < count; t++)
+            sum +=
+                ((const double *)(const void *)(tables + t * stride))[block->codes[t * ROWS + r]];
+        sums[r] = block->rows.fast ? sums[r] + sum : sum;
+    }
+}
+
+static void
+leaves_narrow(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
+              uint32_t count, float *sums)
+{
+    for (size_t r = 0; r < block->rows.count; r++) {
+        float sum = block->rows.fast ? 0 : sums[r];
+        for (uint32_t t = 0; t < count; t++)
+            sum += ((const float *)(const void *)(tables + t * stride))[block->codes[t * ROWS + r]];
+        sums[r] = block->rows.fast ? sums[r] + sum : sum;
+    }
+}
+
+static void
 portable_leaves(const struct ax_forest_block *block, const uint8_t *tables, size_t stride,
                 uint32_t count, void *sums)
 {
-    double *wide = sums;
-    float *narrow = sums;
-    for (size_t r = 0; r < block->rows.count; r++)
-        for (uint32_t t = 0; t < count; t++) {
-            const void *table = tables + t * stride;
-            uint8_t code = block->codes[t * ROWS + r];
-            if (block->form->f32)
-                narrow[r] += ((const float *)table)[code];
-            else
-                wide[r] += ((const double *)table)[code];
-        }
+    if (block->form->f32)
+        leaves_narrow(block, tables, stride, count, sums);
+    else
+        leaves_wide(block, tables, stride, count, sums);
 }
 
 static const struct ax_forest_batch_ops portable = {

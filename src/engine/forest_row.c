@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "engine/forest_masks.h"
 
 enum {
     ABREAST = AX_FOREST_ROW_ABREAST,
@@ -129,6 +130,8 @@ ax_forest_row_fits(const struct ax_forest_plan *plan, enum ax_forest_row_kind ki
 {
     if (!plan->fits || kind == AX_FOREST_ROW_INTERLEAVE)
         return plan->fits;
+    if (kind == AX_FOREST_ROW_MASKS)
+        return ax_forest_masks_of(plan).each > 0;
     bool shape = kind == AX_FOREST_ROW_MATCH  ? plan->leaves_max <= PATHS
                  : kind == AX_FOREST_ROW_HEAP ? plan->forest->depth_max <= AX_FOREST_ROW_HEAP_DEPTH
                                               : plan->forest->tree_nodes_max <= UINT16_MAX;
@@ -395,7 +398,12 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->column_count = plan->column_count;
     head->f32 = forest->f32;
     head->vectors = plan->vectors;
-    head->set_count = plan->set_count;
+    head->set_count = kind == AX_FOREST_ROW_MASKS ? 0 : plan->set_count; /* ranks do there */
+    struct ax_forest_masks masks = {};
+    if (kind == AX_FOREST_ROW_MASKS)
+        masks = ax_forest_masks_of(plan);
+    head->mask_each = masks.each;
+    head->mask_rank = (uint32_t)masks.rank;
     (void)place(build, sizeof *head);
     head->columns_at = place(build, plan->column_count * sizeof(struct ax_forest_row_column));
     head->base_at = place(build, forest->output_count * sizeof(double));
@@ -413,12 +421,15 @@ lay_out(struct build *build, enum ax_forest_row_kind kind)
     head->starts_at = place(build, build->start_count * sizeof(uint32_t));
     head->places_at = place(build, head->group_count * ABREAST * sizeof(uint32_t));
     head->steps_at = place(build, head->group_count * sizeof(uint32_t));
+    head->masks_at = place(build, masks.bytes);
     head->values_at = place(build, forest->leaf_count * outputs * value_bytes(head));
     head->bytes = (uint32_t)build->bytes;
-    head->scratch_bytes = (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
-                                     aligned((head->feature_count + 16) * sizeof(float)) +
-                                     aligned((head->tree_count + WALKED) * sizeof(uint32_t)) +
-                                     decision_bytes(head) + AX_FOREST_ROW_STRIP);
+    head->scratch_bytes =
+        (uint32_t)(aligned(head->lane_count + AX_FOREST_ROW_MATCH_LANES) +
+                   aligned((head->feature_count + 16) * sizeof(float)) +
+                   aligned((head->tree_count + WALKED) * sizeof(uint32_t)) + decision_bytes(head) +
+                   AX_FOREST_ROW_STRIP + aligned(head->column_count * sizeof(uint32_t)) +
+                   head->output_count * sizeof(struct ax_forest_row_run));
 }
 
 static void
@@ -441,6 +452,7 @@ write_columns(struct build *build, char *form)
     struct ax_forest_row *head = &build->head;
     struct ax_forest_row_column *columns = (void *)(form + head->columns_at);
     uint32_t lane = 0, only_sets = head->match_lanes, table_at = head->tables_at;
+    uint32_t masks_at = head->masks_at;
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct ax_forest_column *from = &plan->columns[i];
         const double *cuts = plan->cuts + from->cut_first;
@@ -452,9 +464,11 @@ write_columns(struct build *build, char *form)
             .cuts_at = head->cuts_at + from->cut_first * (uint32_t)sizeof(double),
             .table_at = table_at,
             .set_first = from->set_first,
-            .set_count = from->is_sets ? from->predicate_count : 0,
+            .set_count = from->is_sets && head->set_count ? from->predicate_count : 0,
             .set_lane = lane,
+            .masks_at = masks_at,
         };
+        masks_at += (uint32_t)ax_forest_masks_ranks(from) * head->mask_rank;
         lane += from->is_sets ? from->predicate_count : 1;
         write_table(cuts, from->cut_count, (float *)(void *)(form + table_at));
         table_at += table_floats(from->cut_count) * (uint32_t)sizeof(float);
@@ -534,7 +548,7 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
         AX_TRY(write_all_heaps(&build));
     else if (kind == AX_FOREST_ROW_GATHER)
         AX_TRY(pack_all(&build));
-    else
+    else if (kind == AX_FOREST_ROW_INTERLEAVE)
         AX_TRY(pair_all(&build));
     lay_out(&build, kind);
     if (build.bytes > bytes_max || build.bytes > FORM_BYTES_MAX)
@@ -544,6 +558,8 @@ ax_forest_row_build(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
         return out_of_memory(ctx);
     char *form = memory + (-(uintptr_t)memory & (AX_FOREST_ROW_ALIGN - 1));
     write_form(&build, form);
+    if (kind == AX_FOREST_ROW_MASKS)
+        AX_TRY(ax_forest_masks_write(ctx, plan, form + build.head.masks_at));
     *out_form = (const struct ax_forest_row *)form;
     return AX_OK;
 }
@@ -561,6 +577,9 @@ ax_forest_row_begin(const struct ax_forest_row *form, void *scratch)
     work.decisions = (uint64_t *)at;
     work.codes = (uint8_t *)at + decision_bytes(form);
     work.leaves = (uint32_t *)(work.codes + AX_FOREST_ROW_STRIP);
+    work.masks =
+        (uint32_t *)((char *)work.leaves + aligned((form->tree_count + WALKED) * sizeof(uint32_t)));
+    work.runs = (void *)((char *)work.masks + aligned(form->column_count * sizeof(uint32_t)));
     return work;
 }
 
@@ -623,41 +642,53 @@ ax_forest_row_interleave(const struct ax_forest_row *form, const struct ax_fores
     }
 }
 
+/* The value that a leaf adds to its place-th output. */
 static double
-sum_one(const struct ax_forest_row *form, const uint32_t *leaves, double base)
+value_of(const struct ax_forest_row *form, size_t place)
 {
     const float *narrow = ax_forest_row_at(form, form->values_at);
     const double *wide = ax_forest_row_at(form, form->values_at);
-    if (!form->f32) {
-        double sum = base;
-        for (uint32_t t = 0; t < form->tree_count; t++)
-            sum += wide[leaves[t]];
-        return sum;
-    }
-    float sum = (float)base;
-    for (uint32_t t = 0; t < form->tree_count; t++)
-        sum += narrow[leaves[t]];
-    return (double)sum;
+    return form->f32 ? (double)narrow[place] : wide[place];
+}
+
+static double
+add(const struct ax_forest_row *form, double sum, double value)
+{
+    return form->f32 ? (double)((float)sum + (float)value) : sum + value;
+}
+
+static void
+end_run(const struct ax_forest_row *form, struct ax_forest_row_run *run, double *margin)
+{
+    *margin = add(form, *margin, run->sum);
+    *run = (struct ax_forest_row_run){};
 }
 
 void
-ax_forest_row_sum(const struct ax_forest_row *form, const uint32_t *leaves, double *out_margin)
+ax_forest_row_sum_many(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                       bool fast, double *out_margin)
 {
     const double *base = ax_forest_row_at(form, form->base_at);
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
-    const float *narrow = ax_forest_row_at(form, form->values_at);
-    const double *wide = ax_forest_row_at(form, form->values_at);
-    if (form->output_count == 1) {
-        out_margin[0] = sum_one(form, leaves, base[0]);
-        return;
-    }
+    size_t outputs = form->vectors ? form->output_count : 1;
     memcpy(out_margin, base, form->output_count * sizeof *base);
+    memset(work->runs, 0, form->output_count * sizeof *work->runs);
     for (uint32_t t = 0; t < form->tree_count; t++) {
-        size_t outputs = form->vectors ? form->output_count : 1;
-        double *margin = out_margin + (form->vectors ? 0 : trees[t].output);
+        size_t first = form->vectors ? 0 : trees[t].output;
         for (size_t k = 0; k < outputs; k++) {
-            size_t at = leaves[t] * outputs + k;
-            margin[k] = form->f32 ? (double)((float)margin[k] + narrow[at]) : margin[k] + wide[at];
+            double *margin = &out_margin[first + k],
+                   value = value_of(form, work->leaves[t] * outputs + k);
+            struct ax_forest_row_run *run = &work->runs[first + k];
+            if (!fast) {
+                *margin = add(form, *margin, value);
+                continue;
+            }
+            run->sum = add(form, run->sum, value);
+            if (++run->count == AX_FOREST_RUN)
+                end_run(form, run, margin);
         }
     }
+    for (size_t k = 0; k < form->output_count; k++)
+        if (work->runs[k].count > 0)
+            end_run(form, &work->runs[k], &out_margin[k]);
 }

@@ -2,7 +2,7 @@
  * A forest over one row at a time: the form for single rows and a handful.
  *
  * First every value becomes the rank that the nodes ask for (forest_compile.h), a byte in a lane;
- * sets of ranks get a lane each, of 0 or 1. Then one of four ways leads to the leaves:
+ * sets of ranks get a lane each, of 0 or 1. Then one of these ways leads to the leaves:
  *   K2d, match   trees of up to 32 leaves: all nodes of two trees are decided by one comparison,
  *                and the leaf is the one whose path agrees with the decisions, 16 leaves at a
  *                time. No branch and no address depends on the row but the leaf's value.
@@ -13,7 +13,8 @@
  *                to a leaf: the nodes are gathered, the ranks are in registers.
  *   K3           trees are walked eight abreast without branches, a step of all eight being
  *                "child + (rank > the node's)"; any shape, any machine.
- * Leaf values are added in the order of the file.
+ *   K2, masks    trees of up to 64 leaves; only where it is allowed: see forest_masks.h.
+ * Leaf values are added in the order of the file, or in runs of it (forest.h).
  *
  * The compiled form is one block of memory without pointers, aligned to 64 bytes.
  */
@@ -39,6 +40,7 @@ enum ax_forest_row_kind {
     AX_FOREST_ROW_HEAP,
     AX_FOREST_ROW_GATHER,
     AX_FOREST_ROW_INTERLEAVE,
+    AX_FOREST_ROW_MASKS,
 };
 
 struct ax_forest_row_column {
@@ -50,6 +52,7 @@ struct ax_forest_row_column {
     uint32_t table_at; /* floats, rounded down: up to 16 cuts; else 16 pivots, then the cuts */
     uint32_t set_first, set_count; /* sets that take the rank from `lane` to lanes of their own */
     uint32_t set_lane;
+    uint32_t masks_at; /* of rank 0, of K2 */
 };
 
 /*
@@ -96,6 +99,8 @@ struct ax_forest_row {
     uint32_t paths_at;                      /* of K2d */
     uint32_t depth, numbers_at;             /* of K2b */
     uint32_t packed_at;                     /* of K3g */
+    uint32_t masks_at, mask_each;           /* of K2: bytes of a mask */
+    uint32_t mask_rank;                     /* bytes of a rank's masks */
     uint32_t nodes_at, places_at, steps_at; /* of K3 */
     uint32_t leaves_at, starts_at;          /* of both: leaf of each node, root of each tree */
     uint32_t group_count;
@@ -106,9 +111,17 @@ struct ax_forest_row {
 struct ax_forest_row_work {
     uint8_t *lanes;
     float *floats;
-    uint64_t *decisions; /* [place][8 groups of 64 trees] */
-    uint8_t *codes;      /* of a strip's trees */
-    uint32_t *leaves;    /* of each tree: its place among all leaves */
+    uint64_t *decisions;            /* [place][8 groups of 64 trees] */
+    uint8_t *codes;                 /* of a strip's trees */
+    uint32_t *leaves;               /* of each tree: its place among all leaves */
+    uint32_t *masks;                /* of each column: where its rank's masks lie */
+    struct ax_forest_row_run *runs; /* of each output, where there is more than one */
+};
+
+/* A run of leaves that is not complete. */
+struct ax_forest_row_run {
+    double sum;
+    uint32_t count;
 };
 
 /* One level's way to score rows: margins, output_count doubles a row. */
@@ -158,6 +171,6 @@ void ax_forest_row_sets(const struct ax_forest_row *form, uint8_t *lanes);
 void ax_forest_row_interleave(const struct ax_forest_row *form,
                               const struct ax_forest_row_work *work);
 
-/* Adds the leaves of all trees in order. */
-void ax_forest_row_sum(const struct ax_forest_row *form, const uint32_t *leaves,
-                       double *out_margin);
+/* Adds the leaves of all trees, of a form of more than one output. */
+void ax_forest_row_sum_many(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+                            bool fast, double *out_margin);

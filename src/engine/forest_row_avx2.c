@@ -13,7 +13,8 @@
 #include <string.h>
 
 #include "engine/forest_avx2.h"
-#include "engine/forest_row.h"
+#include "engine/forest_masks_loop.h"
+#include "engine/forest_row_add.h"
 
 enum { GROUPS = AX_FOREST_ROW_STRIP / 64, TABLES_MAX = AX_FOREST_ROW_AVX2_LANES / 16 };
 
@@ -166,17 +167,23 @@ path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
 }
 
 UNROLL static void
-match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, const int tables)
+match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+          struct ax_forest_row_sum *sum, const int tables)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *words = ax_forest_row_at(form, form->words_at);
     const struct ax_forest_row_paths *paths = ax_forest_row_at(form, form->paths_at);
     struct lanes lanes = lanes_of(work->lanes, tables);
-    for (uint32_t t = 0; t < form->tree_count; t++) {
-        const struct ax_forest_row_word *word = &words[t / 2];
-        uint32_t half = t % 2 * 32;
-        uint32_t decisions = decide(&lanes, word->lane + half, word->rank + half, tables);
-        work->leaves[t] = trees[t].leaf + path_of(&paths[t], decisions);
+    for (uint32_t first = 0, count; first < form->tree_count; first += count) {
+        count = ax_forest_row_chunk(form, first);
+        for (uint32_t t = first; t < first + count; t++) {
+            const struct ax_forest_row_word *word = &words[t / 2];
+            uint32_t half = t % 2 * 32;
+            uint32_t decisions = decide(&lanes, word->lane + half, word->rank + half, tables);
+            work->leaves[t] = trees[t].leaf + path_of(&paths[t], decisions);
+        }
+        if (sum)
+            ax_forest_row_add(sum, work->leaves + first, count);
     }
 }
 
@@ -222,7 +229,8 @@ heap_codes(const uint64_t *decisions, uint32_t depth, size_t groups, uint8_t *co
 }
 
 UNROLL static void
-heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, const int tables)
+heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+         struct ax_forest_row_sum *sum, const int tables)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *word = ax_forest_row_at(form, form->words_at);
@@ -242,6 +250,8 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
         for (uint32_t t = first; t < first + count; t++)
             work->leaves[t] =
                 trees[t].leaf + numbers[((size_t)t << form->depth) + work->codes[t - first]];
+        if (sum)
+            ax_forest_row_add(sum, work->leaves + first, count);
     }
 }
 
@@ -249,25 +259,28 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
 
 UNROLL static void
 leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-               const int tables)
+               struct ax_forest_row_sum *sum, const int tables)
 {
     if (form->kind == AX_FOREST_ROW_MATCH)
-        match_all(form, work, tables);
+        match_all(form, work, sum, tables);
     else
-        heap_all(form, work, tables);
+        heap_all(form, work, sum, tables);
 }
 
 static void
-find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work)
+find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+            struct ax_forest_row_sum *sum)
 {
     if (form->kind == AX_FOREST_ROW_INTERLEAVE)
-        ax_forest_row_interleave(form, work);
+        ax_forest_row_interleave_add(form, work, sum);
+    else if (form->kind == AX_FOREST_ROW_MASKS)
+        ax_forest_masks_leaves(form, work, sum);
     else if (form->match_lanes <= 16)
-        leaves_by_kind(form, work, 1);
+        leaves_by_kind(form, work, sum, 1);
     else if (form->match_lanes <= 32)
-        leaves_by_kind(form, work, 2);
+        leaves_by_kind(form, work, sum, 2);
     else
-        leaves_by_kind(form, work, 4);
+        leaves_by_kind(form, work, sum, 4);
 }
 
 void
@@ -281,7 +294,7 @@ ax_forest_row_avx2(const struct ax_forest_row *form, const struct ax_forest_rows
             rank_row(form, row, true, &work);
         else
             rank_row(form, row, false, &work);
-        find_leaves(form, &work);
-        ax_forest_row_sum(form, work.leaves, out_margin + i * form->output_count);
+        ax_forest_row_finish(form, &work, rows->fast, find_leaves,
+                             out_margin + i * form->output_count);
     }
 }

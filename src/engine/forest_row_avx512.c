@@ -26,7 +26,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "engine/forest_row.h"
+#include "engine/forest_masks_loop.h"
+#include "engine/forest_row_add.h"
 
 enum { GROUPS = AX_FOREST_ROW_STRIP / 64 };
 
@@ -138,37 +139,26 @@ ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
                                   _mm512_permutex2var_epi8(lanes->at[2], lane, lanes->at[3]));
 }
 
-/* K2d: of 32 paths the one that agrees. */
+/*
+ * K2d: of 32 paths the one that agrees. The decisions come from memory, where a load spreads them
+ * to all lanes: from a register that would take the port that all comparisons need.
+ */
 UNROLL static uint32_t
-path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
+path_of(const struct ax_forest_row_paths *paths, const uint32_t *decisions)
 {
-    __m512i d = _mm512_set1_epi32((int)decisions);
+    __m512i d = _mm512_set1_epi32((int)*decisions);
     __m512i low = _mm512_and_si512(d, _mm512_load_si512(paths->mask));
     __m512i high = _mm512_and_si512(d, _mm512_load_si512(paths->mask + 16));
-    __mmask16 a = _mm512_cmpeq_epi32_mask(low, _mm512_load_si512(paths->value));
-    __mmask16 b = _mm512_cmpeq_epi32_mask(high, _mm512_load_si512(paths->value + 16));
-    return _tzcnt_u32(_cvtmask32_u32(_mm512_kunpackw(b, a)));
+    uint32_t a = _cvtmask16_u32(_mm512_cmpeq_epi32_mask(low, _mm512_load_si512(paths->value)));
+    uint32_t b =
+        _cvtmask16_u32(_mm512_cmpeq_epi32_mask(high, _mm512_load_si512(paths->value + 16)));
+    return _tzcnt_u32(b << 16 | a);
 }
 
-/* Where leaves are added as they are found: one output. */
-struct sum {
-    double wide;
-    float narrow;
-};
-
+/* Finds the leaves and adds them; sum: NULL when they are kept for later. */
 UNROLL static void
-add_leaf(const struct ax_forest_row *form, struct sum *sum, uint32_t leaf)
-{
-    if (form->f32)
-        sum->narrow += ((const float *)ax_forest_row_at(form, form->values_at))[leaf];
-    else
-        sum->wide += ((const double *)ax_forest_row_at(form, form->values_at))[leaf];
-}
-
-/* Finds the leaves; sum: NULL when they are kept for later. */
-UNROLL static void
-match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
-          const int registers)
+match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+          struct ax_forest_row_sum *sum, const int registers)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *pair = ax_forest_row_at(form, form->words_at);
@@ -176,17 +166,18 @@ match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wor
     struct lanes lanes;
     for (int i = 0; i < registers; i++)
         lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
-    for (uint32_t t = 0; t < form->tree_count; t += 2, pair++, paths += 2) {
-        __m512i ranks = ranks_of(&lanes, _mm512_load_si512(pair->lane), registers);
-        uint64_t decisions =
-            _cvtmask64_u64(_mm512_cmpgt_epu8_mask(ranks, _mm512_load_si512(pair->rank)));
-        for (uint32_t i = 0; i < 2 && t + i < form->tree_count; i++) {
-            uint32_t leaf = trees[t + i].leaf + path_of(paths + i, (uint32_t)(decisions >> 32 * i));
-            if (sum)
-                add_leaf(form, sum, leaf);
-            else
-                work->leaves[t + i] = leaf;
+    for (uint32_t t = 0, count; t < form->tree_count; t += count, paths += count) {
+        alignas(64) __mmask64 decisions[AX_FOREST_ROW_CHUNK / 2];
+        const uint32_t *of_tree = (const uint32_t *)(const void *)decisions;
+        count = ax_forest_row_chunk(form, t);
+        for (uint32_t i = 0; i < (count + 1) / 2; i++, pair++) {
+            __m512i ranks = ranks_of(&lanes, _mm512_load_si512(pair->lane), registers);
+            decisions[i] = _mm512_cmpgt_epu8_mask(ranks, _mm512_load_si512(pair->rank));
         }
+        for (uint32_t i = 0; i < count; i++)
+            work->leaves[t + i] = trees[t + i].leaf + path_of(paths + i, of_tree + i);
+        if (sum)
+            ax_forest_row_add(sum, work->leaves + t, count);
     }
 }
 
@@ -238,8 +229,8 @@ heap_codes(const uint64_t *decisions, uint32_t depth, size_t groups, uint8_t *co
 }
 
 UNROLL static void
-heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work, struct sum *sum,
-         const int registers)
+heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+         struct ax_forest_row_sum *sum, const int registers)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *words = ax_forest_row_at(form, form->words_at);
@@ -257,12 +248,10 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
         words += places * groups;
         for (uint32_t t = first; t < first + count; t++) {
             uint32_t at = t << form->depth;
-            uint32_t leaf = trees[t].leaf + numbers[at + work->codes[t - first]];
-            if (sum)
-                add_leaf(form, sum, leaf);
-            else
-                work->leaves[t] = leaf;
+            work->leaves[t] = trees[t].leaf + numbers[at + work->codes[t - first]];
         }
+        if (sum)
+            ax_forest_row_add(sum, work->leaves + first, count);
     }
 }
 
@@ -309,41 +298,35 @@ gather_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wo
 
 UNROLL static void
 leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-               struct sum *sum, const int registers)
+               struct ax_forest_row_sum *sum, const int registers)
 {
-    if (form->kind == AX_FOREST_ROW_MATCH)
+    if (form->kind == AX_FOREST_ROW_MATCH) {
         match_all(form, work, sum, registers);
-    else if (form->kind == AX_FOREST_ROW_HEAP)
+        return;
+    }
+    if (form->kind == AX_FOREST_ROW_HEAP) {
         heap_all(form, work, sum, registers);
-    else
-        gather_all(form, work, registers);
+        return;
+    }
+    gather_all(form, work, registers);
+    if (sum)
+        ax_forest_row_add(sum, work->leaves, form->tree_count);
 }
 
-UNROLL static void
-leaves_by_lanes(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-                struct sum *sum)
+static void
+find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+            struct ax_forest_row_sum *sum)
 {
-    if (form->match_lanes <= 64)
+    if (form->kind == AX_FOREST_ROW_INTERLEAVE)
+        ax_forest_row_interleave_add(form, work, sum);
+    else if (form->kind == AX_FOREST_ROW_MASKS)
+        ax_forest_masks_leaves(form, work, sum);
+    else if (form->match_lanes <= 64)
         leaves_by_kind(form, work, sum, 1);
     else if (form->match_lanes <= 128)
         leaves_by_kind(form, work, sum, 2);
     else
         leaves_by_kind(form, work, sum, 4);
-}
-
-static void
-score_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-             double *out_margin)
-{
-    const double *base = ax_forest_row_at(form, form->base_at);
-    if (form->output_count > 1 || form->kind == AX_FOREST_ROW_GATHER) {
-        leaves_by_lanes(form, work, NULL);
-        ax_forest_row_sum(form, work->leaves, out_margin);
-        return;
-    }
-    struct sum sum = {.wide = base[0], .narrow = (float)base[0]};
-    leaves_by_lanes(form, work, &sum);
-    out_margin[0] = form->f32 ? (double)sum.narrow : sum.wide;
 }
 
 void
@@ -353,16 +336,11 @@ ax_forest_row_avx512(const struct ax_forest_row *form, const struct ax_forest_ro
     struct ax_forest_row_work work = ax_forest_row_begin(form, scratch);
     const char *row = rows->at;
     for (size_t i = 0; i < rows->count; i++, row += rows->stride_bytes) {
-        double *margin = out_margin + i * form->output_count;
         if (rows->f32)
             rank_row(form, row, true, &work);
         else
             rank_row(form, row, false, &work);
-        if (form->kind != AX_FOREST_ROW_INTERLEAVE) {
-            score_leaves(form, &work, margin);
-            continue;
-        }
-        ax_forest_row_interleave(form, &work);
-        ax_forest_row_sum(form, work.leaves, margin);
+        ax_forest_row_finish(form, &work, rows->fast, find_leaves,
+                             out_margin + i * form->output_count);
     }
 }

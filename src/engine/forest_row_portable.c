@@ -1,12 +1,13 @@
 /*
- * One row in plain C: ranks by halving among the double cuts, then K3.
+ * One row in plain C: ranks by halving among the double cuts, then K3, or K2.
  *
  * Cost: per column of C cuts log2 C dependent comparisons, columns being independent; then 6
  * operations a step and tree, steps being the depth of the deepest of eight trees of like depth.
  */
 #include <string.h>
 
-#include "engine/forest_row.h"
+#include "engine/forest_masks_loop.h"
+#include "engine/forest_row_add.h"
 
 static double
 cell(const char *row, bool f32, uint32_t feature)
@@ -46,6 +47,16 @@ rank_row(const struct ax_forest_row *form, const char *row, bool f32, uint8_t *l
     ax_forest_row_sets(form, lanes);
 }
 
+static void
+find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+            struct ax_forest_row_sum *sum)
+{
+    if (form->kind == AX_FOREST_ROW_MASKS)
+        ax_forest_masks_leaves(form, work, sum);
+    else
+        ax_forest_row_interleave_add(form, work, sum);
+}
+
 void
 ax_forest_row_portable(const struct ax_forest_row *form, const struct ax_forest_rows *rows,
                        void *scratch, double *out_margin)
@@ -54,7 +65,7 @@ ax_forest_row_portable(const struct ax_forest_row *form, const struct ax_forest_
     const char *row = rows->at;
     for (size_t i = 0; i < rows->count; i++, row += rows->stride_bytes) {
         rank_row(form, row, rows->f32, work.lanes);
-        ax_forest_row_interleave(form, &work);
-        ax_forest_row_sum(form, work.leaves, out_margin + i * form->output_count);
+        ax_forest_row_finish(form, &work, rows->fast, find_leaves,
+                             out_margin + i * form->output_count);
     }
 }

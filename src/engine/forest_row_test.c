@@ -6,7 +6,8 @@
 enum { TEST_BYTES_MAX = 1 << 28, ROWS = 300 };
 
 static const enum ax_forest_row_kind kinds[] = {AX_FOREST_ROW_INTERLEAVE, AX_FOREST_ROW_MATCH,
-                                                AX_FOREST_ROW_HEAP, AX_FOREST_ROW_GATHER};
+                                                AX_FOREST_ROW_HEAP, AX_FOREST_ROW_GATHER,
+                                                AX_FOREST_ROW_MASKS};
 
 [[maybe_unused]] static bool
 has_avx512(void)
@@ -18,6 +19,23 @@ has_avx512(void)
 #endif
 }
 
+/* One level's margins in both orders. */
+static void
+check_level(struct ax_ctx *ctx, const struct ax_forest_row *form, const struct ax_forest *forest,
+            const struct ax_forest_rows *given, ax_forest_row_score score)
+{
+    void *scratch = kernel_case_scratch(ctx, form->scratch_bytes);
+    size_t cells = given->count * forest->output_count;
+    double *got = AX_NEW_ARRAY(ctx->arena, double, cells);
+    for (int fast = 0; fast < 2; fast++) {
+        struct ax_forest_rows rows = *given;
+        rows.fast = fast;
+        memset(got, 0, cells * sizeof *got);
+        score(form, &rows, scratch, got);
+        CHECK(memcmp(got, kernel_case_margins(ctx, forest, &rows), cells * sizeof *got) == 0);
+    }
+}
+
 /* Every form and level that can do the forest; returns how many forms there were. */
 static size_t
 check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
@@ -27,8 +45,6 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
     struct ax_forest_rows rows = {.at = kernel_case_rows(ctx, forest, about->seed, ROWS, false),
                                   .count = ROWS,
                                   .stride_bytes = bytes};
-    double *want = kernel_case_margins(ctx, forest, rows.at, ROWS, false);
-    double *got = AX_NEW_ARRAY(ctx->arena, double, ROWS * forest->output_count);
     struct ax_forest_plan plan;
     CHECK_EQ(ax_forest_compile(ctx, forest, &plan), AX_OK);
     for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
@@ -41,23 +57,14 @@ check_forms(struct ax_ctx *ctx, const struct kernel_case *about)
         void *copy = kernel_case_scratch(ctx, form->bytes);
         memcpy(copy, form, form->bytes);
         form = copy;
-        void *scratch = kernel_case_scratch(ctx, form->scratch_bytes);
-        if (kinds[k] == AX_FOREST_ROW_INTERLEAVE) {
-            ax_forest_row_portable(form, &rows, scratch, got);
-            CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
-        }
+        if (kinds[k] == AX_FOREST_ROW_INTERLEAVE || kinds[k] == AX_FOREST_ROW_MASKS)
+            check_level(ctx, form, forest, &rows, ax_forest_row_portable);
 #ifdef __x86_64__
-        memset(got, 0, ROWS * forest->output_count * sizeof *got);
         if (__builtin_cpu_supports("avx2") && kinds[k] != AX_FOREST_ROW_GATHER &&
-            ax_forest_row_fits(&plan, kinds[k], AX_FOREST_ROW_AVX2_LANES)) {
-            ax_forest_row_avx2(form, &rows, scratch, got);
-            CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
-        }
-        memset(got, 0, ROWS * forest->output_count * sizeof *got);
-        if (has_avx512()) {
-            ax_forest_row_avx512(form, &rows, scratch, got);
-            CHECK(memcmp(got, want, ROWS * forest->output_count * sizeof *got) == 0);
-        }
+            ax_forest_row_fits(&plan, kinds[k], AX_FOREST_ROW_AVX2_LANES))
+            check_level(ctx, form, forest, &rows, ax_forest_row_avx2);
+        if (has_avx512())
+            check_level(ctx, form, forest, &rows, ax_forest_row_avx512);
 #endif
     }
     return forms;

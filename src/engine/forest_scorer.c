@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "engine/forest_masks.h"
+
 enum {
     WIDTHS = AX_FOREST_BATCH_WIDTHS,
     ALIGN = AX_FOREST_BATCH_ALIGN,
@@ -12,7 +14,7 @@ enum {
 static const struct ax_forest_level portable = {
     .level = AX_ENGINE_LEVEL_PORTABLE,
     .row = ax_forest_row_portable,
-    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MASKS,
     .rank_ns = 8,
     .sizes = ax_forest_batch_portable,
 };
@@ -21,7 +23,8 @@ static const struct ax_forest_level portable = {
 static const struct ax_forest_level avx2 = {
     .level = AX_ENGINE_LEVEL_AVX2,
     .row = ax_forest_row_avx2,
-    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP,
+    .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP |
+             1 << AX_FOREST_ROW_MASKS,
     .lanes_max = AX_FOREST_ROW_AVX2_LANES,
     .rank_ns = 3,
     .sizes = ax_forest_batch_avx2,
@@ -31,7 +34,7 @@ static const struct ax_forest_level avx512 = {
     .level = AX_ENGINE_LEVEL_AVX512,
     .row = ax_forest_row_avx512,
     .kinds = 1 << AX_FOREST_ROW_INTERLEAVE | 1 << AX_FOREST_ROW_MATCH | 1 << AX_FOREST_ROW_HEAP |
-             1 << AX_FOREST_ROW_GATHER,
+             1 << AX_FOREST_ROW_GATHER | 1 << AX_FOREST_ROW_MASKS,
     .lanes_max = AX_FOREST_ROW_MATCH_LANES,
     .rank_ns = 2,
     .sizes = ax_forest_batch_avx512,
@@ -105,6 +108,17 @@ deepest_sum(const struct ax_forest *forest)
     return sum;
 }
 
+/* Of a row's ANDs: a load of 64 bytes a column, from beyond the second cache when there are many.
+ */
+static double
+masks_cost(const struct ax_forest_plan *plan)
+{
+    enum { NEAR_BYTES = 1 << 20 };
+    struct ax_forest_masks masks = ax_forest_masks_of(plan);
+    double loads = plan->column_count * (double)masks.rank / 64;
+    return 1.2 * (double)plan->forest->tree_count + (masks.bytes > NEAR_BYTES ? 1.5 : 0.3) * loads;
+}
+
 /* Of a row whose forest is compiled to that kind; splits: on the longest paths. */
 static double
 row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan,
@@ -115,6 +129,8 @@ row_cost(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *pla
     bool wide = scorer->level->lanes_max > AX_FOREST_ROW_AVX2_LANES;
     double ns = 20 + scorer->level->rank_ns * plan->column_count + plan->set_count;
     switch (kind) {
+    case AX_FOREST_ROW_MASKS:
+        return ns - plan->set_count + masks_cost(plan);
     case AX_FOREST_ROW_MATCH:
         return ns + (wide ? 2.4 : 4) * trees;
     case AX_FOREST_ROW_HEAP:
@@ -175,9 +191,21 @@ rows_worth(const struct ax_forest_scorer *scorer, const struct ax_forest_plan *p
 
 /* ---- forms ---- */
 
+/* Whether a kernel is asked for, or allowed; leaf masks only where their table has room. */
+static bool
+may_be(const struct ax_engine_config *config, enum ax_engine_kernel kernel,
+       const struct ax_forest_plan *plan, size_t bytes_max)
+{
+    if (config->kernel != AX_ENGINE_KERNEL_BEST)
+        return config->kernel == kernel;
+    return kernel != AX_ENGINE_KERNEL_MASKS ||
+           (config->leaf_masks && ax_forest_masks_of(plan).bytes <= bytes_max / 2);
+}
+
 static ax_status
-make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_kernel kernel,
-         struct ax_arena *arena, size_t bytes_max, struct ax_forest_scorer *scorer)
+make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan,
+         const struct ax_engine_config *config, struct ax_arena *arena, size_t bytes_max,
+         struct ax_forest_scorer *scorer)
 {
     static const struct {
         enum ax_engine_kernel kernel;
@@ -187,12 +215,13 @@ make_row(struct ax_ctx *ctx, const struct ax_forest_plan *plan, enum ax_engine_k
         {AX_ENGINE_KERNEL_MATCH, AX_FOREST_ROW_MATCH},
         {AX_ENGINE_KERNEL_HEAP, AX_FOREST_ROW_HEAP},
         {AX_ENGINE_KERNEL_GATHER, AX_FOREST_ROW_GATHER},
+        {AX_ENGINE_KERNEL_MASKS, AX_FOREST_ROW_MASKS},
     };
     double best_ns = (double)INFINITY, splits = deepest_sum(plan->forest);
     enum ax_forest_row_kind best = AX_FOREST_ROW_INTERLEAVE;
     for (size_t i = 0; i < AX_COUNT_OF(kinds); i++) {
         enum ax_forest_row_kind kind = kinds[i].kind;
-        if ((kernel != AX_ENGINE_KERNEL_BEST && kernel != kinds[i].kernel) ||
+        if (!may_be(config, kinds[i].kernel, plan, bytes_max) ||
             !(scorer->level->kinds >> kind & 1) ||
             !ax_forest_row_fits(plan, kind, scorer->level->lanes_max))
             continue;
@@ -317,7 +346,7 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
     if (kernel != AX_ENGINE_KERNEL_WALK)
         AX_TRY(ax_forest_compile(ctx, forest, &plan));
     if (plan.fits && !scorer.batch_only)
-        AX_TRY(make_row(ctx, &plan, kernel, arena, bytes_max, &scorer));
+        AX_TRY(make_row(ctx, &plan, config, arena, bytes_max, &scorer));
     scorer.batch_bytes_max = bytes_max - (scorer.row ? scorer.row->bytes : 0);
     scorer.scratch_bytes = scorer.row ? scorer.row->scratch_bytes : 0;
     if (scorer.batch_only || kernel == AX_ENGINE_KERNEL_BEST)
@@ -380,7 +409,11 @@ walk_rows(const struct ax_forest_scorer *scorer, const struct ax_forest_rows *ro
                 wide[f] = (double)x;
             }
         }
-        ax_forest_margin(forest, wide, out_margin + i * forest->output_count, NULL);
+        double *margin = out_margin + i * forest->output_count;
+        if (rows->fast)
+            ax_forest_margin_fast(forest, wide, margin, NULL);
+        else
+            ax_forest_margin(forest, wide, margin, NULL);
     }
 }
 
@@ -440,6 +473,7 @@ ax_forest_scorer_describe(const struct ax_forest_scorer *scorer,
         [AX_FOREST_ROW_HEAP] = AX_ENGINE_KERNEL_HEAP,
         [AX_FOREST_ROW_GATHER] = AX_ENGINE_KERNEL_GATHER,
         [AX_FOREST_ROW_INTERLEAVE] = AX_ENGINE_KERNEL_INTERLEAVE,
+        [AX_FOREST_ROW_MASKS] = AX_ENGINE_KERNEL_MASKS,
     };
     signature->level = scorer->level->level;
     signature->row_kernel = scorer->row ? kernels[scorer->row->kind] : AX_ENGINE_KERNEL_WALK;

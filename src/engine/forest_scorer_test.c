@@ -8,7 +8,7 @@ enum { TEST_BYTES_MAX = 1 << 29, SEEDS = 120, ROWS = 700 };
 static const struct {
     enum ax_engine_level level;
     enum ax_engine_kernel kernel;
-    bool code;
+    bool code, leaf_masks;
 } kinds[] = {
     {AX_ENGINE_LEVEL_BEST, AX_ENGINE_KERNEL_BEST},
     {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_WALK},
@@ -26,6 +26,10 @@ static const struct {
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_GATHER},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH},
     {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_BATCH, true},
+    {AX_ENGINE_LEVEL_PORTABLE, AX_ENGINE_KERNEL_MASKS},
+    {AX_ENGINE_LEVEL_AVX2, AX_ENGINE_KERNEL_MASKS},
+    {AX_ENGINE_LEVEL_AVX512, AX_ENGINE_KERNEL_MASKS},
+    {AX_ENGINE_LEVEL_BEST, AX_ENGINE_KERNEL_BEST, .leaf_masks = true},
 };
 
 /* Scores rows in calls of `calls` rows each and compares with the walk. */
@@ -56,18 +60,22 @@ check_seed(uint64_t seed)
     struct kernel_case about = kernel_case_of(seed);
     struct ax_forest *forest = kernel_case_make(&ctx, &about);
     static const size_t calls[] = {1, 3, 64, 100, 129, 257, 512, ROWS};
-    for (int f32 = 0; f32 < 2; f32++) {
+    for (int turn = 0; turn < 4; turn++) {
+        bool f32 = turn & 1;
         size_t cell = f32 ? sizeof(float) : sizeof(double);
         struct ax_forest_rows rows = {
             .at = kernel_case_rows(&ctx, forest, seed, ROWS, f32),
             .count = ROWS,
             .stride_bytes = cell * forest->feature_count,
             .f32 = f32,
+            .fast = turn & 2,
         };
-        double *want = kernel_case_margins(&ctx, forest, rows.at, ROWS, f32);
+        double *want = kernel_case_margins(&ctx, forest, &rows);
         for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
-            struct ax_engine_config config = {
-                .level = kinds[k].level, .kernel = kinds[k].kernel, .forest_code = kinds[k].code};
+            struct ax_engine_config config = {.level = kinds[k].level,
+                                              .kernel = kinds[k].kernel,
+                                              .forest_code = kinds[k].code,
+                                              .leaf_masks = kinds[k].leaf_masks};
             struct ax_forest_scorer scorer;
             ax_status status =
                 ax_forest_scorer_init(&ctx, forest, &config, arena, SIZE_MAX, &scorer);
@@ -76,8 +84,8 @@ check_seed(uint64_t seed)
             CHECK_EQ(status, AX_OK);
             size_t size = calls[(seed + k) % AX_COUNT_OF(calls)];
             if (!same(&ctx, &scorer, &rows, size, want))
-                ax_test_failed(__FILE__, __LINE__, "seed %d kind %zu f32 %d, %zu rows a call",
-                               (int)seed, k, f32, size);
+                ax_test_failed(__FILE__, __LINE__, "seed %d kind %zu turn %d, %zu rows a call",
+                               (int)seed, k, turn, size);
         }
     }
 }
