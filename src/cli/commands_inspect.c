@@ -82,8 +82,7 @@ print_feature(struct ax_ctx *ctx, const struct inspected *model, size_t index,
         ax_format_f64(thresholds[count - 1], most);
     }
     ax_writer_print(out, "%-40.*s %-9s %7zu %10zu", AX_FMT(feature->name),
-                    feature->categorical ? "category" : "number", feature->split_count,
-                    feature->threshold_count);
+                    feature->categorical ? "category" : "number", feature->split_count, count);
     if (count > 0 && !feature->categorical)
         ax_writer_print(out, "  %s to %s", least, most);
     else if (feature->split_count == 0)
@@ -159,7 +158,7 @@ put_feature(struct ax_ctx *ctx, const struct inspected *model, size_t index,
     ax_json_member_text(json, "name", feature->name);
     ax_json_member_text(json, "type", feature->categorical ? AX_STR("category") : AX_STR("number"));
     ax_json_member_i64(json, "splits", (int64_t)feature->split_count);
-    ax_json_member_i64(json, "thresholds", (int64_t)feature->threshold_count);
+    ax_json_member_i64(json, "thresholds", (int64_t)count);
     ax_json_key(json, "threshold_values");
     ax_json_begin_array(json);
     for (size_t i = 0; i < count; i++)

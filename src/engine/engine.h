@@ -6,11 +6,10 @@
  * allocation, no lock, no thread of its own, and the same bits however the rows are cut into
  * calls. So any number of threads may use one engine at once.
  *
- * What only some calls need is made when the first of them comes, or before by ax_engine_prepare:
- * a forest's form for batches, and its tables for contributions by cover. Until then such a call
- * allocates and takes milliseconds, and others of its kind wait for it; afterwards nothing is
- * ever made again, and what is there costs a call one atomic load. The form for single rows is
- * there from the beginning.
+ * What calls need is made when the first of them comes, or before by ax_engine_prepare: a forest's
+ * form for single rows, its form for batches, and its tables for contributions by cover. Until
+ * then such a call allocates and takes milliseconds, and others of its kind wait for it; afterwards
+ * nothing is ever made again, and what is there costs a call one atomic load.
  *
  * It is not a registry, a cache or a feature store: it knows columns by their place, categories by
  * their code, and nothing of who asks. A graph of tensors (ONNX) has a call of its own beside
@@ -48,8 +47,7 @@ struct ax_engine_feature {
     double least, most; /* both of them included */
 
     /* What the model does with it, for people. */
-    size_t split_count;     /* nodes, bins or weights that look at it; 0: it is ignored */
-    size_t threshold_count; /* distinct thresholds or bin edges among them */
+    size_t split_count; /* nodes, bins or weights that look at it; 0: it is ignored */
 };
 
 /* Instructions that the kernels may use; each level includes the ones before. */
@@ -101,7 +99,8 @@ struct ax_engine_signature {
     size_t depth_max;    /* splits on the longest path */
     size_t memory_bytes; /* when it was opened; ax_engine_memory_bytes says it as of now */
 
-    /* How trees are evaluated here; WALK where no kernel covers the model. */
+    /* How trees are evaluated here, known once a call has been prepared: ax_engine_prepare. WALK
+     * where no kernel covers the model. */
     enum ax_engine_level level;
     enum ax_engine_kernel row_kernel, batch_kernel; /* of single rows, and of many */
     size_t batch_rows;   /* rows of a call from which on, about, the second is quicker; 0: never */
@@ -201,7 +200,10 @@ struct ax_engine_answer {
     double *interactions;
 };
 
-/* Scratch memory that a call of these outputs needs, whatever its number of rows. */
+/*
+ * Scratch memory that a call of these outputs needs, whatever its number of rows. It makes the form
+ * for single rows; where there is no memory for that the answer is more than anybody has.
+ */
 size_t ax_engine_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
                                const struct ax_engine_background *background);
 

@@ -84,9 +84,7 @@ check_signature(struct ax_ctx *ctx)
     CHECK(signature->memory_bytes > 0);
     CHECK_EQ(signature->note_count, 2); /* best_iteration; categorical splits */
     CHECK_EQ(signature->features[0].split_count, 1);
-    CHECK_EQ(signature->features[0].threshold_count, 1);
     CHECK(!signature->features[0].categorical && signature->features[2].categorical);
-    CHECK_EQ(signature->features[2].threshold_count, 0);
     CHECK_EQ(signature->features[2].category_count, 4);
     CHECK_STR(signature->features[2].categories[3], "nurse");
     CHECK(ax_engine_category_find(&signature->features[2], AX_STR("driver"), &code) && code == 2);
@@ -95,6 +93,8 @@ check_signature(struct ax_ctx *ctx)
     CHECK_EQ(ax_engine_feature_find(engine, AX_STR("Income")), SIZE_MAX);
     CHECK_EQ(ax_engine_thresholds(engine, ctx, 1, &thresholds, &count), AX_OK);
     CHECK(count == 1 && thresholds[0] == 1000.5);
+    CHECK_EQ(ax_engine_thresholds(engine, ctx, 2, &thresholds, &count), AX_OK);
+    CHECK_EQ(count, 0); /* categories are no thresholds */
 }
 
 TEST(engine_signature_tells_what_the_file_holds)

@@ -41,10 +41,69 @@ shap_scratch_bytes(const struct ax_engine *engine, const struct ax_engine_backgr
                       : of_engine(engine)->shap_scratch_bytes;
 }
 
+/* ---- kernels ---- */
+
+enum { WORK_BYTES = 64 << 20, WORK_BYTES_PER_NODE = 2048 }; /* while compiling */
+
+static void
+compiled_free(void *arena)
+{
+    ax_arena_free(arena);
+}
+
+static ax_status
+compile(struct ax_forest_engine *engine, struct ax_ctx *ctx, struct ax_arena *arena)
+{
+    struct ax_engine_signature *signature = &engine->engine.signature;
+    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, &engine->config, arena,
+                                 engine->forms_bytes_max, &engine->scorer));
+    ax_forest_scorer_describe(&engine->scorer, signature);
+    if (!engine->shap)
+        return AX_OK;
+    return ax_shap_kernel_scratch_max(&engine->forest, ctx, &engine->shap_scratch_bytes);
+}
+
+/* With working memory of its own: a model that could be read shall not fail for its kernels. */
+static ax_status
+compile_apart(struct ax_forest_engine *engine, struct ax_ctx *ctx, struct ax_arena **out_arena)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(SIZE_MAX);
+    ax_auto(ax_arena_free) struct ax_arena *work =
+        ax_arena_new(WORK_BYTES + engine->forest.node_count * WORK_BYTES_PER_NODE);
+    if (!arena || !work)
+        return ax_fail(ctx, AX_LIMIT, "no memory to compile a forest");
+    struct ax_arena *callers = ctx->arena;
+    ctx->arena = work;
+    ax_status status = compile(engine, ctx, arena);
+    ctx->arena = callers;
+    if (status == AX_OK)
+        *out_arena = ax_take(arena); /* what was made lives in it */
+    return status;
+}
+
+/* The engine's own thread that makes may write what others read once it is made. */
+static ax_status
+prepare_scorer(const struct ax_forest_engine *engine, struct ax_ctx *ctx)
+{
+    struct ax_arena *arena = NULL;
+    if (ax_once_get(engine->compiled) || ax_once_begin(engine->compiled))
+        return AX_OK;
+    ax_status status = compile_apart((struct ax_forest_engine *)(uintptr_t)engine, ctx, &arena);
+    ax_once_end(engine->compiled, status == AX_OK ? arena : NULL);
+    return status;
+}
+
+/* Whether the scorer and the scratch of explanations are known, after trying. */
+static bool
+has_scorer(const struct ax_forest_engine *engine)
+{
+    struct ax_ctx ctx = ax_ctx_of(NULL);
+    return prepare_scorer(engine, &ctx) == AX_OK;
+}
+
 /* ---- scoring ---- */
 
 enum { BLOCK_ROWS = 512, BLOCK_ROWS_LEAST = 64, BLOCK_BYTES = 1 << 18 };
-enum { WORK_BYTES = 64 << 20, WORK_BYTES_PER_NODE = 2048 }; /* while compiling */
 
 /* Rows that are put into the kernels' shape at a time. */
 static size_t
@@ -69,6 +128,8 @@ forest_scratch_bytes(const struct ax_engine *engine, unsigned outputs,
 {
     const struct ax_forest *forest = &of_engine(engine)->forest;
     size_t rows = block_rows(forest);
+    if (!has_scorer(of_engine(engine)))
+        return SIZE_MAX / 2; /* no memory for the kernels: nobody has so much either */
     size_t bytes = ax_scratch_bytes(sizeof(double), forest->feature_count) +
                    ax_scratch_bytes(sizeof(double), rows * forest->feature_count) +
                    ax_scratch_bytes(sizeof(double), rows * forest->output_count) +
@@ -295,6 +356,7 @@ static ax_status
 forest_prepare(const struct ax_engine *base, struct ax_ctx *ctx, const struct ax_engine_call *call)
 {
     const struct ax_forest_engine *engine = of_engine(base);
+    AX_TRY(prepare_scorer(engine, ctx));
     AX_TRY(ax_forest_scorer_prepare(&engine->scorer, ctx, kernel_rows(call)));
     if (!needs_shap(call))
         return AX_OK;
@@ -306,7 +368,8 @@ static bool
 forest_prepared(const struct ax_engine *base, const struct ax_engine_call *call)
 {
     const struct ax_forest_engine *engine = of_engine(base);
-    return ax_forest_scorer_prepared(&engine->scorer, kernel_rows(call)) &&
+    return ax_once_get(engine->compiled) &&
+           ax_forest_scorer_prepared(&engine->scorer, kernel_rows(call)) &&
            (!needs_shap(call) || !engine->shap ||
             (ax_once_get(engine->shap) &&
              ax_shap_kernel_rows_ready(shap_of(base, NULL), shap_rows(call))));
@@ -316,11 +379,13 @@ static size_t
 forest_made_bytes(const struct ax_engine *base)
 {
     const struct ax_forest_engine *engine = of_engine(base);
-    const struct ax_forest_scorer_batch *batch = ax_forest_scorer_made(&engine->scorer);
+    const struct ax_arena *compiled = ax_once_get(engine->compiled);
+    const struct ax_forest_scorer_batch *batch =
+        compiled ? ax_forest_scorer_made(&engine->scorer) : NULL;
     const struct forest_shap *shap = engine->shap ? ax_once_get(engine->shap) : NULL;
     size_t explained =
         shap ? ax_arena_held_bytes(shap->arena) + ax_shap_kernel_made_bytes(&shap->kernel) : 0;
-    return (batch ? batch->bytes : 0) + explained;
+    return (compiled ? ax_arena_held_bytes(compiled) : 0) + (batch ? batch->bytes : 0) + explained;
 }
 
 /* ---- a call ---- */
@@ -417,48 +482,20 @@ static const struct ax_engine_ops ops = {
     .run = ax_engine_run_unsupported,
 };
 
-/* All numeric thresholds, a run for each feature; starts: feature_count + 1 of them. */
 static void
-gather_thresholds(const struct ax_forest *forest, size_t *starts, double *out)
+count_splits(const struct ax_forest *forest, struct ax_engine_feature *features)
 {
-    for (size_t t = 0; t < forest->tree_count; t++)
-        for (uint32_t n = 0; n < forest->trees[t].node_count; n++) {
-            const struct ax_forest_node *node = &forest->trees[t].nodes[n];
-            if (node->left >= 0 && !(node->flags & AX_FOREST_CATEGORICAL))
-                out[starts[node->feature]++] = node->threshold;
-        }
-}
-
-static ax_status
-count_splits(const struct ax_forest *forest, struct ax_ctx *ctx, struct ax_engine_feature *features)
-{
-    size_t *starts = AX_NEW_ARRAY(ctx->arena, size_t, forest->feature_count + 1);
-    double *values = AX_NEW_ARRAY(ctx->arena, double, forest->node_count);
-    if (!starts || !values)
-        return ax_fail(ctx, AX_LIMIT, "no memory to count thresholds");
     for (size_t t = 0; t < forest->tree_count; t++)
         for (uint32_t n = 0; n < forest->trees[t].node_count; n++) {
             const struct ax_forest_node *node = &forest->trees[t].nodes[n];
             if (node->left < 0)
                 continue;
             features[node->feature].split_count++;
-            if (node->flags & AX_FOREST_CATEGORICAL)
-                features[node->feature].categorical = true;
-            else
-                features[node->feature].threshold_count++;
+            features[node->feature].categorical |= node->flags & AX_FOREST_CATEGORICAL;
         }
     for (size_t i = 0; i < forest->linear_count; i++)
         for (size_t j = 0; j < forest->linears[i].count; j++)
             features[forest->linears[i].features[j]].split_count++;
-    for (size_t f = 0; f < forest->feature_count; f++)
-        starts[f + 1] = starts[f] + features[f].threshold_count;
-    gather_thresholds(forest, starts, values);
-    for (size_t f = 0, from = 0; f < forest->feature_count; f++) {
-        size_t count = features[f].threshold_count;
-        features[f].threshold_count = ax_engine_sort_unique(values + from, count);
-        from += count;
-    }
-    return AX_OK;
 }
 
 static ax_status
@@ -502,23 +539,8 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
     signature->node_count = forest->node_count;
     signature->leaf_count = forest->leaf_count;
     signature->depth_max = forest->depth_max;
-    AX_TRY(count_splits(forest, ctx, features));
+    count_splits(forest, features);
     return prepare_explanations(engine, ctx);
-}
-
-static ax_status
-compile(struct ax_forest_engine *engine, struct ax_ctx *ctx, const struct ax_engine_config *config,
-        size_t bytes_max)
-{
-    struct ax_arena *arena = engine->engine.arena;
-    AX_TRY(ax_forest_scorer_init(ctx, &engine->forest, config, arena, bytes_max, &engine->scorer));
-    if (!(engine->engine.signature.outputs & AX_ENGINE_CONTRIBUTIONS))
-        return AX_OK;
-    engine->shap = ax_once_new(arena, shap_free);
-    if (!engine->shap)
-        return ax_fail(ctx, AX_LIMIT, "no memory to explain a forest");
-    engine->shap_bytes_max = bytes_max;
-    return ax_shap_kernel_scratch_max(&engine->forest, ctx, &engine->shap_scratch_bytes);
 }
 
 ax_status
@@ -528,17 +550,15 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     if (base->ops != &ops)
         return AX_OK;
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
+    bool explains = base->signature.outputs & AX_ENGINE_CONTRIBUTIONS;
+    engine->config = *config;
     engine->level = config->level;
-    /* Working memory of its own: a model that could be read shall not fail for its kernels. */
-    ax_auto(ax_arena_free) struct ax_arena *arena =
-        ax_arena_new(WORK_BYTES + engine->forest.node_count * WORK_BYTES_PER_NODE);
-    if (!arena)
-        return ax_fail(ctx, AX_LIMIT, "no memory to compile a forest");
-    struct ax_arena *callers = ctx->arena;
-    ctx->arena = arena;
-    ax_status status = compile(engine, ctx, config, bytes_max);
-    ctx->arena = callers;
-    if (status == AX_OK)
-        ax_forest_scorer_describe(&engine->scorer, &base->signature);
-    return status;
+    engine->forms_bytes_max = engine->shap_bytes_max = bytes_max;
+    engine->compiled = ax_once_new(base->arena, compiled_free);
+    engine->shap = explains ? ax_once_new(base->arena, shap_free) : NULL;
+    if (!engine->compiled || (explains && !engine->shap))
+        return ax_fail(ctx, AX_LIMIT, "no memory for a forest's kernels");
+    /* What was asked for is tried at once: the machine may not have it. */
+    bool asked = config->level != AX_ENGINE_LEVEL_BEST || config->kernel != AX_ENGINE_KERNEL_BEST;
+    return asked ? prepare_scorer(engine, ctx) : AX_OK;
 }

@@ -14,7 +14,10 @@
 struct ax_forest_engine {
     struct ax_engine engine;
     struct ax_forest forest;
-    struct ax_forest_scorer scorer;
+    struct ax_engine_config config;
+    struct ax_forest_scorer scorer; /* of any meaning once `compiled` is there */
+    struct ax_once *compiled;       /* the arena of the form for single rows */
+    size_t forms_bytes_max;
     struct ax_once *shap; /* by cover, where the signature has contributions; else NULL */
     size_t shap_bytes_max, shap_scratch_bytes;
     enum ax_engine_level level; /* of populations' kernels, too */
@@ -39,7 +42,9 @@ ax_status ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx
                                   struct ax_engine_feature *features);
 
 /*
- * Compiles a finished engine for its kernels; one that is no forest is left as it is.
+ * Lets a finished engine compile itself for its kernels when a call is first prepared, or its
+ * scratch asked for; at once where a level or a kernel is asked for. One that is no forest is left
+ * as it is.
  *
  * bytes_max: what the compiled forms may take. Fails: UNSUPPORTED when the machine lacks the level
  * asked for; LIMIT when memory is short.

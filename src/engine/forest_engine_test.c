@@ -211,8 +211,13 @@ check_memory(struct ax_ctx *ctx)
     const struct ax_forest_scorer *scorer = &((struct ax_forest_engine *)engine)->scorer;
     size_t opened = ax_engine_memory_bytes(engine);
     CHECK_EQ(opened, ax_engine_signature(engine)->memory_bytes);
+    REQUIRE(!scorer->row); /* nothing is made yet */
+    struct ax_engine_call one = *all_of(MARGIN);
+    one.rows.count = 1;
+    CHECK_EQ(ax_engine_prepare(engine, ctx, &one), AX_OK);
     REQUIRE(scorer->row && !ax_forest_scorer_made(scorer));
-    CHECK(opened >= scorer->row->bytes);
+    CHECK(ax_engine_memory_bytes(engine) >= opened + scorer->row->bytes);
+    opened = ax_engine_memory_bytes(engine);
     (void)model_case_score(ctx, engine, all_of(MARGIN), NULL);
     const struct ax_forest_scorer_batch *made = ax_forest_scorer_made(scorer);
     REQUIRE(made && made->batch.form);
@@ -241,6 +246,9 @@ check_prepared(struct ax_ctx *ctx)
         one.rows.count = 1;
         leaf.outputs = AX_ENGINE_LEAF;
         bool scores = outputs[i] & (MARGIN | AX_ENGINE_RESPONSE);
+        CHECK(!ax_engine_prepared(engine, &call) && !ax_engine_prepared(engine, &one));
+        CHECK(!ax_engine_prepared(engine, &leaf));
+        CHECK_EQ(ax_engine_prepare(engine, ctx, &leaf), AX_OK); /* the form for single rows */
         CHECK(!ax_engine_prepared(engine, &call));
         CHECK_EQ(ax_engine_prepared(engine, &one), scores); /* single rows need nothing more */
         CHECK(ax_engine_prepared(engine, &leaf));

@@ -329,7 +329,6 @@ ax_linear_engine_finish(struct ax_linear_engine *engine, struct ax_ctx *ctx,
         features[i].split_count = term->coefficient == 0 ? 0
                                   : term->level_count    ? term->level_count
                                                          : 1;
-        features[i].threshold_count = term->shape == AX_LINEAR_BINS ? term->level_count - 1 : 0;
     }
     engine->engine.ops = &ops;
     signature->named = true;
