@@ -456,8 +456,8 @@ check_limits(struct ax_ctx *ctx, const struct limit *limits, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (ax_experiment_chars(limits[i].text) > limits[i].chars_max)
-            return ax_fail(ctx, AX_INVALID, "%s exceeds the maximum length of %zu", limits[i].name,
-                           limits[i].chars_max);
+            return ax_fail(ctx, AX_INVALID, "'%s' exceeds the maximum length of %zu characters",
+                           limits[i].name, limits[i].chars_max);
     return AX_OK;
 }
 
@@ -465,16 +465,16 @@ static ax_status
 check_dataset(struct ax_ctx *ctx, const struct ax_run_dataset *dataset)
 {
     const struct limit limits[] = {
-        {"Dataset name", dataset->name, 500},
-        {"Dataset digest", dataset->digest, 36},
-        {"Dataset source", dataset->source, 65'535},
-        {"Dataset schema", dataset->schema, 1'048'575},
-        {"Dataset profile", dataset->profile, 16'777'215},
+        {"name", dataset->name, 500},
+        {"digest", dataset->digest, 36},
+        {"source", dataset->source, 65'535},
+        {"schema", dataset->schema, 1'048'575},
+        {"profile", dataset->profile, 16'777'215},
     };
     AX_TRY(check_limits(ctx, limits, AX_COUNT_OF(limits)));
     for (size_t i = 0; i < dataset->tags.count; i++) {
-        const struct limit tag[] = {{"InputTag key", dataset->tags.items[i].key, 255},
-                                    {"InputTag value", dataset->tags.items[i].value, 500}};
+        const struct limit tag[] = {{"key", dataset->tags.items[i].key, 255},
+                                    {"value", dataset->tags.items[i].value, 500}};
         AX_TRY(check_limits(ctx, tag, AX_COUNT_OF(tag)));
     }
     return AX_OK;

@@ -213,6 +213,7 @@ inputs(struct ax_ctx *ctx, struct tracking_case *at)
     tall.digest = AX_STR("0123456789012345678901234567890123456");
     const struct ax_run_inputs refused = {&tall, 1, {}};
     CHECK_EQ(ax_run_log_inputs(experiments, ctx, run, &refused), AX_INVALID);
+    CHECK(tracking_case_fails(ctx, "'digest' exceeds the maximum length of 36 characters"));
 }
 
 TEST(runs_keep_what_went_in_and_came_out)

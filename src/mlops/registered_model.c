@@ -227,22 +227,13 @@ is_prompt_tag(ax_str key, ax_str value)
     return ax_str_eq(key, AX_STR(PROMPT_TAG)) && ax_str_eq_ignoring_case(value, AX_STR("true"));
 }
 
-/* In a transaction of its own: what failed may have ended the caller's. */
 static ax_status
-already_there(struct ax_registry *registry, struct ax_ctx *ctx,
-              const struct ax_registered_model_new *made)
+already_there(struct ax_ctx *ctx, const struct ax_registered_model_new *made, bool is_prompt)
 {
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    int64_t there;
     bool asked = false;
     for (size_t i = 0; i < made->tags.count; i++)
         asked |= is_prompt_tag(made->tags.items[i].key, made->tags.items[i].value);
-    AX_TRY(ax_store_begin(store_of(registry), ctx, AX_STORE_READ, &tx));
-    AX_TRY(ax_store_get_i64(tx, ctx,
-                            AX_STR("select count(*) from model_tags where model = $1 and key = "
-                                   "'" PROMPT_TAG "' and lower(value) = 'true'"),
-                            AX_STORE_PARAMS(ax_store_text(made->name)), &there));
-    if (asked == (there > 0))
+    if (asked == is_prompt)
         return ax_fail(ctx, AX_CONFLICT, "%s (name=%.*s) already exists.",
                        asked ? "Prompt" : "Registered Model", AX_FMT(made->name));
     return ax_fail(ctx, AX_CONFLICT,
@@ -257,7 +248,12 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
        const struct ax_registered_model_new *made)
 {
     ax_str record;
+    int64_t prompts; /* of the name: asked first, since a conflict may end the transaction */
     AX_TRY(make_record(ctx, made->name, &record));
+    AX_TRY(ax_store_get_i64(tx, ctx,
+                            AX_STR("select count(*) from model_tags where model = $1 and key = "
+                                   "'" PROMPT_TAG "' and lower(value) = 'true'"),
+                            AX_STORE_PARAMS(ax_store_text(made->name)), &prompts));
     ax_status status = ax_store_run(
         tx, ctx,
         AX_STR("insert into models (name, description, record, tier, created_by, created_ns, "
@@ -267,7 +263,7 @@ insert(struct ax_registry *registry, struct ax_store_tx *tx, struct ax_ctx *ctx,
                         ax_store_i64(ax_clock_real_ns())),
         NULL);
     if (status == AX_CONFLICT)
-        return already_there(registry, ctx, made);
+        return already_there(ctx, made, prompts > 0);
     AX_TRY(status);
     for (size_t i = 0; i < made->tags.count; i++)
         AX_TRY(put_tag(tx, ctx, made->name, made->tags.items[i]));

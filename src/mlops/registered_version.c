@@ -215,13 +215,18 @@ read_text(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str sql, ax_str id, ax_
     return ax_store_finish(rows);
 }
 
-/* Without "." and "..": "/a/b/../c/." as "/a/c". In ctx->arena; at is NULL past the budget. */
+/*
+ * Without "." and "..": "/a/b/../c/." as "/a/c"; what does not begin at the root stays as it is. In
+ * ctx->arena; at is NULL past the budget.
+ */
 static ax_str
 settle(struct ax_ctx *ctx, ax_str path)
 {
     char *room = ax_arena_alloc(ctx->arena, 1, path.len + 1);
     ax_str rest = path, part;
     size_t len = 0;
+    if (!ax_str_starts(path, AX_STR("/")))
+        return path;
     while (room && ax_str_cut(&rest, '/', &part)) {
         if (part.len == 0 || ax_str_eq(part, AX_STR(".")))
             continue;
@@ -259,7 +264,6 @@ check_local(struct ax_store_tx *tx, struct ax_ctx *ctx,
     if (!path.at)
         return ax_fail(ctx, AX_LIMIT, "no memory for a path");
     bool inside = place.len > 1 && ax_str_starts(path, place) &&
-                  ax_str_starts(path_of(source), AX_STR("/")) &&
                   (path.len == place.len || path.at[place.len] == '/');
     if (inside)
         return AX_OK;

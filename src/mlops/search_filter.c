@@ -315,7 +315,8 @@ resolve(const struct scan *scan, ax_str entity, ax_str key, unsigned use, struct
                        AX_FMT(entity));
     if (out->entity == AX_SEARCH_ATTRIBUTE) {
         out->attribute = find_attribute(subject->attributes, subject->count, key, use);
-        const char *what = use == ORDERS && is_of_registry(scan) ? "order by" : "attribute";
+        bool order = use == ORDERS && is_of(scan, AX_SEARCH_REGISTERED_MODELS);
+        const char *what = order ? "order by" : "attribute";
         return out->attribute ? AX_OK : invalid_key(scan, what, key, use);
     }
     if (out->entity == AX_SEARCH_DATASET) {

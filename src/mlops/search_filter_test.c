@@ -192,7 +192,7 @@ orders(struct ax_ctx *ctx)
         {AX_SEARCH_MODEL_VERSIONS, "version_number desc", "attribute:version_number desc"},
         {AX_SEARCH_REGISTERED_MODELS, "creation_timestamp",
          "! Invalid order by key 'creation_timestamp' specified. Valid keys are"},
-        {AX_SEARCH_MODEL_VERSIONS, "run_id", "! Invalid order by key 'run_id' specified"},
+        {AX_SEARCH_MODEL_VERSIONS, "run_id", "! Invalid attribute key 'run_id' specified"},
         {AX_SEARCH_LOGGED_MODELS, "metrics.auc", "metric:auc asc"},
         {AX_SEARCH_LOGGED_MODELS, "params.p", "! Invalid order_by clause"},
     };
