@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from harness import AXIOM, ROOT, SCRATCH, check, contains, free_port, run_suite
+from harness import AXIOM, ROOT, SCRATCH, Copy, check, contains, free_port, run_suite
 from mlflow_client import python
 from mlflow_oracle import Tracking
 
@@ -483,6 +483,18 @@ def test_an_export_that_was_cut_or_killed_is_gone_on_with():
         check(done.returncode == 0, done.stderr)
         with Over(back) as other:
             flow("compare", 3, server.url, other.url)
+
+
+def test_a_governed_directory_shows_mlflow_its_models():
+    folder = fresh()
+    database = new_database(3, folder)
+    with Copy() as bank:
+        bank.server.stop()
+        moved_out(bank.data, database, folder / "artifacts", runs=0)
+        bank.start()
+        shown = bank.admin.http("GET", "/api/2.0/mlflow/model-versions/search?max_results=100")[1]["model_versions"]
+    there = sqlite3.connect(database).execute("select name, cast(version as text), current_stage from model_versions order by 1, 2").fetchall()
+    check(there and there == sorted((one["name"], one["version"], one["current_stage"]) for one in shown), f"{there} {shown}")
 
 
 def test_a_target_that_holds_other_things_is_refused():
