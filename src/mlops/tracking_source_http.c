@@ -352,8 +352,8 @@ http_ask(struct ax_tracking_source *base, struct ax_ctx *ctx, const struct ax_tr
     if (status == AX_OK && ax_json_kind(json) != AX_JSON_OBJECT)
         status = ax_fail(ctx, AX_CORRUPT, "no object");
     if (status != AX_OK)
-        return ax_explain(ctx, AX_CORRUPT, "%.*s%s is not answered as MLflow's server answers",
-                          AX_FMT(source->config.url), paths[ask->question]);
+        return ax_explain(ctx, AX_CORRUPT, "%.*s is not answered as MLflow's server answers",
+                          AX_FMT(ax_writer_str(&question.url)));
     *out_answer = json;
     return AX_OK;
 }
