@@ -9,6 +9,7 @@
 #include "mlops/artifacts.h"
 #include "mlops/experiment_run.h"
 #include "mlops/registered_version.h"
+#include "store/sqlite.h"
 
 struct tracking_case {
     struct directory_case base; /* folder and store; no directory */
@@ -103,6 +104,28 @@ static inline int64_t
 tracking_case_count(struct ax_ctx *ctx, struct tracking_case *at, const char *sql)
 {
     return directory_case_count(ctx, &at->base, sql);
+}
+
+/* ---- a database beside, such as an import reads ---- */
+
+static inline struct ax_store *
+tracking_case_beside(struct ax_ctx *ctx, struct tracking_case *at, const char *name)
+{
+    struct ax_sqlite_config config;
+    struct ax_store *store = NULL;
+    ax_settings_defaults(&ax_sqlite_settings, &config);
+    config.path = ax_str_printf(at->arena, "%s/%s", at->base.folder, name);
+    CHECK_EQ(ax_sqlite_open(ctx, &config, &store), AX_OK);
+    return store;
+}
+
+static inline void
+tracking_case_script(struct ax_ctx *ctx, struct ax_store *store, const char *text)
+{
+    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
+    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx), AX_OK);
+    CHECK_EQ(ax_store_script(tx, ctx, ax_str_of(text)), AX_OK);
+    CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
 }
 
 /* ---- what is shown, as text ---- */

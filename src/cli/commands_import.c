@@ -13,7 +13,6 @@
 enum { PROBLEMS_SHOWN = 50, REPORT_BYTES_MAX = 1 << 20 };
 
 #define AGAIN_NS INT64_C(100'000'000)
-#define CA_FILE  "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
 struct watching {
     bool drawn, terminal;
@@ -140,62 +139,73 @@ report(struct ax_ctx *ctx, struct watching *watching, ax_status status,
     return status;
 }
 
+/* What the command line and the environment say: one end is MLflow's, the other Axiom's. */
+struct asked {
+    ax_str mlflow, axiom, artifacts, authorization, ca_file;
+    bool json;
+};
+
+/* option: that names MLflow's end. */
+static ax_status
+read_asked(struct ax_ctx *ctx, int argument_count, char **arguments, const char *option,
+           const char *example, struct asked *out)
+{
+    *out = (struct asked){.mlflow = AX_STR(""),
+                          .artifacts = AX_STR(""),
+                          .ca_file = ax_str_of(getenv("MLFLOW_TRACKING_SERVER_CERT_PATH"))};
+    const struct ax_option options[] = {
+        {.name = option, .out_value = &out->mlflow},
+        {.name = "--artifacts", .out_value = &out->artifacts},
+        {.name = "--json", .out_given = &out->json},
+    };
+    AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
+                              &out->axiom));
+    if (out->axiom.len == 0 || out->mlflow.len == 0)
+        return ax_fail(ctx, AX_INVALID, "both ends are needed: %s", example);
+    return ax_run_record_authorization(ctx, &out->authorization);
+}
+
 static ax_status
 import_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    struct watching watching = watch();
-    struct ax_mlflow_import import = {.from = AX_STR(""),
-                                      .artifacts = AX_STR(""),
-                                      .ca_file = ax_str_of(getenv(CA_FILE)),
-                                      .on_progress = import_progress,
-                                      .on_problem = import_problem,
-                                      .arg = &watching};
     struct ax_tracking_import_counts counts = {};
-    bool json = false;
-    const struct ax_option options[] = {
-        {.name = "--from", .out_value = &import.from},
-        {.name = "--artifacts", .out_value = &import.artifacts},
-        {.name = "--json", .out_given = &json},
-    };
-    AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
-                              &import.data_dir));
-    if (import.data_dir.len == 0 || import.from.len == 0)
-        return ax_fail(ctx, AX_INVALID,
-                       "a source and a directory are needed: axiom import mlflow "
-                       "--from sqlite:///mlflow.db DIR");
-    AX_TRY(ax_run_record_authorization(ctx, &import.authorization));
+    struct watching watching = watch();
+    struct asked asked;
+    AX_TRY(read_asked(ctx, argument_count, arguments, "--from",
+                      "axiom import mlflow --from sqlite:///mlflow.db DIR", &asked));
+    const struct ax_mlflow_import import = {.from = asked.mlflow,
+                                            .artifacts = asked.artifacts,
+                                            .authorization = asked.authorization,
+                                            .ca_file = asked.ca_file,
+                                            .data_dir = asked.axiom,
+                                            .on_progress = import_progress,
+                                            .on_problem = import_problem,
+                                            .arg = &watching};
     watching.json = ax_json_writer_of(&watching.problems);
     ax_status status = ax_mlflow_import(ctx, &import, &counts);
-    return report(ctx, &watching, status, &counts, json);
+    return report(ctx, &watching, status, &counts, asked.json);
 }
 
 static ax_status
 export_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    struct watching watching = watch();
-    struct ax_mlflow_export export = {.to = AX_STR(""),
-                                      .artifacts = AX_STR(""),
-                                      .ca_file = ax_str_of(getenv(CA_FILE)),
-                                      .on_progress = import_progress,
-                                      .on_problem = import_problem,
-                                      .arg = &watching};
     struct ax_tracking_import_counts counts = {};
-    bool json = false;
-    const struct ax_option options[] = {
-        {.name = "--to", .out_value = &export.to},
-        {.name = "--artifacts", .out_value = &export.artifacts},
-        {.name = "--json", .out_given = &json},
-    };
-    AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options),
-                              &export.from));
-    if (export.from.len == 0 || export.to.len == 0)
-        return ax_fail(ctx, AX_INVALID,
-                       "a target and a directory are needed: axiom export mlflow "
-                       "--to sqlite:///mlflow.db --artifacts ./mlartifacts DIR");
-    AX_TRY(ax_run_record_authorization(ctx, &export.authorization));
+    struct watching watching = watch();
+    struct asked asked;
+    AX_TRY(read_asked(ctx, argument_count, arguments, "--to",
+                      "axiom export mlflow --to sqlite:///mlflow.db --artifacts ./mlartifacts DIR",
+                      &asked));
+    const struct ax_mlflow_export export = {.from = asked.axiom,
+                                            .to = asked.mlflow,
+                                            .artifacts = asked.artifacts,
+                                            .authorization = asked.authorization,
+                                            .ca_file = asked.ca_file,
+                                            .on_progress = import_progress,
+                                            .on_problem = import_problem,
+                                            .arg = &watching};
     watching.json = ax_json_writer_of(&watching.problems);
     ax_status status = ax_mlflow_export(ctx, &export, &counts);
-    return report(ctx, &watching, status, &counts, json);
+    return report(ctx, &watching, status, &counts, asked.json);
 }
 
 const struct ax_command ax_command_import_mlflow = {

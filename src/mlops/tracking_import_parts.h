@@ -48,6 +48,10 @@ ax_status ax_import_delete_each(struct ax_import *import, struct ax_ctx *ctx, ax
                                 ax_status (*delete_one)(struct ax_experiments *experiments,
                                                         struct ax_ctx *ctx, ax_str id));
 
+/* A point of a metric as an answer shows it. Fails: CORRUPT. */
+ax_status ax_import_read_point(struct ax_ctx *ctx, const struct ax_json *item,
+                               struct ax_metric *out);
+
 /* The folder of a file: URI or a path; "" for other schemes. */
 ax_str ax_import_local_folder(ax_str uri);
 

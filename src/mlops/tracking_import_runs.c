@@ -53,8 +53,11 @@ ax_import_has_models(struct ax_import *import, struct ax_ctx *ctx, bool *out)
     ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     int64_t count;
     AX_TRY(ax_store_begin(import->config->source, ctx, AX_STORE_READ, &tx));
-    *out = ax_store_get_i64(tx, ctx, AX_STR("select count(*) from logged_models"),
-                            AX_STORE_NO_PARAMS, &count) == AX_OK;
+    ax_status status = ax_store_get_i64(tx, ctx, AX_STR("select count(*) from logged_models"),
+                                        AX_STORE_NO_PARAMS, &count);
+    if (status != AX_OK && status != AX_INTERNAL) /* no such table */
+        return status;
+    *out = status == AX_OK;
     ctx->error[0] = '\0';
     return AX_OK;
 }
@@ -404,6 +407,18 @@ sum_source(struct ax_store_tx *tx, struct ax_ctx *ctx, ax_str run_id, struct sum
     return ax_store_finish(rows);
 }
 
+ax_status
+ax_import_read_point(struct ax_ctx *ctx, const struct ax_json *item, struct ax_metric *out)
+{
+    *out = (struct ax_metric){};
+    AX_TRY(ax_tracking_source_text(ctx, item, "key", &out->key));
+    AX_TRY(ax_tracking_source_f64(ctx, item, "value", &out->value));
+    AX_TRY(ax_tracking_source_may_i64(ctx, item, "timestamp", &out->timestamp_ms));
+    AX_TRY(ax_tracking_source_may_i64(ctx, item, "step", &out->step));
+    AX_TRY(ax_tracking_source_may_text(ctx, item, "dataset_name", &out->dataset_name));
+    return ax_tracking_source_may_text(ctx, item, "dataset_digest", &out->dataset_digest);
+}
+
 /* A page of a history. */
 static ax_status
 import_sum_page(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
@@ -411,11 +426,8 @@ import_sum_page(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
     struct sum *sum = arg;
     struct ax_json_iter it = ax_json_iter_of(items);
     while (ax_json_next(&it)) {
-        struct ax_metric point = {};
-        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &point.key));
-        AX_TRY(ax_tracking_source_f64(ctx, it.value, "value", &point.value));
-        AX_TRY(ax_tracking_source_may_i64(ctx, it.value, "timestamp", &point.timestamp_ms));
-        AX_TRY(ax_tracking_source_may_i64(ctx, it.value, "step", &point.step));
+        struct ax_metric point;
+        AX_TRY(ax_import_read_point(ctx, it.value, &point));
         add_point(sum, &point);
     }
     return AX_OK;

@@ -1,7 +1,6 @@
 #include "mlops/tracking_import.h"
 
 #include "mlops/registered_version.h"
-#include "store/sqlite.h"
 #include "sys/file.h"
 #include "tracking_case.h"
 
@@ -49,26 +48,6 @@ static const char content[] =
     "insert into model_version_tags values ('credit', 5, 'a', 'b');"
     "insert into registered_model_aliases values ('credit', 'best', 5);";
 
-static struct ax_store *
-open_source(struct ax_ctx *ctx, struct tracking_case *at)
-{
-    struct ax_sqlite_config config;
-    struct ax_store *store = NULL;
-    ax_settings_defaults(&ax_sqlite_settings, &config);
-    config.path = ax_str_printf(at->arena, "%s/mlflow.db", at->base.folder);
-    CHECK_EQ(ax_sqlite_open(ctx, &config, &store), AX_OK);
-    return store;
-}
-
-static void
-script(struct ax_ctx *ctx, struct ax_store *store, const char *text)
-{
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
-    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx), AX_OK);
-    CHECK_EQ(ax_store_script(tx, ctx, ax_str_of(text)), AX_OK);
-    CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
-}
-
 static ax_status
 import(struct ax_ctx *ctx, struct tracking_case *at, struct ax_store *source,
        struct ax_tracking_import_counts *out)
@@ -86,9 +65,9 @@ import(struct ax_ctx *ctx, struct tracking_case *at, struct ax_store *source,
 static void
 moving(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    ax_auto(ax_store_close) struct ax_store *source = open_source(ctx, at);
-    script(ctx, source, schema);
-    script(ctx, source, content);
+    ax_auto(ax_store_close) struct ax_store *source = tracking_case_beside(ctx, at, "mlflow.db");
+    tracking_case_script(ctx, source, schema);
+    tracking_case_script(ctx, source, content);
     for (int i = 0; i < 2; i++) { /* the second time changes nothing */
         struct ax_tracking_import_counts counts = {};
         CHECK_EQ(import(ctx, at, source, &counts), AX_OK);
@@ -134,13 +113,13 @@ TEST(an_mlflow_database_is_moved_and_moved_again)
 static void
 refusing(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    ax_auto(ax_store_close) struct ax_store *source = open_source(ctx, at);
+    ax_auto(ax_store_close) struct ax_store *source = tracking_case_beside(ctx, at, "mlflow.db");
     struct ax_tracking_import_counts counts = {};
     ax_str id = AX_STR("");
     CHECK_EQ(import(ctx, at, source, &counts), AX_UNSUPPORTED);
     CHECK(tracking_case_fails(ctx, "no MLflow database"));
-    script(ctx, source, schema);
-    script(ctx, source, content);
+    tracking_case_script(ctx, source, schema);
+    tracking_case_script(ctx, source, content);
     const struct ax_experiment_new other = {
         .name = AX_STR("other"), .artifact_location = AX_STR(""), .id = AX_STR("7")};
     CHECK_EQ(ax_experiment_create(at->experiments, ctx, &other, &id), AX_OK);

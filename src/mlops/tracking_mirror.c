@@ -3,7 +3,7 @@
 #include "base/number.h"
 #include "sys/crypto.h"
 
-enum { ARENA_BYTES_MAX = 256 << 20, PAIRS_MAX = 100'000 };
+enum { ARENA_BYTES_MAX = 256 << 20 };
 
 #define SCHEME "mlflow-artifacts:"
 #define PROXY  "/api/2.0/mlflow-artifacts/artifacts/"
@@ -135,7 +135,7 @@ ax_mirror_put_pairs(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct ax_
         return AX_OK;
     ax_store_value *values = AX_NEW_ARRAY(ctx->arena, ax_store_value, count * each);
     ax_store_params *params = AX_NEW_ARRAY(ctx->arena, ax_store_params, count);
-    if (!values || !params || count > PAIRS_MAX)
+    if (!values || !params)
         return ax_import_no_memory(ctx);
     struct ax_json_iter it = ax_json_iter_of(items);
     for (; ax_json_next(&it); at++) {

@@ -230,11 +230,9 @@ take_entry(struct ax_mirror *mirror, struct ax_ctx *ctx, const struct ax_trackin
     ax_str name = ax_path_name(path);
     if (name.len == 0 || ax_str_eq(name, AX_STR(".")) || ax_str_eq(name, AX_STR("..")) || bytes < 0)
         return ax_fail(ctx, AX_CORRUPT, "a listing names \"%.*s\"", AX_FMT(path));
-    entry.from = in->from.len ? ax_path_join(mirror->import.arena, in->from, name) : name;
-    entry.to = in->to.len ? ax_path_join(mirror->import.arena, in->to, name) : name;
-    if (!entry.from.at || !entry.to.at ||
-        !ax_str_copy(mirror->import.arena, entry.from, &entry.from) ||
-        !ax_str_copy(mirror->import.arena, entry.to, &entry.to))
+    entry.from = in->from.len ? ax_path_join(ctx->arena, in->from, name) : name;
+    entry.to = in->to.len ? ax_path_join(ctx->arena, in->to, name) : name;
+    if (!entry.from.at || !entry.to.at)
         return ax_import_no_memory(ctx);
     if (!is_folder) {
         struct ax_tracking_ask file = *ask;
@@ -244,7 +242,8 @@ take_entry(struct ax_mirror *mirror, struct ax_ctx *ctx, const struct ax_trackin
     }
     struct folder *next =
         entry.depth < DEPTH_MAX ? AX_ARRAY_PUSH(mirror->import.arena, folders) : NULL;
-    if (!next)
+    if (!next || !ax_str_copy(mirror->import.arena, entry.from, &entry.from) ||
+        !ax_str_copy(mirror->import.arena, entry.to, &entry.to))
         return ax_fail(ctx, AX_LIMIT, "%.*s: too deep, or no memory", AX_FMT(entry.to));
     *next = entry;
     return AX_OK;

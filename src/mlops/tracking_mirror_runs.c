@@ -59,19 +59,14 @@ mirror_points(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
     struct ax_json_iter it = ax_json_iter_of(items);
     for (; ax_json_next(&it); at++) {
         ax_store_value *value = values + at * METRIC_VALUES;
-        int64_t timestamp_ms = 0, step = 0;
-        double number;
-        ax_str key;
-        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &key));
-        AX_TRY(ax_tracking_source_f64(ctx, it.value, "value", &number));
-        AX_TRY(ax_tracking_source_may_i64(ctx, it.value, "timestamp", &timestamp_ms));
-        AX_TRY(ax_tracking_source_may_i64(ctx, it.value, "step", &step));
-        bool is_nan = isnan(number);
-        value[0] = ax_store_text(key);
-        value[1] = ax_store_f64(is_nan ? 0 : fmax(fmin(number, DBL_MAX), -DBL_MAX));
-        value[2] = ax_store_i64(timestamp_ms);
+        struct ax_metric point;
+        AX_TRY(ax_import_read_point(ctx, it.value, &point));
+        bool is_nan = isnan(point.value);
+        value[0] = ax_store_text(point.key);
+        value[1] = ax_store_f64(is_nan ? 0 : fmax(fmin(point.value, DBL_MAX), -DBL_MAX));
+        value[2] = ax_store_i64(point.timestamp_ms);
         value[3] = ax_store_text(writing->run_id);
-        value[4] = ax_store_i64(step);
+        value[4] = ax_store_i64(point.step);
         value[5] = ax_store_i64(is_nan);
         params[at] = (ax_store_params){value, METRIC_VALUES};
     }
@@ -309,16 +304,10 @@ static ax_status
 put_model_metric(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct model *model,
                  const struct ax_json *item)
 {
-    ax_str key, run_id, name, digest;
-    int64_t timestamp_ms = 0, step = 0;
-    double value;
-    AX_TRY(ax_tracking_source_text(ctx, item, "key", &key));
-    AX_TRY(ax_tracking_source_f64(ctx, item, "value", &value));
-    AX_TRY(ax_tracking_source_may_i64(ctx, item, "timestamp", &timestamp_ms));
-    AX_TRY(ax_tracking_source_may_i64(ctx, item, "step", &step));
+    struct ax_metric point;
+    ax_str run_id;
+    AX_TRY(ax_import_read_point(ctx, item, &point));
     AX_TRY(ax_tracking_source_may_text(ctx, item, "run_id", &run_id));
-    AX_TRY(ax_tracking_source_may_text(ctx, item, "dataset_name", &name));
-    AX_TRY(ax_tracking_source_may_text(ctx, item, "dataset_digest", &digest));
     return ax_store_run(
         tx, ctx,
         AX_STR("insert into logged_model_metrics (model_id, metric_name, metric_timestamp_ms, "
@@ -327,9 +316,11 @@ put_model_metric(struct ax_store_tx *tx, struct ax_ctx *ctx, const struct model 
                "(select dataset_uuid from datasets d where d.experiment_id = r.experiment_id and "
                "d.name = $7 and d.digest = $8) from runs r where r.run_uuid = $6 on conflict do "
                "nothing"),
-        AX_STORE_PARAMS(ax_store_text(model->id), ax_store_text(key), ax_store_i64(timestamp_ms),
-                        ax_store_i64(step), isnan(value) ? ax_store_null() : ax_store_f64(value),
-                        ax_store_text(run_id), ax_mirror_text(name), ax_mirror_text(digest)),
+        AX_STORE_PARAMS(ax_store_text(model->id), ax_store_text(point.key),
+                        ax_store_i64(point.timestamp_ms), ax_store_i64(point.step),
+                        isnan(point.value) ? ax_store_null() : ax_store_f64(point.value),
+                        ax_store_text(run_id), ax_mirror_text(point.dataset_name),
+                        ax_mirror_text(point.dataset_digest)),
         NULL);
 }
 

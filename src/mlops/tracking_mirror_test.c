@@ -4,17 +4,12 @@
 
 #include "mlops/experiment_model.h"
 #include "mlops/tracking_source_own.h"
-#include "store/sqlite.h"
 #include "tracking_case.h"
 
 static struct ax_store *
 open_mirror(struct ax_ctx *ctx, struct tracking_case *at)
 {
-    struct ax_sqlite_config config;
-    struct ax_store *store = NULL;
-    ax_settings_defaults(&ax_sqlite_settings, &config);
-    config.path = ax_str_printf(at->arena, "%s/mirror.db", at->base.folder);
-    CHECK_EQ(ax_sqlite_open(ctx, &config, &store), AX_OK);
+    struct ax_store *store = tracking_case_beside(ctx, at, "mirror.db");
     CHECK_EQ(ax_tracking_mirror_tables(ctx, store), AX_OK);
     return store;
 }
@@ -146,13 +141,11 @@ mirrored(struct ax_ctx *ctx, struct tracking_case *at)
         "select count(*) from latest_metrics where key = 'loss' and value = 0.5 and step = 4",
         "select count(*) from latest_metrics where key = 'odd' and is_nan and value = 0",
         "select count(*) from runs where lifecycle_stage = 'deleted' and deleted_time > 0",
-        "select count(*) from inputs i join datasets d on d.dataset_uuid = i.source_id where "
-        "d.name = 'train' and i.destination_type = 'RUN'",
+        "select count(*) from inputs join datasets on dataset_uuid = source_id and name = 'train'",
         "select count(*) from input_tags where name = 'k' and value = 'v'",
         "select count(*) from logged_models where model_id = 'm-1' and status = 1",
         "select count(*) from logged_model_params",
-        "select count(*) from logged_model_metrics where metric_name = 'odd' and metric_value is "
-        "null",
+        "select count(*) from logged_model_metrics where metric_value is null",
         "select count(*) from registered_models where name = 'credit' and description = 'words'",
         "select count(*) from registered_model_tags",
         "select count(*) from registered_model_aliases where alias = 'best' and version = 1",
@@ -190,25 +183,65 @@ TEST(what_was_written_to_meanwhile_is_noticed)
     tracking_case_run(differing);
 }
 
+/* What is swept: copies into a database that nobody else has filled. */
+static struct ax_store *swept;
+
+static ax_status
+mirror_once(struct ax_ctx *ctx, struct tracking_case *at, int run)
+{
+    struct ax_tracking_import_counts counts;
+    struct ax_tracking_source_own own;
+    struct put put = {};
+    (void)run;
+    ax_tracking_source_own_init(&own, at->experiments, at->registry, at->artifacts);
+    const struct ax_tracking_mirror config = config_of(at, &own.base, swept, &put);
+    AX_TRY(ax_tracking_mirror(&config, ctx, &counts));
+    return counts.problems || counts.differences ? AX_CORRUPT : AX_OK;
+}
+
+/* Whatever happened, the tables can be filled again, and each run is whole or not there. */
+static void
+mirror_after(struct ax_ctx *ctx, struct tracking_case *at, int run, ax_status status)
+{
+    (void)at;
+    (void)run;
+    int64_t runs = count(ctx, swept, "select count(*) from runs");
+    CHECK(status != AX_OK || runs == 2);
+    CHECK_EQ(count(ctx, swept, "select count(*) from runs where name = 'one'"),
+             count(ctx, swept, "select count(*) from params"));
+    tracking_case_script(ctx, swept,
+                         "delete from runs; delete from metrics; delete from "
+                         "latest_metrics; delete from params; delete from tags; "
+                         "delete from inputs; delete from input_tags;");
+}
+
+static void
+sweeping(struct ax_ctx *ctx, struct tracking_case *at)
+{
+    swept = open_mirror(ctx, at);
+    fill(ctx, at);
+    tracking_case_sweep(at, mirror_once, mirror_after);
+    ax_store_close(ax_take(swept));
+}
+
+TEST(a_copy_that_fails_leaves_whole_runs_or_none)
+{
+    tracking_case_run(sweeping);
+}
+
 static void
 unused(struct ax_ctx *ctx, struct tracking_case *at)
 {
     ax_auto(ax_store_close) struct ax_store *store = open_mirror(ctx, at);
-    ax_auto(ax_store_rollback) struct ax_store_tx *tx = NULL;
     CHECK_EQ(ax_tracking_mirror_check_unused(ctx, store), AX_UNSUPPORTED);
     CHECK(tracking_case_fails(ctx, "MLflow has made no tables"));
-    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx), AX_OK);
-    CHECK_EQ(ax_store_script(tx, ctx,
-                             AX_STR("create table alembic_version (v text); insert into "
-                                    "alembic_version values ('a'); create table trace_info (id "
-                                    "text); insert into experiments (experiment_id, name) values "
-                                    "(0, 'Default');")),
-             AX_OK);
-    CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
+    tracking_case_script(
+        ctx, store,
+        "create table alembic_version (v text); insert into alembic_version values ('a'); "
+        "create table trace_info (id text); insert into experiments (experiment_id, name) "
+        "values (0, 'Default');");
     CHECK_EQ(ax_tracking_mirror_check_unused(ctx, store), AX_OK);
-    CHECK_EQ(ax_store_begin(store, ctx, AX_STORE_WRITE, &tx), AX_OK);
-    CHECK_EQ(ax_store_script(tx, ctx, AX_STR("insert into trace_info values ('t');")), AX_OK);
-    CHECK_EQ(ax_store_commit(ax_take(tx), ctx), AX_OK);
+    tracking_case_script(ctx, store, "insert into trace_info values ('t');");
     CHECK_EQ(ax_tracking_mirror_check_unused(ctx, store), AX_CONFLICT);
     CHECK(tracking_case_fails(ctx, "it holds 1 traces"));
 }

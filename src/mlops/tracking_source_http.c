@@ -12,7 +12,7 @@ enum {
     TRIES = 5,
     WAIT_MS = 250,
     WAIT_MS_MAX = 30'000,
-    STALL_MS = 60'000,
+    STALL_MS = 300'000,
     PAGE_MS = 600'000,
 };
 
@@ -349,10 +349,11 @@ http_ask(struct ax_tracking_source *base, struct ax_ctx *ctx, const struct ax_tr
     ax_status status = ax_json_parse(ctx, answer.body, NULL, &json);
     if (status == AX_LIMIT)
         return status;
-    if (status != AX_OK || ax_json_kind(json) != AX_JSON_OBJECT)
-        return ax_fail(ctx, AX_CORRUPT, "%.*s%s is not answered as MLflow's server answers: %s",
-                       AX_FMT(source->config.url), paths[ask->question],
-                       status == AX_OK ? "no object" : ctx->error);
+    if (status == AX_OK && ax_json_kind(json) != AX_JSON_OBJECT)
+        status = ax_fail(ctx, AX_CORRUPT, "no object");
+    if (status != AX_OK)
+        return ax_explain(ctx, AX_CORRUPT, "%.*s is not answered as MLflow's server answers",
+                          AX_FMT(ax_writer_str(&question.url)));
     *out_answer = json;
     return AX_OK;
 }

@@ -135,7 +135,7 @@ reads(struct ax_ctx *ctx)
     ax_str read;
     int64_t whole = 3;
     double number;
-    CHECK_EQ(ax_json_parse(ctx, AX_STR(text), NULL, &json), AX_OK);
+    CHECK_EQ(ax_json_parse(ctx, ax_str_of(text), NULL, &json), AX_OK);
     CHECK_EQ(ax_tracking_source_text(ctx, json, "t", &read), AX_OK);
     CHECK_STR(read, "x");
     CHECK_EQ(ax_tracking_source_text(ctx, json, "n", &read), AX_OK);
