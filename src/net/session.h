@@ -167,7 +167,7 @@ ax_session_no_file_sent(struct ax_session *session, size_t bytes, int64_t now_ns
     (void)session;
     (void)bytes;
     (void)now_ns;
-    AX_ASSERT(!"no file was offered");
+    AX_ASSERT(false); /* no file was offered */
 }
 
 static inline struct ax_session_wants
