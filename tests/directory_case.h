@@ -109,6 +109,24 @@ directory_case_script(struct ax_ctx *ctx, struct directory_case *made, const cha
 }
 
 /*
+ * What a fault broke off may still be on its way to the disk, where the database is another
+ * process: once somebody else may write, it is there or it is not.
+ */
+static inline void
+directory_case_settle(struct directory_case *made)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 20);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    struct ax_store_tx *tx = NULL;
+    ax_status status = AX_UNAVAILABLE;
+    for (int i = 0; i < 100 && status != AX_OK; i++)
+        status = ax_store_begin(made->store, &ctx, AX_STORE_WRITE, &tx);
+    CHECK_EQ(status, AX_OK);
+    if (tx)
+        ax_store_rollback(tx);
+}
+
+/*
  * As FAULT_SWEEP over every stride-th step, and after each run, when no step fails any more,
  * after(ctx, status of body).
  */

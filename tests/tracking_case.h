@@ -96,6 +96,7 @@ tracking_case_sweep(struct tracking_case *at,
         if (!fired && status != AX_OK)
             ax_test_failed(__FILE__, __LINE__, "unbroken run ends %s: %s", ax_status_name(status),
                            ctx.error);
+        directory_case_settle(&at->base);
         after(&ctx, at, run, status);
     }
 }

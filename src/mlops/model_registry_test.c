@@ -146,10 +146,11 @@ after_create(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status stat
 {
     char sql[96];
     snprintf(sql, sizeof sql, "select count(*) from models where name = 'm%d'", step);
-    CHECK_EQ(mlops_case_count(ctx, at, sql), status == AX_OK);
+    bool there = mlops_case_count(ctx, at, sql) == 1;
+    CHECK(there || status != AX_OK); /* an answer can be lost on the way back from a database */
     CHECK_EQ(mlops_case_count(ctx, at, "select count(*) from outbox"),
              mlops_case_count(ctx, at, "select count(*) from models"));
-    if (status != AX_OK)
+    if (!there)
         CHECK_EQ(create_one(ctx, at, step), AX_OK);
 }
 

@@ -4,8 +4,6 @@
 
 #include "net/exchange_parts.h"
 
-enum { WINDOW_BYTES = 256 * 1024 };
-
 bool
 ax_exchange_body_file(struct ax_exchange *exchange, int descriptor, uint64_t offset, uint64_t len)
 {
@@ -27,10 +25,10 @@ ax_exchange_file_close(struct ax_exchange *exchange)
 }
 
 bool
-ax_exchange_file_next(struct ax_exchange *exchange)
+ax_exchange_file_next(struct ax_exchange *exchange, size_t bytes_max)
 {
     struct ax_writer *body = &exchange->body;
-    size_t len = exchange->file_left < WINDOW_BYTES ? (size_t)exchange->file_left : WINDOW_BYTES;
+    size_t len = exchange->file_left < bytes_max ? (size_t)exchange->file_left : bytes_max;
     ax_writer_clear(body);
     char *room = ax_writer_room(body, len);
     ssize_t got = 0;

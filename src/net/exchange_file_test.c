@@ -61,6 +61,50 @@ TEST(a_body_that_is_a_file_goes_out_whole_and_the_connection_goes_on)
     close(serving.descriptor);
 }
 
+/* More than the kernel takes at once, to a client that reads late: nothing is lost or twice. */
+TEST(a_large_file_goes_out_whole_to_a_slow_client)
+{
+    enum { BYTES = 24 << 20, PIECE = 1 << 20 };
+    static struct loopback_client client;
+    static char piece[PIECE];
+    struct loopback server;
+    struct serving serving = {.descriptor = make_file(), .len = BYTES};
+    struct ax_loop_config config = loopback_config();
+    struct ax_exchange_service service = {.arg = &serving, .handler = serve_file};
+    size_t count = 0, head = 0;
+    for (size_t at = 0; at < BYTES; at += PIECE) {
+        for (size_t i = 0; i < PIECE; i++)
+            piece[i] = (char)('a' + (at + i) % 23);
+        CHECK_EQ(pwrite(serving.descriptor, piece, PIECE, (off_t)at), PIECE);
+    }
+    loopback_open(&server, &config, &service);
+    for (int close_after = 0; close_after < 2; close_after++) {
+        loopback_connect(&client, server.port);
+        CHECK(loopback_send(&client, close_after ? AX_STR("GET / HTTP/1.1\r\nHost: a\r\n"
+                                                          "Connection: close\r\n\r\n")
+                                                 : AX_STR(LOOPBACK_GET)));
+        count = head = 0;
+        while (count < BYTES) {
+            if (count < BYTES / 2)
+                usleep(2'000); /* the socket fills: the rest waits for room */
+            ssize_t got = read(client.fd, piece, head ? sizeof piece : 4096);
+            REQUIRE(got > 0);
+            char *body = head ? piece : memmem(piece, (size_t)got, "\r\n\r\n", 4);
+            REQUIRE(body != NULL);
+            body += head ? 0 : 4;
+            head = 1;
+            for (; body < piece + got; body++, count++)
+                REQUIRE(*body == (char)('a' + count % 23));
+        }
+        CHECK_EQ(count, BYTES);
+        if (close_after)
+            CHECK_EQ(read(client.fd, piece, 1), 0);
+        close(client.fd);
+    }
+    loopback_close(&server);
+    close(serving.descriptor);
+}
+
 /* A length that was promised and cannot be kept ends the connection: nobody takes it for whole. */
 TEST(a_file_that_is_shorter_than_was_said_ends_the_connection)
 {

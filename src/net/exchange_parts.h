@@ -141,7 +141,7 @@ bool ax_exchange_stream_is_full(const struct ax_exchange *exchange);
 void ax_exchange_stream_gather(struct ax_exchange *exchange);
 
 /* Puts the next bytes of the file where the body's were, which are out; false when it cannot. */
-bool ax_exchange_file_next(struct ax_exchange *exchange);
+bool ax_exchange_file_next(struct ax_exchange *exchange, size_t bytes_max);
 void ax_exchange_file_close(struct ax_exchange *exchange);
 
 /* Steps the stream as long as there is something new and nobody holds it. It may be gone then. */

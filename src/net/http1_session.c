@@ -11,6 +11,8 @@ enum {
     DISCARD_BYTES_MAX = 64 * 1024,
     UNREAD_BYTES_MAX = 4 * 1024 * 1024,
     UNREAD_BYTES_KEPT = 64 * 1024,
+    WINDOW_BYTES = 256 * 1024, /* of a file, in memory */
+    KNOCK_BYTES = 16 * 1024,   /* as much as it takes to hear when there is room again */
 };
 
 #define NS_PER_MS INT64_C(1'000'000)
@@ -38,6 +40,7 @@ struct http1_session {
     bool done;           /* the last answer is out */
     bool ended;          /* the client will send no more */
     bool draining;       /* the server is stopping */
+    bool file_due;       /* the first answer's window is out, the rest of its file is not */
 };
 
 static struct http1_session *
@@ -159,7 +162,7 @@ seal(struct http1_session *session, struct ax_exchange *exchange)
         session->last_request = session->closing = true;
     if (exchange == session->last && session->last_request)
         exchange->close_after = true;
-    exchange->broken |= exchange->file_left > 0 && !ax_exchange_file_next(exchange);
+    exchange->broken |= exchange->file_left > 0 && !ax_exchange_file_next(exchange, WINDOW_BYTES);
     ax_exchange_settle(exchange);
     render_head(session, exchange);
     if (exchange->head.status != AX_OK) { /* no memory, not even for a head: end in silence */
@@ -217,7 +220,7 @@ http1_session_output(struct ax_session *base, struct iovec out[AX_SESSION_IOV_MA
     int count = 0;
     for (struct ax_exchange *at = session->done ? NULL : session->first; at; at = at->next) {
         size_t skip = at->sent_bytes;
-        if (count + 3 > AX_SESSION_IOV_MAX)
+        if (count + 3 > AX_SESSION_IOV_MAX || session->file_due)
             break;
         if (at->interim_due)
             add_piece(interim, &skip, out, &count);
@@ -261,10 +264,10 @@ send_front(struct http1_session *session, size_t bytes, int64_t now_ns)
 /* The next bytes of a file in the place of those that are out. The promised length cannot be kept
  * when there are none: the connection ends. */
 static void
-next_of_file(struct http1_session *session, struct ax_exchange *exchange)
+next_of_file(struct http1_session *session, struct ax_exchange *exchange, size_t bytes_max)
 {
     exchange->sent_bytes -= exchange->body.len;
-    if (ax_exchange_file_next(exchange)) {
+    if (ax_exchange_file_next(exchange, bytes_max)) {
         session->pending_bytes += exchange->body.len;
         return;
     }
@@ -305,7 +308,9 @@ http1_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
         if (!exchange->finished || exchange->sent_bytes < answer_bytes(exchange))
             break;
         if (exchange->file_left > 0 && body_goes_out(exchange)) {
-            next_of_file(session, exchange);
+            session->file_due = base->sends_files;
+            if (!session->file_due)
+                next_of_file(session, exchange, WINDOW_BYTES);
             break;
         }
         session->done |= exchange->close_after;
@@ -319,6 +324,36 @@ http1_session_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
     if (!session->first)
         session->deadline_ns =
             session->draining ? now_ns : now_ns + session->config->idle_ms * NS_PER_MS;
+}
+
+/* The window of the file that was read is out, and the transport takes the rest by itself. */
+static bool
+http1_session_file(const struct ax_session *base, struct ax_session_file *out)
+{
+    const struct http1_session *session = (const struct http1_session *)base;
+    const struct ax_exchange *exchange = session->first;
+    if (!session->file_due)
+        return false;
+    *out = (struct ax_session_file){exchange->file, exchange->file_at, exchange->file_left};
+    return true;
+}
+
+static void
+http1_session_file_sent(struct ax_session *base, size_t bytes, int64_t now_ns)
+{
+    struct http1_session *session = of(base);
+    struct ax_exchange *exchange = session->first;
+    AX_ASSERT(session->file_due && bytes <= exchange->file_left);
+    if (bytes == 0) {
+        session->file_due = false;
+        next_of_file(session, exchange, KNOCK_BYTES);
+        return;
+    }
+    exchange->file_at += bytes;
+    exchange->file_left -= bytes;
+    session->file_due = exchange->file_left > 0;
+    if (!session->file_due)
+        http1_session_sent(base, 0, now_ns);
 }
 
 /* ---- requests ---- */
@@ -542,6 +577,8 @@ static const struct ax_session_ops ops = {
     .moved = http1_session_moved,
     .output = http1_session_output,
     .sent = http1_session_sent,
+    .file = http1_session_file,
+    .file_sent = http1_session_file_sent,
     .wants = http1_session_wants,
     .expire = http1_session_expire,
     .drain = http1_session_drain,

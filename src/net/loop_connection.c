@@ -1,5 +1,6 @@
 /* The transport of one connection: libuv's stream below, a session above. Part of loop. */
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -7,7 +8,7 @@
 #include "net/loop_parts.h"
 #include "sys/clock.h"
 
-enum { RECORDS_BYTES = 64 * 1024, RECORDS_BYTES_KEPT = 512 };
+enum { RECORDS_BYTES = 64 * 1024, RECORDS_BYTES_KEPT = 512, FILE_BYTES_AT_ONCE = 1 << 20 };
 
 #define NS_PER_MS INT64_C(1'000'000)
 
@@ -92,6 +93,8 @@ become(struct ax_loop_connection *connection, bool http2, int64_t now_ns)
                                                        &connection->peer, transport, now_ns)
                                 : ax_http1_session_new(&loop->pool, &loops->http1_config,
                                                        &connection->peer, transport, now_ns);
+    if (connection->session)
+        connection->session->sends_files = !connection->tls;
     if (!connection->session)
         connection_close(connection);
     else if (loop->draining)
@@ -318,13 +321,34 @@ write_rest(struct ax_loop_connection *connection, int64_t now_ns)
     }
 }
 
+/*
+ * A file's bytes from the kernel's memory to the socket's. When none can go, whatever the reason,
+ * the session reads a few of them: what is wrong is found there, or uv says when there is room.
+ */
+static void
+send_file(struct ax_loop_connection *connection, const struct ax_session_file *file)
+{
+    uv_os_fd_t socket;
+    off_t at = (off_t)file->at;
+    size_t len = file->left < FILE_BYTES_AT_ONCE ? (size_t)file->left : FILE_BYTES_AT_ONCE;
+    ssize_t sent = 0;
+    if (uv_fileno(&connection->as.handle, &socket) == 0)
+        sent = sendfile(socket, file->descriptor, &at, len);
+    ax_session_file_sent(connection->session, sent > 0 ? (size_t)sent : 0, ax_clock_monotonic_ns());
+}
+
 /* Straight to the kernel: one call for all answers that are due. */
 static void
 flush(struct ax_loop_connection *connection)
 {
     while (!connection->writing && !connection->closing) {
         uv_buf_t pieces[AX_SESSION_IOV_MAX];
+        struct ax_session_file file;
         size_t bytes;
+        if (ax_session_file(connection->session, &file)) {
+            send_file(connection, &file);
+            continue;
+        }
         unsigned count = gather(connection, pieces, &bytes);
         if (count == 0)
             return;

@@ -61,6 +61,12 @@ struct ax_session_wants {
     int64_t deadline_ns; /* when ax_session_expire is due; INT64_MAX for never */
 };
 
+/* Bytes of a file that are the output now. */
+struct ax_session_file {
+    int descriptor; /* borrowed */
+    uint64_t at, left;
+};
+
 struct ax_session_ops {
     const char *name;
     bool streams; /* exchanges may become streams */
@@ -70,6 +76,8 @@ struct ax_session_ops {
     void (*moved)(struct ax_session *session, struct ax_exchange *exchange);
     int (*output)(struct ax_session *session, struct iovec out[AX_SESSION_IOV_MAX]);
     void (*sent)(struct ax_session *session, size_t bytes, int64_t now_ns);
+    bool (*file)(const struct ax_session *session, struct ax_session_file *out);
+    void (*file_sent)(struct ax_session *session, size_t bytes, int64_t now_ns);
     struct ax_session_wants (*wants)(const struct ax_session *session);
     bool (*expire)(struct ax_session *session, int64_t now_ns);
     void (*drain)(struct ax_session *session, int64_t grace_until_ns);
@@ -85,6 +93,7 @@ struct ax_session_transport {
 struct ax_session {
     const struct ax_session_ops *ops;
     struct ax_session_transport transport;
+    bool sends_files; /* the transport does: what is a file need not come as bytes */
 };
 
 /* Bytes from the client; all are taken. May call the service, who may finish at once. */
@@ -128,6 +137,37 @@ static inline void
 ax_session_sent(struct ax_session *session, size_t bytes, int64_t now_ns)
 {
     session->ops->sent(session, bytes, now_ns);
+}
+
+/* Whether the output is a file's bytes now, and not ax_session_output's. */
+static inline bool
+ax_session_file(const struct ax_session *session, struct ax_session_file *out)
+{
+    return session->ops->file(session, out);
+}
+
+/* So many of them went to the kernel; 0: none could, the next come as bytes. */
+static inline void
+ax_session_file_sent(struct ax_session *session, size_t bytes, int64_t now_ns)
+{
+    session->ops->file_sent(session, bytes, now_ns);
+}
+
+static inline bool
+ax_session_no_file(const struct ax_session *session, struct ax_session_file *out)
+{
+    (void)session;
+    (void)out;
+    return false;
+}
+
+static inline void
+ax_session_no_file_sent(struct ax_session *session, size_t bytes, int64_t now_ns)
+{
+    (void)session;
+    (void)bytes;
+    (void)now_ns;
+    AX_ASSERT(false); /* no file was offered */
 }
 
 static inline struct ax_session_wants
