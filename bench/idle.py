@@ -38,7 +38,7 @@ def ask(connection, http2, number):
     else:
         connection.sendall(GET)
     said = b""
-    while b"ok" not in said:
+    while b'"status"' not in said:
         piece = connection.recv(65536)
         if not piece:
             sys.exit(f"idle: the server ended the connection after {said}")

@@ -94,13 +94,26 @@ by_groups(struct ax_ctx *ctx, const struct ax_jwt_bearer *bearer, struct ax_acto
     return AX_OK;
 }
 
+/* What a token said before costs a look; a signature costs a hundred, and must not be for nothing.
+ */
+static ax_status
+verify_token(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_str bearer,
+             ax_str peer, struct ax_jwt_bearer *out_said)
+{
+    if (ax_jwt_issuer_recall(services->issuer, bearer, out_said))
+        return AX_OK;
+    if (ax_attempts_spent(ax_directory_attempts(services->directory), peer))
+        return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
+    return ax_jwt_issuer_verify(services->issuer, ctx, bearer, out_said);
+}
+
 static ax_status
 by_issuer(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_str bearer,
-          struct ax_actor *out_actor)
+          ax_str peer, struct ax_actor *out_actor)
 {
     const struct ax_directory_state *state;
     struct ax_jwt_bearer said = {};
-    AX_TRY(ax_jwt_issuer_verify(services->issuer, ctx, bearer, &said));
+    AX_TRY(verify_token(services, ctx, bearer, peer, &said));
     AX_TRY(ax_directory_present(services->directory, ctx, &state));
     const struct ax_directory_user *user = known_as(state, "jwt:", ax_str_of(said.subject));
     if (user && user->disabled)
@@ -185,7 +198,8 @@ ax_credential_authenticate(const struct ax_credential_services *services, struct
         return by_basic(services, ctx, pair, credential, out_actor);
     ax_str bearer = after_scheme(header, AX_STR("Bearer "));
     if (services->issuer && bearer.at && ax_jwt_looks(bearer))
-        return refuse(services, ctx, credential, by_issuer(services, ctx, bearer, out_actor));
+        return refuse(services, ctx, credential,
+                      by_issuer(services, ctx, bearer, credential->peer, out_actor));
     return ax_token_authenticate(services->directory, ctx, header, credential->peer, out_actor);
 }
 
