@@ -157,6 +157,7 @@ verify(struct ax_call *call)
 {
     struct ax_ctx *ctx = ax_exchange_ctx(call->exchange);
     AX_TRY(ax_access_verify(call, ctx));
+    AX_TRY(ax_limits_admit(call, ctx, true)); /* until now it was counted as its address's */
     return ax_access_check(call->api->access, call, ctx, call->route->permission);
 }
 

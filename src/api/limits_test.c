@@ -359,6 +359,39 @@ TEST(a_principal_has_a_rate_and_so_has_who_is_none)
     api_case_run(rates_of_principals);
 }
 
+/* Whoever says a name and a password that are not verified yet spends nothing of that name's. */
+static void
+rates_of_names(struct ax_ctx *ctx, struct api_case *at)
+{
+    static const struct ax_limits_config config = {.principal_rate = 1,
+                                                   .principal_burst = 6,
+                                                   .address_rate = 1,
+                                                   .address_burst = 4,
+                                                   .worker_share_percent = 75,
+                                                   .worker_delay_window_ms = 1'000};
+    int limited = 0, refused = 0;
+    reopen(ctx, at, &config);
+    at->observed = NULL;
+    at->header = (struct ax_http_header){AX_STR("Authorization"),
+                                         AX_STR("Basic ZGFuYTp3cm9uZw==")}; /* dana:wrong */
+    for (int i = 0; i < 10; i++) {
+        struct api_case_answer answer = api_case_ask(
+            ctx, at, NOBODY, "GET /api/2.0/mlflow/experiments/get?experiment_id=0", AX_STR(""));
+        limited += answer.status == 429;
+        refused += answer.status == 401;
+    }
+    CHECK_EQ(limited + refused, 10);
+    CHECK_EQ(counted(at, "axiom_rate_limited_total", "of", "address"), limited);
+    CHECK_EQ(counted(at, "axiom_rate_limited_total", "of", "principal"), 0);
+    at->header = (struct ax_http_header){};
+    CHECK_EQ(ask_often(ctx, at, DANA, "GET /api/v1/whoami", 4), 0);
+}
+
+TEST(r84_a_name_without_its_password_spends_nothing_of_its_owners_rate)
+{
+    api_case_run(rates_of_names);
+}
+
 /* ---- opening ---- */
 
 static ax_status

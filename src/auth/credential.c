@@ -94,13 +94,34 @@ by_groups(struct ax_ctx *ctx, const struct ax_jwt_bearer *bearer, struct ax_acto
     return AX_OK;
 }
 
+/* Whether somebody from there may try once more what costs the server something. */
+static ax_status
+check_attempts(const struct ax_credential_services *services, struct ax_ctx *ctx, uint64_t network)
+{
+    if (!ax_attempts_spent(ax_directory_attempts(services->directory), network))
+        return AX_OK;
+    return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
+}
+
+/* What a token said before costs a look; a signature costs a hundred, and must not be for nothing.
+ */
+static ax_status
+verify_token(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_str bearer,
+             uint64_t network, struct ax_jwt_bearer *out_said)
+{
+    if (ax_jwt_issuer_recall(services->issuer, bearer, out_said))
+        return AX_OK;
+    AX_TRY(check_attempts(services, ctx, network));
+    return ax_jwt_issuer_verify(services->issuer, ctx, bearer, out_said);
+}
+
 static ax_status
 by_issuer(const struct ax_credential_services *services, struct ax_ctx *ctx, ax_str bearer,
-          struct ax_actor *out_actor)
+          uint64_t network, struct ax_actor *out_actor)
 {
     const struct ax_directory_state *state;
     struct ax_jwt_bearer said = {};
-    AX_TRY(ax_jwt_issuer_verify(services->issuer, ctx, bearer, &said));
+    AX_TRY(verify_token(services, ctx, bearer, network, &said));
     AX_TRY(ax_directory_present(services->directory, ctx, &state));
     const struct ax_directory_user *user = known_as(state, "jwt:", ax_str_of(said.subject));
     if (user && user->disabled)
@@ -127,9 +148,8 @@ by_password(const struct ax_credential_services *services, struct ax_ctx *ctx,
     bool known = ax_passwords_recall(services->passwords, credential->name, credential->password,
                                      &credential->lately);
     credential->unverified = !user || !known;
-    if (credential->unverified &&
-        ax_attempts_spent(ax_directory_attempts(services->directory), credential->network))
-        return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
+    if (credential->unverified)
+        AX_TRY(check_attempts(services, ctx, credential->network));
     *out_actor = (struct ax_actor){.id = credential->name, .manager = AX_STR("")};
     if (user)
         AX_TRY(ax_directory_state_actor(ctx, user, out_actor));
@@ -185,7 +205,8 @@ ax_credential_authenticate(const struct ax_credential_services *services, struct
         return by_basic(services, ctx, pair, credential, out_actor);
     ax_str bearer = after_scheme(header, AX_STR("Bearer "));
     if (services->issuer && bearer.at && ax_jwt_looks(bearer))
-        return refuse(services, ctx, credential, by_issuer(services, ctx, bearer, out_actor));
+        return refuse(services, ctx, credential,
+                      by_issuer(services, ctx, bearer, credential->network, out_actor));
     return ax_token_authenticate(services->directory, ctx, header, credential->network, out_actor);
 }
 

@@ -256,14 +256,20 @@ limited(struct ax_ctx *ctx)
         {.authorization = AX_STR("Basic Z29uZTp4"), .basic = true},
         {.authorization = AX_STR("Bearer nonsense")},
     };
+    CHECK_EQ(ask_jwt(ctx, &made, "\"sub\":\"svc-1\"", &actor), AX_OK);
     for (int i = 0; i < 40; i++)
         limits += ask(ctx, &made, wrong[i % (int)AX_COUNT_OF(wrong)], &actor) == AX_LIMIT;
     CHECK_EQ(limits, 20);
+    /* What was verified before still holds; no other signature is looked at for a while. */
+    CHECK_EQ(ask_jwt(ctx, &made, "\"sub\":\"svc-1\"", &actor), AX_OK);
+    CHECK_EQ(ask_jwt(ctx, &made, "\"sub\":\"ada\"", &actor), AX_LIMIT);
     struct ax_credential other = {.authorization = AX_STR("Bearer nonsense"), .network = HERE + 1};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &other, &actor), AX_UNAUTHENTICATED);
     struct ax_credential password = {
         .authorization = AX_STR("Basic YWRhOndyb25n"), .network = HERE, .basic = true};
     CHECK_EQ(ax_credential_authenticate(&made.services, ctx, &password, &actor), AX_LIMIT);
+    ax_clock_fake(60'000'000'001'000, ax_clock_real_ns()); /* a thousand minutes of refilling */
+    CHECK_EQ(ask_jwt(ctx, &made, "\"sub\":\"ada\"", &actor), AX_OK);
     ax_clock_fake(0, 0);
     close_case(ctx, &made);
 }

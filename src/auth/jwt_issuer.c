@@ -408,6 +408,13 @@ verify(struct ax_jwt_issuer *issuer, struct ax_ctx *ctx, ax_str token, struct en
     return roles_of(issuer, ctx, &jwt, &entry->bearer.roles);
 }
 
+bool
+ax_jwt_issuer_recall(struct ax_jwt_issuer *issuer, ax_str token, struct ax_jwt_bearer *out_bearer)
+{
+    uint64_t generation;
+    return recall(issuer, ax_sha256(token), out_bearer, &generation);
+}
+
 ax_status
 ax_jwt_issuer_verify(struct ax_jwt_issuer *issuer, struct ax_ctx *ctx, ax_str token,
                      struct ax_jwt_bearer *out_bearer)

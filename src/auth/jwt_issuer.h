@@ -57,3 +57,7 @@ struct ax_jwt_bearer {
  */
 ax_status ax_jwt_issuer_verify(struct ax_jwt_issuer *issuer, struct ax_ctx *ctx, ax_str token,
                                struct ax_jwt_bearer *out_bearer);
+
+/* The same of a token that was verified before and still holds, at the cost of its hash. */
+[[nodiscard]] bool ax_jwt_issuer_recall(struct ax_jwt_issuer *issuer, ax_str token,
+                                        struct ax_jwt_bearer *out_bearer);

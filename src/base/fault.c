@@ -1,5 +1,7 @@
 #include "base/fault.h"
 
+#include <string.h>
+
 #ifdef AX_FAULTS
 static _Thread_local struct {
     int steps_left;
@@ -54,5 +56,12 @@ void
 ax_fault_benign_end(void)
 {
     plan.benign_depth--;
+}
+
+void
+ax_fault_spoil(void *at, size_t bytes)
+{
+    if (bytes > 0)
+        memset(at, 0xa5, bytes);
 }
 #endif

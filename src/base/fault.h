@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef AX_FAULTS
 /* True when the running sweep wants this step to fail. */
@@ -24,6 +25,9 @@ bool ax_fault_must_be_noticed(void);
 /* Steps between the two may fail without anybody noticing. */
 void ax_fault_benign_begin(void);
 void ax_fault_benign_end(void);
+
+/* Overwrites what nobody is to read again: tests find out who does. */
+void ax_fault_spoil(void *at, size_t bytes);
 #else
 static inline bool
 ax_fault_here(void)
@@ -38,6 +42,11 @@ ax_fault_benign_begin(void)
 
 static inline void
 ax_fault_benign_end(void)
+{
+}
+
+static inline void
+ax_fault_spoil(void *, size_t)
 {
 }
 #endif

@@ -81,10 +81,21 @@ TEST(fault_sweeps_visit_every_step_twice)
     CHECK_EQ(sweep_runs, 6);
 }
 
+TEST(fault_spoiling_leaves_nothing_of_what_was)
+{
+    char bytes[4] = "abc";
+    ax_fault_spoil(bytes, 3);
+    ax_fault_spoil(NULL, 0);
+    CHECK(bytes[0] != 'a' && bytes[1] != 'b' && bytes[2] != 'c' && bytes[3] == 0);
+}
+
 #else
 
 TEST(fault_points_are_nothing_in_a_release)
 {
+    char byte = 'a';
+    ax_fault_spoil(&byte, 1);
+    CHECK_EQ(byte, 'a');
     CHECK(!ax_fault_here());
     ax_fault_benign_begin();
     ax_fault_benign_end();

@@ -14,6 +14,7 @@ enum {
     RESETS_AT_ONCE = 1'000, /* nghttp2's own count, which ends with another word than ours */
     RESETS_PER_SECOND = 1'000,
     WINDOWS_A_CONNECTION = 16,
+    TABLE_BYTES = 1024, /* of HPACK for answers: a dozen fields; their values come and go */
     GOING_BYTES_MIN = 16 * 1024, /* a slow reader takes so much in write_ms, or is cut */
 };
 
@@ -464,8 +465,13 @@ open_nghttp2(struct ax_http2_session *session)
         nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
         nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
         nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_PER_SECOND);
+        nghttp2_option_set_no_closed_streams(option, 1); /* priorities, which they are for, mean
+                                                            nothing here */
+        nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_BYTES);
+        ax_http2_session_memory_opens(pool->http2_memory, true);
         failed =
             nghttp2_session_server_new3(&session->nghttp2, callbacks, session, option, &memory);
+        ax_http2_session_memory_opens(pool->http2_memory, false);
     }
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);

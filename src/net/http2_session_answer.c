@@ -252,6 +252,7 @@ ax_http2_session_fill(struct ax_http2_session *session)
             return;
         if (len > 0)
             ax_writer_bytes(out, (ax_str){(const char *)frame, (size_t)len});
+        ax_http2_session_memory_frame_done(session->pool->http2_memory);
         if (len < 0 || out->status != AX_OK) { /* no memory: what is cut here cannot go on */
             session->over = session->broken = true;
             return;

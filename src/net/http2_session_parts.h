@@ -136,6 +136,12 @@ void ax_http2_session_fill(struct ax_http2_session *session);
 struct ax_http2_memory *ax_http2_session_memory_new(void); /* NULL when memory is short */
 nghttp2_mem ax_http2_session_memory_of(struct ax_http2_memory *memory);
 
+/* Between the two nghttp2 makes a session, which is to share the loop's buffer of frames. */
+void ax_http2_session_memory_opens(struct ax_http2_memory *memory, bool opening);
+
+/* What nghttp2_session_mem_send gave is copied. */
+void ax_http2_session_memory_frame_done(struct ax_http2_memory *memory);
+
 /* ---- http2_session_flood.c ---- */
 
 /* A frame was received, or sent, that costs more than it says. Ends the connection if too many. */

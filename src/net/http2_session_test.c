@@ -287,6 +287,69 @@ goaway_for(ax_str frames, size_t times)
 /* HEADERS of stream 1: GET / http a, without END_HEADERS when flags say so. */
 #define GET_OF_1(flags) "\0\0\6\1" flags "\0\0\0\1\x82\x84\x86\x41\1a"
 
+/* ---- several sessions of one loop ---- */
+
+/* One step of a session: what its client has to say, then one piece of what it answers. */
+static bool
+step_of(struct http2_bench *at)
+{
+    const uint8_t *bytes;
+    struct iovec pieces[AX_SESSION_IOV_MAX];
+    ssize_t len = nghttp2_session_mem_send(at->client.session, &bytes);
+    if (len > 0)
+        http2_bench_receive(at, (ax_str){(const char *)bytes, (size_t)len});
+    if (ax_session_output(at->session, pieces) == 0)
+        return len > 0;
+    size_t piece = http2_bench_piece(at, pieces[0].iov_len);
+    CHECK(nghttp2_session_mem_recv(at->client.session, pieces[0].iov_base, piece) ==
+          (ssize_t)piece);
+    ax_session_sent(at->session, piece, at->now_ns);
+    return true;
+}
+
+/* They share memory: what one sends in pieces is not what another builds in between. */
+TEST(http2_sessions_of_one_loop_send_each_its_own)
+{
+    enum { SESSIONS = 3, STREAMS = 4, BODY_BYTES = 150'000 };
+    static struct http2_bench others[SESSIONS - 1];
+    static char bodies[SESSIONS][BODY_BYTES];
+    struct http2_bench *all[SESSIONS] = {&bench, &others[0], &others[1]};
+    const struct ax_session_peer peer = {.address = "127.0.0.1", .listener = 3};
+    open_bench();
+    for (size_t s = 1; s < SESSIONS; s++) {
+        *all[s] = (struct http2_bench){.config = bench.config, .now_ns = bench.now_ns};
+        http2_client_open(&all[s]->client, 65'535);
+        all[s]->session = ax_http2_session_new(
+            &bench.pool, &bench.config, &peer,
+            (struct ax_session_transport){.arg = all[s], .ready = http2_bench_ready}, bench.now_ns);
+        REQUIRE(all[s]->session != NULL);
+    }
+    for (size_t s = 0; s < SESSIONS; s++) {
+        memset(bodies[s], 'a' + (int)s, BODY_BYTES);
+        all[s]->piece_bytes = 9'000;
+        all[s]->seed = (uint32_t)s;
+        for (int i = 0; i < STREAMS; i++)
+            http2_client_ask(&all[s]->client, "POST", "/1", "", (ax_str){bodies[s], BODY_BYTES},
+                             false);
+    }
+    for (bool any = true; any;) {
+        any = false;
+        for (size_t s = 0; s < SESSIONS; s++)
+            any |= step_of(all[s]);
+    }
+    for (size_t s = 0; s < SESSIONS; s++)
+        for (int32_t id = 1; id < 2 * STREAMS; id += 2) {
+            const struct http2_reply *reply = http2_reply_of(&all[s]->client, id);
+            CHECK(reply->status == 200 && reply->closed);
+            CHECK(ax_str_eq(ax_writer_str(&reply->body), (ax_str){bodies[s], BODY_BYTES}));
+        }
+    for (size_t s = 1; s < SESSIONS; s++) {
+        ax_session_close(all[s]->session);
+        http2_client_close(&all[s]->client);
+    }
+    http2_bench_close(&bench);
+}
+
 TEST(http2_floods_end_in_enhance_your_calm)
 {
     CHECK_EQ(goaway_for(AX_STR("\0\0\x8\6\0\0\0\0\0abcdefgh"), 900), -1);

@@ -105,7 +105,7 @@ static void
 open_again(struct ax_line_file *file)
 {
     struct ax_ctx ctx = ax_ctx_of(NULL);
-    int fd;
+    int fd = -1;
     if (!file->path || open_path(&ctx, file->path, file->config.secret, &fd) != AX_OK)
         return; /* lines go on to where they went */
     close_fd(file);
