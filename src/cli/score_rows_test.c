@@ -268,6 +268,33 @@ missing(struct ax_ctx *ctx)
     CHECK(ax_str_eq(ax_writer_str(&out), answer(ctx, engine, "margin", "a,b,c\n,,cook\n")));
 }
 
+static void
+fast(struct ax_ctx *ctx)
+{
+    ax_auto(ax_engine_close) struct ax_engine *engine = open_model(ctx, SMALL);
+    static const double row[] = {41, 1200.5, 1};
+    double margin = 0;
+    char number[AX_NUMBER_BYTES_MAX];
+    void *scratch =
+        ax_arena_alloc(ctx->arena, 1, ax_engine_scratch_bytes(engine, AX_ENGINE_MARGIN, NULL) + 1);
+    const struct ax_engine_call call = {.rows = {.at = row, .count = 1, .type = AX_ENGINE_F64},
+                                        .outputs = AX_ENGINE_MARGIN,
+                                        .mode = AX_ENGINE_FAST};
+    CHECK_EQ(
+        ax_engine_score(engine, ctx, &call, scratch, &(struct ax_engine_answer){.margin = &margin}),
+        AX_OK);
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 16);
+    struct ax_score_rows_config config = {.outputs = AX_STR("margin"), .mode = AX_ENGINE_FAST};
+    CHECK_EQ(score(ctx, engine, &config, AX_STR("a,b,c\n41,1200.5,1\n"), &out), AX_OK);
+    ax_format_f64(margin, number);
+    CHECK(ax_str_find(ax_writer_str(&out), ax_str_of(number)) != SIZE_MAX);
+}
+
+TEST(rows_can_be_scored_in_the_fast_mode)
+{
+    ax_test_with_ctx(fast);
+}
+
 TEST(a_number_may_stand_for_missing)
 {
     ax_test_with_ctx(missing);

@@ -314,6 +314,32 @@ again(struct ax_ctx *ctx, struct serving_case *at)
 
 SERVING_TEST(r58_a_record_computed_again_asks_the_version_that_answered, again)
 
+static void
+modes(struct ax_ctx *ctx, struct serving_case *at)
+{
+    struct ax_decision record, second;
+    struct ax_decide_output out;
+    serving_case_serve(at, plain, "");
+    record = decided(ctx, at, serving_case_good, &out);
+    CHECK_STR(record.mode, "exact");
+    serving_case_serve(at, "\"champion\":{\"model\":\"credit\",\"version\":1},\"mode\":\"fast\"",
+                       "");
+    record = decided(ctx, at, serving_case_good, &out);
+    CHECK_STR(record.mode, "fast");
+    serving_case_serve(at, plain, ""); /* what is served now is of no account */
+    CHECK_EQ(decide(ctx, at, &(struct call){.recorded = &record}, &second, &out), AX_OK);
+    CHECK_STR(second.mode, "fast");
+    CHECK(ax_decision_compare(&record, &second).same);
+    record.mode = AX_STR(""); /* of a record from before there were two */
+    CHECK_EQ(decide(ctx, at, &(struct call){.recorded = &record}, &second, &out), AX_OK);
+    CHECK_STR(second.mode, "exact");
+    record.mode = AX_STR("odd");
+    CHECK_EQ(decide(ctx, at, &(struct call){.recorded = &record}, &second, &out), AX_CONFLICT);
+    CHECK_STR(ax_str_of(ctx->error), "the record's sums are in mode \"odd\"");
+}
+
+SERVING_TEST(r58_a_record_says_in_which_mode_sums_were_made_and_is_computed_again_in_it, modes)
+
 /* ---- faults ---- */
 
 static void
