@@ -214,9 +214,8 @@ ax_status
 ax_credential_verify(const struct ax_credential_services *services, struct ax_ctx *ctx,
                      const struct ax_credential *credential)
 {
-    if (ax_attempts_spent(ax_directory_attempts(services->directory), credential->network))
-        return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
     bool lately;
+    AX_TRY(check_attempts(services, ctx, credential->network));
     if (ax_passwords_recall(services->passwords, credential->name, credential->password, &lately))
         return AX_OK; /* while this one waited */
     return refuse(

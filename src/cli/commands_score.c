@@ -143,6 +143,7 @@ static ax_status
 score(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
     ax_str model = {}, missing = {}, references = {}, threads = AX_STR("1");
+    ax_str mode = AX_STR("exact");
     struct request request = {};
     struct ax_score_rows_config *config = &request.config;
     const struct ax_option options[] = {
@@ -152,6 +153,7 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--missing", .out_value = &missing},
         {.name = "--references", .out_value = &references},
         {.name = "--threads", .out_value = &threads},
+        {.name = "--mode", .out_value = &mode},
     };
     int64_t thread_count;
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options), NULL));
@@ -161,6 +163,8 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
     if (config->missing_given && !ax_parse_f64(missing, &config->missing))
         return ax_fail(ctx, AX_INVALID, "--missing must be a number, not \"%.*s\"",
                        AX_FMT(missing));
+    if (!ax_engine_mode_parse(mode, &config->mode))
+        return ax_fail(ctx, AX_INVALID, "--mode must be exact or fast, not \"%.*s\"", AX_FMT(mode));
     if (!ax_parse_i64(threads, &thread_count) || thread_count < 1 ||
         thread_count > AX_SCORE_PARTS_THREADS_MAX)
         return ax_fail(ctx, AX_INVALID, "--threads must be 1 to %d, not \"%.*s\"",
@@ -195,6 +199,9 @@ const struct ax_command ax_command_score = {
         "                    training cover is no part of; a CSV like the input\n"
         "  --missing VALUE   this number is missing too\n"
         "  --threads N       work with N threads (default 1); the answer is the same\n"
+        "  --mode MODE       exact (default): trees are added as their library adds them; fast: "
+        "in\n"
+        "                    runs of eight, another rounding, the same on every machine\n"
         "\n"
         "Prints CSV: a header, then a line a row, numbers in their shortest exact form. How far\n"
         "a long run is, is shown on a terminal.\n"

@@ -360,6 +360,7 @@ ax_score_rows_next(const struct ax_score_rows *rows, struct ax_ctx *ctx, struct 
                  .missing = rows->config.missing},
         .outputs = rows->bits,
         .background = rows->config.background,
+        .mode = rows->config.mode,
     };
     /* In the order of `outputs`. */
     const struct ax_engine_answer answer = {

@@ -18,6 +18,7 @@ struct ax_score_rows_config {
     bool missing_given;
     double missing;                                /* cells of this number are missing too */
     const struct ax_engine_background *background; /* kept; NULL: none */
+    enum ax_engine_mode mode;
 };
 
 /*

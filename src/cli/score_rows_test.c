@@ -268,6 +268,32 @@ missing(struct ax_ctx *ctx)
     CHECK(ax_str_eq(ax_writer_str(&out), answer(ctx, engine, "margin", "a,b,c\n,,cook\n")));
 }
 
+static void
+fast(struct ax_ctx *ctx)
+{
+    ax_auto(ax_engine_close) struct ax_engine *engine = open_model(ctx, SMALL);
+    static const double row[] = {41, 1200.5, 1};
+    double margin = 0, printed = 0;
+    size_t bytes = ax_engine_scratch_bytes(engine, AX_ENGINE_MARGIN, NULL);
+    const struct ax_engine_call call = {.rows = {.at = row, .count = 1, .type = AX_ENGINE_F64},
+                                        .outputs = AX_ENGINE_MARGIN,
+                                        .mode = AX_ENGINE_FAST};
+    const struct ax_engine_answer one = {.margin = &margin};
+    void *scratch = ax_arena_alloc(ctx->arena, 1, bytes + 1);
+    CHECK_EQ(ax_engine_score(engine, ctx, &call, scratch, &one), AX_OK);
+    ax_writer_auto struct ax_writer out = ax_writer_of(1 << 16);
+    struct ax_score_rows_config config = {.outputs = AX_STR("margin"), .mode = AX_ENGINE_FAST};
+    CHECK_EQ(score(ctx, engine, &config, AX_STR("a,b,c\n41,1200.5,1\n"), &out), AX_OK);
+    ax_str line = ax_str_from(ax_writer_str(&out), strlen("margin\n"));
+    CHECK(ax_parse_f64(ax_str_trim(line), &printed));
+    CHECK((float)printed == (float)margin);
+}
+
+TEST(rows_can_be_scored_in_the_fast_mode)
+{
+    ax_test_with_ctx(fast);
+}
+
 TEST(a_number_may_stand_for_missing)
 {
     ax_test_with_ctx(missing);

@@ -179,6 +179,28 @@ ax_engine_level_name(enum ax_engine_level level)
     return names[level];
 }
 
+static const char *const mode_names[] = {
+    [AX_ENGINE_EXACT] = "exact",
+    [AX_ENGINE_FAST] = "fast",
+};
+
+const char *
+ax_engine_mode_name(enum ax_engine_mode mode)
+{
+    return mode_names[mode];
+}
+
+bool
+ax_engine_mode_parse(ax_str name, enum ax_engine_mode *out_mode)
+{
+    for (size_t i = 0; i < AX_COUNT_OF(mode_names); i++)
+        if (ax_str_eq(name, ax_str_of(mode_names[i]))) {
+            *out_mode = (enum ax_engine_mode)i;
+            return true;
+        }
+    return false;
+}
+
 const char *
 ax_engine_kernel_name(enum ax_engine_kernel kernel)
 {

@@ -70,6 +70,19 @@ enum ax_engine_kernel {
     AX_ENGINE_KERNEL_MASKS,      /* a row at a time, leaf masks; see leaf_masks below */
 };
 
+/*
+ * In which order a forest adds its leaves. Each gives the same bits on every machine, with every
+ * kernel and number of rows; the order matters to the last bits only (forest.h has the bounds).
+ * Contributions do not depend on it. A model that is no forest has one order, which is exact.
+ */
+enum ax_engine_mode {
+    AX_ENGINE_EXACT, /* as the model's library does, one after the other */
+    AX_ENGINE_FAST,  /* in runs of eight, which need not wait for each other */
+};
+
+const char *ax_engine_mode_name(enum ax_engine_mode mode); /* "exact", "fast" */
+bool ax_engine_mode_parse(ax_str name, enum ax_engine_mode *out_mode);
+
 const char *ax_engine_level_name(enum ax_engine_level level);    /* "portable", "AVX2" ... */
 const char *ax_engine_kernel_name(enum ax_engine_kernel kernel); /* "walk", "match" ... */
 
@@ -98,6 +111,8 @@ struct ax_engine_signature {
     size_t leaf_count;
     size_t depth_max;    /* splits on the longest path */
     size_t memory_bytes; /* when it was opened; ax_engine_memory_bytes says it as of now */
+
+    bool orders; /* AX_ENGINE_FAST is another order than AX_ENGINE_EXACT: the model is a forest */
 
     /* How trees are evaluated here, known once a call has been prepared: ax_engine_prepare. WALK
      * where no kernel covers the model. */
@@ -180,6 +195,7 @@ struct ax_engine_call {
     unsigned outputs;
     /* Contributions against these rows; NULL: the model's own (cover of trees, training means). */
     const struct ax_engine_background *background;
+    enum ax_engine_mode mode; /* of margins and what is made of them */
 };
 
 /*

@@ -183,8 +183,11 @@ score_row(const struct ax_forest_engine *engine, const struct ax_engine_call *ca
           const struct pieces *pieces, const struct ax_engine_answer *answer)
 {
     size_t outputs = engine->forest.output_count;
-    ax_forest_margin(&engine->forest, pieces->row, pieces->margin,
-                     answer->leaf + index * engine->forest.tree_count);
+    int32_t *leaves = answer->leaf + index * engine->forest.tree_count;
+    if (call->mode == AX_ENGINE_FAST)
+        ax_forest_margin_fast(&engine->forest, pieces->row, pieces->margin, leaves);
+    else
+        ax_forest_margin(&engine->forest, pieces->row, pieces->margin, leaves);
     if (call->outputs & AX_ENGINE_MARGIN)
         memcpy(answer->margin + index * outputs, pieces->margin, outputs * sizeof(double));
     if (call->outputs & AX_ENGINE_RESPONSE)
@@ -254,6 +257,7 @@ score_blocks(const struct ax_forest_engine *engine, const struct ax_engine_call 
     for (size_t first = 0, count; first < call->rows.count; first += count) {
         count = call->rows.count - first < room ? call->rows.count - first : room;
         struct ax_forest_rows rows = shape_rows(engine, &call->rows, first, count, pieces);
+        rows.fast = call->mode == AX_ENGINE_FAST;
         double *margin =
             call->outputs & AX_ENGINE_MARGIN ? answer->margin + first * outputs : pieces->margin;
         ax_forest_scorer_run(&engine->scorer, &rows, pieces->kernel, margin);
@@ -532,6 +536,7 @@ ax_forest_engine_finish(struct ax_forest_engine *engine, struct ax_ctx *ctx,
     AX_ASSERT(signature->feature_count == forest->feature_count);
     engine->engine.ops = &ops;
     signature->kind = AX_STR("trees");
+    signature->orders = true;
     signature->features = features;
     signature->margin_count = forest->output_count;
     signature->outputs = AX_ENGINE_RESPONSE | AX_ENGINE_MARGIN | AX_ENGINE_LEAF;

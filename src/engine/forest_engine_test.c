@@ -153,12 +153,13 @@ check_kernels(const char *path, enum ax_engine_level level, enum ax_engine_kerne
         {.at = narrow, .count = MANY / 2, .row_stride_bytes = 2 * sizeof narrow[0]},
     };
     const struct ax_engine_signature *signature = ax_engine_signature(fast);
-    for (size_t i = 0; i < AX_COUNT_OF(rows); i++) {
-        struct ax_engine_call call = {.rows = rows[i],
-                                      .outputs = AX_ENGINE_MARGIN | AX_ENGINE_RESPONSE};
+    for (size_t i = 0; i < 2 * AX_COUNT_OF(rows); i++) {
+        struct ax_engine_call call = {.rows = rows[i / 2],
+                                      .outputs = AX_ENGINE_MARGIN | AX_ENGINE_RESPONSE,
+                                      .mode = i % 2 ? AX_ENGINE_FAST : AX_ENGINE_EXACT};
         struct ax_engine_answer want = model_case_score(&ctx, slow, &call, NULL);
         struct ax_engine_answer got = model_case_score(&ctx, fast, &call, NULL);
-        size_t bytes = rows[i].count * sizeof(double);
+        size_t bytes = call.rows.count * sizeof(double);
         CHECK(memcmp(want.margin, got.margin, bytes * signature->margin_count) == 0);
         CHECK(memcmp(want.response, got.response, bytes * signature->response_count) == 0);
         call.outputs = AX_ENGINE_RESPONSE; /* margins in scratch then */
@@ -174,7 +175,7 @@ TEST(forest_engine_answers_alike_with_every_kernel_however_rows_lie)
                                         "tests/model/small/vector.json"};
     for (size_t i = 0; i < AX_COUNT_OF(paths); i++)
         for (int level = AX_ENGINE_LEVEL_BEST; level <= AX_ENGINE_LEVEL_AVX512; level++)
-            for (int kernel = AX_ENGINE_KERNEL_BEST; kernel <= AX_ENGINE_KERNEL_BATCH; kernel++)
+            for (int kernel = AX_ENGINE_KERNEL_BEST; kernel <= AX_ENGINE_KERNEL_MASKS; kernel++)
                 check_kernels(paths[i], (enum ax_engine_level)level, (enum ax_engine_kernel)kernel);
 }
 

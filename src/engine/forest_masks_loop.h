@@ -66,12 +66,13 @@ ax_forest_masks_find(const struct ax_forest_masks_step *step,
                                                                 : __builtin_ctz(words[i]));
 }
 
-AX_FOREST_MASKS_INLINE void
+AX_FOREST_MASKS_INLINE double
 ax_forest_masks_of_size(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-                        struct ax_forest_row_sum *sum, const uint32_t each)
+                        enum ax_forest_row_how how, const uint32_t each)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const uint32_t full = AX_FOREST_MASKS_STEP / each;
+    struct ax_forest_row_sum sum = ax_forest_row_sum_begin(form, how);
     struct ax_forest_masks_step step;
     ax_forest_masks_begin(form, work);
     for (uint32_t t = 0, at = 0; t < form->tree_count; t += full, at += AX_FOREST_MASKS_STEP) {
@@ -81,17 +82,16 @@ ax_forest_masks_of_size(const struct ax_forest_row *form, const struct ax_forest
             ax_forest_masks_find(&step, trees + t, work->leaves + t, full, each);
         else
             ax_forest_masks_find(&step, trees + t, work->leaves + t, count, each);
-        if (sum)
-            ax_forest_row_add(sum, work->leaves + t, count);
+        ax_forest_row_add(&sum, work->leaves + t, count);
     }
+    return ax_forest_row_sum_end(&sum);
 }
 
-AX_FOREST_MASKS_INLINE void
+AX_FOREST_MASKS_INLINE double
 ax_forest_masks_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-                       struct ax_forest_row_sum *sum)
+                       enum ax_forest_row_how how)
 {
-    if (form->mask_each == sizeof(uint64_t))
-        ax_forest_masks_of_size(form, work, sum, sizeof(uint64_t));
-    else
-        ax_forest_masks_of_size(form, work, sum, sizeof(uint32_t));
+    return form->mask_each == sizeof(uint64_t)
+               ? ax_forest_masks_of_size(form, work, how, sizeof(uint64_t))
+               : ax_forest_masks_of_size(form, work, how, sizeof(uint32_t));
 }

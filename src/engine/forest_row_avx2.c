@@ -166,13 +166,14 @@ path_of(const struct ax_forest_row_paths *paths, uint32_t decisions)
     return order[_tzcnt_u32(bits)];
 }
 
-UNROLL static void
+UNROLL static double
 match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-          struct ax_forest_row_sum *sum, const int tables)
+          enum ax_forest_row_how how, const int tables)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *words = ax_forest_row_at(form, form->words_at);
     const struct ax_forest_row_paths *paths = ax_forest_row_at(form, form->paths_at);
+    struct ax_forest_row_sum sum = ax_forest_row_sum_begin(form, how);
     struct lanes lanes = lanes_of(work->lanes, tables);
     for (uint32_t first = 0, count; first < form->tree_count; first += count) {
         count = ax_forest_row_chunk(form, first);
@@ -182,9 +183,9 @@ match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wor
             uint32_t decisions = decide(&lanes, word->lane + half, word->rank + half, tables);
             work->leaves[t] = trees[t].leaf + path_of(&paths[t], decisions);
         }
-        if (sum)
-            ax_forest_row_add(sum, work->leaves + first, count);
+        ax_forest_row_add(&sum, work->leaves + first, count);
     }
+    return ax_forest_row_sum_end(&sum);
 }
 
 /* ---- K2b ---- */
@@ -228,14 +229,15 @@ heap_codes(const uint64_t *decisions, uint32_t depth, size_t groups, uint8_t *co
     }
 }
 
-UNROLL static void
+UNROLL static double
 heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-         struct ax_forest_row_sum *sum, const int tables)
+         enum ax_forest_row_how how, const int tables)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *word = ax_forest_row_at(form, form->words_at);
     const uint8_t *numbers = ax_forest_row_at(form, form->numbers_at);
     size_t places = ((size_t)1 << form->depth) - 1;
+    struct ax_forest_row_sum sum = ax_forest_row_sum_begin(form, how);
     struct lanes lanes = lanes_of(work->lanes, tables);
     for (uint32_t first = 0, count; first < form->tree_count; first += count) {
         uint32_t rest = form->tree_count - first;
@@ -250,37 +252,32 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
         for (uint32_t t = first; t < first + count; t++)
             work->leaves[t] =
                 trees[t].leaf + numbers[((size_t)t << form->depth) + work->codes[t - first]];
-        if (sum)
-            ax_forest_row_add(sum, work->leaves + first, count);
+        ax_forest_row_add(&sum, work->leaves + first, count);
     }
+    return ax_forest_row_sum_end(&sum);
 }
 
 /* ---- the whole ---- */
 
-UNROLL static void
+UNROLL static double
 leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-               struct ax_forest_row_sum *sum, const int tables)
+               enum ax_forest_row_how how, const int tables)
 {
-    if (form->kind == AX_FOREST_ROW_MATCH)
-        match_all(form, work, sum, tables);
-    else
-        heap_all(form, work, sum, tables);
+    return form->kind == AX_FOREST_ROW_MATCH ? match_all(form, work, how, tables)
+                                             : heap_all(form, work, how, tables);
 }
 
-static void
+static double
 find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-            struct ax_forest_row_sum *sum)
+            enum ax_forest_row_how how)
 {
     if (form->kind == AX_FOREST_ROW_INTERLEAVE)
-        ax_forest_row_interleave_add(form, work, sum);
-    else if (form->kind == AX_FOREST_ROW_MASKS)
-        ax_forest_masks_leaves(form, work, sum);
-    else if (form->match_lanes <= 16)
-        leaves_by_kind(form, work, sum, 1);
-    else if (form->match_lanes <= 32)
-        leaves_by_kind(form, work, sum, 2);
-    else
-        leaves_by_kind(form, work, sum, 4);
+        return ax_forest_row_interleave_add(form, work, how);
+    if (form->kind == AX_FOREST_ROW_MASKS)
+        return ax_forest_masks_leaves(form, work, how);
+    return form->match_lanes <= 16   ? leaves_by_kind(form, work, how, 1)
+           : form->match_lanes <= 32 ? leaves_by_kind(form, work, how, 2)
+                                     : leaves_by_kind(form, work, how, 4);
 }
 
 void

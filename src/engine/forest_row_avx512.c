@@ -32,6 +32,7 @@
 enum { GROUPS = AX_FOREST_ROW_STRIP / 64 };
 
 #define UNROLL __attribute__((always_inline)) inline
+#define ALONE  __attribute__((noinline))
 #define DOWN   (_MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 
 /* ---- ranks ---- */
@@ -139,12 +140,15 @@ ranks_of(const struct lanes *lanes, __m512i lane, const int registers)
                                   _mm512_permutex2var_epi8(lanes->at[2], lane, lanes->at[3]));
 }
 
+/* Half of a word of two trees' decisions. */
+typedef uint32_t decisions_of_tree __attribute__((may_alias));
+
 /*
  * K2d: of 32 paths the one that agrees. The decisions come from memory, where a load spreads them
  * to all lanes: from a register that would take the port that all comparisons need.
  */
 UNROLL static uint32_t
-path_of(const struct ax_forest_row_paths *paths, const uint32_t *decisions)
+path_of(const struct ax_forest_row_paths *paths, const decisions_of_tree *decisions)
 {
     __m512i d = _mm512_set1_epi32((int)*decisions);
     __m512i low = _mm512_and_si512(d, _mm512_load_si512(paths->mask));
@@ -155,30 +159,41 @@ path_of(const struct ax_forest_row_paths *paths, const uint32_t *decisions)
     return _tzcnt_u32(b << 16 | a);
 }
 
-/* Finds the leaves and adds them; sum: NULL when they are kept for later. */
+/* Of trees whose decisions are there; count: a constant where it can be one. */
 UNROLL static void
+match_paths(const struct ax_forest_row_paths *paths, const decisions_of_tree *decisions,
+            const struct ax_forest_row_tree *trees, const uint32_t count, uint32_t *leaves)
+{
+    for (uint32_t i = 0; i < count; i++)
+        leaves[i] = trees[i].leaf + path_of(paths + i, decisions + i);
+}
+
+UNROLL static double
 match_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-          struct ax_forest_row_sum *sum, const int registers)
+          enum ax_forest_row_how how, const int registers)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *pair = ax_forest_row_at(form, form->words_at);
     const struct ax_forest_row_paths *paths = ax_forest_row_at(form, form->paths_at);
+    struct ax_forest_row_sum sum = ax_forest_row_sum_begin(form, how);
     struct lanes lanes;
     for (int i = 0; i < registers; i++)
         lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
     for (uint32_t t = 0, count; t < form->tree_count; t += count, paths += count) {
         alignas(64) __mmask64 decisions[AX_FOREST_ROW_CHUNK / 2];
-        const uint32_t *of_tree = (const uint32_t *)(const void *)decisions;
+        const decisions_of_tree *of_tree = (const decisions_of_tree *)(const void *)decisions;
         count = ax_forest_row_chunk(form, t);
         for (uint32_t i = 0; i < (count + 1) / 2; i++, pair++) {
             __m512i ranks = ranks_of(&lanes, _mm512_load_si512(pair->lane), registers);
             decisions[i] = _mm512_cmpgt_epu8_mask(ranks, _mm512_load_si512(pair->rank));
         }
-        for (uint32_t i = 0; i < count; i++)
-            work->leaves[t + i] = trees[t + i].leaf + path_of(paths + i, of_tree + i);
-        if (sum)
-            ax_forest_row_add(sum, work->leaves + t, count);
+        if (count == AX_FOREST_ROW_CHUNK)
+            match_paths(paths, of_tree, trees + t, AX_FOREST_ROW_CHUNK, work->leaves + t);
+        else
+            match_paths(paths, of_tree, trees + t, count, work->leaves + t);
+        ax_forest_row_add(&sum, work->leaves + t, count);
     }
+    return ax_forest_row_sum_end(&sum);
 }
 
 /* K2b: which way the trees of a strip go at each place of theirs. */
@@ -228,14 +243,15 @@ heap_codes(const uint64_t *decisions, uint32_t depth, size_t groups, uint8_t *co
     }
 }
 
-UNROLL static void
+UNROLL static double
 heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-         struct ax_forest_row_sum *sum, const int registers)
+         enum ax_forest_row_how how, const int registers)
 {
     const struct ax_forest_row_tree *trees = ax_forest_row_at(form, form->trees_at);
     const struct ax_forest_row_word *words = ax_forest_row_at(form, form->words_at);
     const uint8_t *numbers = ax_forest_row_at(form, form->numbers_at);
     size_t places = ((size_t)1 << form->depth) - 1;
+    struct ax_forest_row_sum sum = ax_forest_row_sum_begin(form, how);
     struct lanes lanes;
     for (int i = 0; i < registers; i++)
         lanes.at[i] = _mm512_load_si512(work->lanes + 64 * i);
@@ -250,9 +266,9 @@ heap_all(const struct ax_forest_row *form, const struct ax_forest_row_work *work
             uint32_t at = t << form->depth;
             work->leaves[t] = trees[t].leaf + numbers[at + work->codes[t - first]];
         }
-        if (sum)
-            ax_forest_row_add(sum, work->leaves + first, count);
+        ax_forest_row_add(&sum, work->leaves + first, count);
     }
+    return ax_forest_row_sum_end(&sum);
 }
 
 /* K3g: a step of 16 trees; a leaf is its own child, and no rank is above its own. */
@@ -296,37 +312,63 @@ gather_all(const struct ax_forest_row *form, const struct ax_forest_row_work *wo
     }
 }
 
-UNROLL static void
-leaves_by_kind(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-               struct ax_forest_row_sum *sum, const int registers)
+UNROLL static double
+gather_add(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+           enum ax_forest_row_how how, const int registers)
 {
-    if (form->kind == AX_FOREST_ROW_MATCH) {
-        match_all(form, work, sum, registers);
-        return;
-    }
-    if (form->kind == AX_FOREST_ROW_HEAP) {
-        heap_all(form, work, sum, registers);
-        return;
-    }
+    struct ax_forest_row_sum sum = ax_forest_row_sum_begin(form, how);
     gather_all(form, work, registers);
-    if (sum)
-        ax_forest_row_add(sum, work->leaves, form->tree_count);
+    ax_forest_row_add(&sum, work->leaves, form->tree_count);
+    return ax_forest_row_sum_end(&sum);
 }
 
-static void
-find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-            struct ax_forest_row_sum *sum)
+/* Each way in a function of its own, which then has all registers for itself. */
+#define BY_LANES(name, all)                                                                        \
+    ALONE static double name##_64(const struct ax_forest_row *form,                                \
+                                  const struct ax_forest_row_work *work,                           \
+                                  enum ax_forest_row_how how)                                      \
+    {                                                                                              \
+        return all(form, work, how, 1);                                                            \
+    }                                                                                              \
+    ALONE static double name##_128(const struct ax_forest_row *form,                               \
+                                   const struct ax_forest_row_work *work,                          \
+                                   enum ax_forest_row_how how)                                     \
+    {                                                                                              \
+        return all(form, work, how, 2);                                                            \
+    }                                                                                              \
+    ALONE static double name##_256(const struct ax_forest_row *form,                               \
+                                   const struct ax_forest_row_work *work,                          \
+                                   enum ax_forest_row_how how)                                     \
+    {                                                                                              \
+        return all(form, work, how, 4);                                                            \
+    }
+
+BY_LANES(match, match_all)
+BY_LANES(heap, heap_all)
+BY_LANES(gather, gather_add)
+
+ALONE static double
+masks(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+      enum ax_forest_row_how how)
 {
+    return ax_forest_masks_leaves(form, work, how);
+}
+
+static double
+find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
+            enum ax_forest_row_how how)
+{
+    static const ax_forest_row_find by_lanes[][3] = {
+        [AX_FOREST_ROW_MATCH] = {match_64, match_128, match_256},
+        [AX_FOREST_ROW_HEAP] = {heap_64, heap_128, heap_256},
+        [AX_FOREST_ROW_GATHER] = {gather_64, gather_128, gather_256},
+    };
     if (form->kind == AX_FOREST_ROW_INTERLEAVE)
-        ax_forest_row_interleave_add(form, work, sum);
-    else if (form->kind == AX_FOREST_ROW_MASKS)
-        ax_forest_masks_leaves(form, work, sum);
-    else if (form->match_lanes <= 64)
-        leaves_by_kind(form, work, sum, 1);
-    else if (form->match_lanes <= 128)
-        leaves_by_kind(form, work, sum, 2);
-    else
-        leaves_by_kind(form, work, sum, 4);
+        return ax_forest_row_interleave_add(form, work, how);
+    if (form->kind == AX_FOREST_ROW_MASKS)
+        return masks(form, work, how);
+    size_t lanes = form->match_lanes;
+    return by_lanes[form->kind][(lanes > 64) + (lanes > 128)](form, work, how);
 }
 
 void

@@ -47,14 +47,12 @@ rank_row(const struct ax_forest_row *form, const char *row, bool f32, uint8_t *l
     ax_forest_row_sets(form, lanes);
 }
 
-static void
+static double
 find_leaves(const struct ax_forest_row *form, const struct ax_forest_row_work *work,
-            struct ax_forest_row_sum *sum)
+            enum ax_forest_row_how how)
 {
-    if (form->kind == AX_FOREST_ROW_MASKS)
-        ax_forest_masks_leaves(form, work, sum);
-    else
-        ax_forest_row_interleave_add(form, work, sum);
+    return form->kind == AX_FOREST_ROW_MASKS ? ax_forest_masks_leaves(form, work, how)
+                                             : ax_forest_row_interleave_add(form, work, how);
 }
 
 void

@@ -116,7 +116,7 @@ masks_cost(const struct ax_forest_plan *plan)
     enum { NEAR_BYTES = 1 << 20 };
     struct ax_forest_masks masks = ax_forest_masks_of(plan);
     double loads = plan->column_count * (double)masks.rank / 64;
-    return 1.2 * (double)plan->forest->tree_count + (masks.bytes > NEAR_BYTES ? 1.5 : 0.3) * loads;
+    return 1.9 * (double)plan->forest->tree_count + (masks.bytes > NEAR_BYTES ? 1.5 : 0.4) * loads;
 }
 
 /* Of a row whose forest is compiled to that kind; splits: on the longest paths. */

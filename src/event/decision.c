@@ -123,6 +123,7 @@ static const struct item decision_items[] = {
     {41, ITEM_TEXT, OF(build_id), "build_id"},
     {42, ITEM_TEXT, OF(cpu_level), "cpu_level"},
     {43, ITEM_DIGEST, OF(config_hash), "config_hash"},
+    {44, ITEM_TEXT, OF(mode), "mode"},
 };
 
 static const struct shape model_shape = {model_items, AX_COUNT_OF(model_items)};

@@ -102,6 +102,7 @@ struct ax_decision {
     ax_str build_id;
     ax_str cpu_level;
     ax_digest config_hash;
+    ax_str mode; /* order in which the model's sums were made: "exact", "fast"; "" is exact */
 };
 
 enum { AX_DECISION_BYTES_MAX = 1 << 20, AX_DECISION_ITEMS_MAX = 10'000 };

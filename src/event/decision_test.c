@@ -71,6 +71,7 @@ full_decision(void)
         .breaker = AX_STR("closed"),
         .governed = true,
         .build_id = AX_STR("0.1.0"),
+        .mode = AX_STR("fast"),
     };
     memset(&decision.model.digest, 1, sizeof(ax_digest));
     memset(&decision.plan_digest, 2, sizeof(ax_digest));

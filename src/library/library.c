@@ -28,6 +28,7 @@ struct axiom_scorer {
     struct ax_ctx ctx;                       /* of its rows: to clear one for each would cost more
                                                 than a linear model's arithmetic */
     void *scratch;
+    enum ax_engine_mode mode;
 };
 
 static_assert((int)AXIOM_RESPONSE == (int)AX_ENGINE_RESPONSE);
@@ -290,13 +291,23 @@ axiom_scorer_close(axiom_scorer *scorer)
     ax_free(scorer);
 }
 
+void
+axiom_scorer_fast(axiom_scorer *scorer, int fast)
+{
+    scorer->mode = fast ? AX_ENGINE_FAST : AX_ENGINE_EXACT;
+}
+
 axiom_status
 axiom_score(axiom_scorer *scorer, const axiom_rows *rows, const axiom_answer *answer,
             axiom_error *error)
 {
     struct ax_ctx ctx = ax_ctx_of(scorer->arena);
     const struct ax_engine_call call = {
-        .rows = rows_of(rows), .outputs = scorer->outputs, .background = scorer->background};
+        .rows = rows_of(rows),
+        .outputs = scorer->outputs,
+        .background = scorer->background,
+        .mode = scorer->mode,
+    };
     const struct ax_engine_answer out = {
         .response = answer->response,
         .margin = answer->margin,
@@ -314,7 +325,8 @@ static axiom_status
 score_row(axiom_scorer *scorer, const void *row, enum ax_engine_type type, double *out_response)
 {
     const struct ax_engine_call call = {.rows = {.at = row, .count = 1, .type = type},
-                                        .outputs = AX_ENGINE_RESPONSE};
+                                        .outputs = AX_ENGINE_RESPONSE,
+                                        .mode = scorer->mode};
     const struct ax_engine_answer answer = {.response = out_response};
     ax_status status =
         ax_engine_score(scorer->model->engine, &scorer->ctx, &call, scorer->scratch, &answer);

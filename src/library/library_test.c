@@ -99,6 +99,32 @@ TEST(library_scores_rows_however_they_lie)
     axiom_model_close(model);
 }
 
+TEST(library_adds_in_the_order_that_its_scorer_is_set_to)
+{
+    static const double dense[] = {41, 1200.5, 1, 20, 100, 0, (double)NAN, 5, 2};
+    double exact[3], fast[3], again[3], one = 0;
+    axiom_model *model = NULL;
+    axiom_error error = {};
+    check_ok(axiom_model_open(SMALL "xgboost.json", &model, &error), &error);
+    REQUIRE(model != NULL);
+    axiom_scorer *scorer = scorer_of(model, AXIOM_RESPONSE, NULL);
+    REQUIRE(scorer);
+    const axiom_rows rows = {.at = dense, .count = 3};
+    check_ok(axiom_score(scorer, &rows, &(axiom_answer){.response = exact}, &error), &error);
+    axiom_scorer_fast(scorer, 1);
+    check_ok(axiom_score(scorer, &rows, &(axiom_answer){.response = fast}, &error), &error);
+    for (int i = 0; i < 3; i++) {
+        CHECK(fabs(fast[i] - exact[i]) < 1e-6);
+        CHECK_EQ(axiom_score_row_f64(scorer, dense + 3 * i, &one), AXIOM_OK);
+        CHECK(one == fast[i]);
+    }
+    axiom_scorer_fast(scorer, 0);
+    check_ok(axiom_score(scorer, &rows, &(axiom_answer){.response = again}, &error), &error);
+    CHECK(memcmp(exact, again, sizeof exact) == 0);
+    axiom_scorer_close(scorer);
+    axiom_model_close(model);
+}
+
 TEST(library_gives_interactions_of_pairs)
 {
     static const double row[] = {41, 1200.5, 1};

@@ -16,6 +16,7 @@ struct path {
     double *row;                         /* encoded by the member's signature */
     double *contributions;               /* feature_count + 1, bias last; NULL for none */
     struct ax_guard_verdict verdict;     /* of the input */
+    enum ax_engine_mode mode;            /* of sums: the deployment's, of a replay the record's */
 };
 
 struct numbers {
@@ -72,6 +73,7 @@ score(struct path *path, const struct ax_loaded_model *model, const double *row,
     const struct ax_engine_call call = {
         .rows = {.at = row, .count = 1, .type = AX_ENGINE_F64},
         .outputs = AX_ENGINE_MARGIN | AX_ENGINE_RESPONSE,
+        .mode = path->mode,
     };
     const struct ax_engine_answer answer = {.margin = &out->margin, .response = &out->response};
     return ax_engine_score(model->engine, path->ctx, &call, path->input->scratch, &answer);
@@ -420,6 +422,25 @@ ax_decide_scratch_bytes(const struct ax_plan_deployment *deployment)
     return bytes;
 }
 
+static ax_status
+take_mode(struct path *path)
+{
+    const struct ax_decision *recorded = path->input->recorded;
+    path->mode = recorded ? AX_ENGINE_EXACT : path->input->deployment->mode;
+    if (recorded && recorded->mode.len && !ax_engine_mode_parse(recorded->mode, &path->mode))
+        return ax_fail(path->ctx, AX_CONFLICT, "the record's sums are in mode \"%.*s\"",
+                       AX_FMT(recorded->mode));
+    return AX_OK;
+}
+
+/* How the model that answered made its sums; one that is no forest has one way only. */
+static ax_str
+mode_name(const struct path *path)
+{
+    bool orders = ax_engine_signature(path->member->model->engine)->orders;
+    return ax_str_of(ax_engine_mode_name(orders ? path->mode : AX_ENGINE_EXACT));
+}
+
 ax_status
 ax_decide(struct ax_ctx *ctx, const struct ax_decide_input *input, struct ax_decision *record,
           struct ax_decide_output *out)
@@ -427,9 +448,11 @@ ax_decide(struct ax_ctx *ctx, const struct ax_decide_input *input, struct ax_dec
     AX_ASSERT((input->features != NULL) != (input->recorded != NULL));
     struct path path = {.ctx = ctx, .input = input, .record = record, .out = out};
     struct numbers numbers = {};
+    AX_TRY(take_mode(&path));
     AX_TRY(answer(&path, &numbers));
     if (path.member) {
         AX_TRY(name_model(ctx, path.member->model, &record->model));
+        record->mode = mode_name(&path);
         AX_TRY(put_features(&path, path.member->model->signature));
         AX_TRY(conclude(&path, numbers));
         ax_phase_end(ctx, AX_PHASE_EXPLAIN);

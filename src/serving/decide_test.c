@@ -314,6 +314,47 @@ again(struct ax_ctx *ctx, struct serving_case *at)
 
 SERVING_TEST(r58_a_record_computed_again_asks_the_version_that_answered, again)
 
+/* As a replay has it: read from its bytes, when what it was made with is long gone. */
+static struct ax_decision
+kept(struct ax_ctx *ctx, const struct ax_decision *record)
+{
+    struct ax_decision back = {};
+    ax_writer_auto struct ax_writer bytes = ax_writer_of(AX_DECISION_BYTES_MAX);
+    ax_str copy = AX_STR("");
+    ax_decision_write(record, &bytes);
+    CHECK(ax_str_copy(ctx->arena, ax_writer_str(&bytes), &copy));
+    CHECK_EQ(ax_decision_read(ctx, copy, &back), AX_OK);
+    return back;
+}
+
+static void
+modes(struct ax_ctx *ctx, struct serving_case *at)
+{
+    static const char quick[] =
+        "\"champion\":{\"model\":\"credit\",\"version\":1},\"mode\":\"fast\"";
+    struct ax_decision record, second;
+    struct ax_decide_output out;
+    serving_case_serve(at, plain, "");
+    record = decided(ctx, at, serving_case_good, &out);
+    CHECK_STR(record.mode, "exact");
+    serving_case_serve(at, quick, "");
+    record = decided(ctx, at, serving_case_good, &out);
+    CHECK_STR(record.mode, "fast");
+    record = kept(ctx, &record);
+    serving_case_serve(at, plain, ""); /* what is served now is of no account */
+    CHECK_EQ(decide(ctx, at, &(struct call){.recorded = &record}, &second, &out), AX_OK);
+    CHECK_STR(second.mode, "fast");
+    CHECK(ax_decision_compare(&record, &second).same);
+    record.mode = AX_STR(""); /* of a record from before there were two */
+    CHECK_EQ(decide(ctx, at, &(struct call){.recorded = &record}, &second, &out), AX_OK);
+    CHECK_STR(second.mode, "exact");
+    record.mode = AX_STR("odd");
+    CHECK_EQ(decide(ctx, at, &(struct call){.recorded = &record}, &second, &out), AX_CONFLICT);
+    CHECK_STR(ax_str_of(ctx->error), "the record's sums are in mode \"odd\"");
+}
+
+SERVING_TEST(r58_a_record_says_in_which_mode_sums_were_made_and_is_computed_again_in_it, modes)
+
 /* ---- faults ---- */
 
 static void

@@ -401,7 +401,7 @@ static ax_status
 check_members(struct ax_ctx *ctx, const struct ax_json *json)
 {
     static const char *const known[] = {"name",   "revision", "champion", "challengers", "policy",
-                                        "record", "tier",     "fallback", "breaker"};
+                                        "record", "tier",     "fallback", "breaker",     "mode"};
     struct ax_json_iter it = ax_json_iter_of(json);
     while (ax_json_next(&it)) {
         bool found = false;
@@ -410,10 +410,21 @@ check_members(struct ax_ctx *ctx, const struct ax_json *json)
         if (!found)
             return ax_fail(ctx, AX_INVALID,
                            "unknown member `%.*s` of a deployment; champion, challengers, policy, "
-                           "record, tier, fallback and breaker are known",
+                           "record, tier, fallback, breaker and mode are known",
                            AX_FMT(it.key));
     }
     return AX_OK;
+}
+
+static ax_status
+read_mode(struct ax_ctx *ctx, const struct ax_json *json, enum ax_engine_mode *out_mode)
+{
+    ax_str mode = AX_STR("exact");
+    AX_TRY(ax_json_may_text(ctx, json, "mode", &mode));
+    return ax_engine_mode_parse(mode, out_mode)
+               ? AX_OK
+               : ax_fail(ctx, AX_INVALID, "`mode` must be exact or fast, not \"%.*s\"",
+                         AX_FMT(mode));
 }
 
 static ax_status
@@ -434,6 +445,7 @@ make_deployment(struct ax_ctx *ctx, const struct making *making, const struct ax
     if (deployment->record == AX_RECORD_DURABLE && !ax_str_eq(record, AX_STR("durable")))
         return ax_fail(ctx, AX_INVALID, "`record` must be durable or queued, not \"%.*s\"",
                        AX_FMT(record));
+    AX_TRY(read_mode(ctx, json, &deployment->mode));
     AX_TRY(digest_of(ctx, json, &deployment->config_digest));
     AX_TRY(make_rules(ctx, making, plan, json, deployment));
     AX_TRY(make_member(ctx, making, json, deployment, false));

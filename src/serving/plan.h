@@ -38,6 +38,7 @@ struct ax_plan_deployment {
     const struct ax_reason_map *reasons;
     ax_digest reasons_digest;
     enum ax_record_mode record;
+    enum ax_engine_mode mode;
     ax_digest config_digest; /* of the deployment's canonical JSON: in every record (R107) */
 };
 

@@ -114,6 +114,8 @@ broken(struct ax_ctx *ctx)
          "plan: deployment 0: reason map s is not in the plan"},
         {"\"record\":\"queued\"", "\"record\":\"maybe\"",
          "plan: deployment 0: `record` must be durable or queued, not \"maybe\""},
+        {"\"record\":\"queued\"", "\"mode\":\"quick\"",
+         "plan: deployment 0: `mode` must be exact or fast, not \"quick\""},
     };
     struct kept kept = {};
     ax_ignore(ax_file_remove_tree(ctx, folder), "it may not be there");

@@ -149,7 +149,7 @@ def test_a_bad_row_far_down_is_named_with_any_number_of_threads():
     table.write_text("age,income,job\n1,2,cook\n\"1,2,cook\n" + "1,2,cook\n" * 3_000_000)
     refused(AXIOM, "score", "--model", SMALL / "xgboost.json", "--input", table, "--threads", 2, says=["row 3", "16777216 bytes"])
     table.unlink()
-    for words, says in ((("--threads", "0"), "--threads"), (("--threads", "many"), "--threads"), (("--output", "odds"), "--output"),
+    for words, says in ((("--threads", "0"), "--threads"), (("--mode", "quick"), "--mode must be exact or fast"), (("--threads", "many"), "--threads"), (("--output", "odds"), "--output"),
                         (("--output", "margin,margin"), "twice"), (("--output", "points"), "points")):
         refused(AXIOM, "score", "--model", SMALL / "xgboost.json", "--input", long_table(), *words, says=[says])
     with open("/dev/full", "w") as full:
