@@ -1,10 +1,11 @@
 /*
  * What explanations cost: microseconds a row, one row a call and many rows in one call.
  *
- *     bench_shap MODEL ROWS.csv [ROUNDS [portable|avx2|avx512]]
+ *     bench_shap MODEL ROWS.csv [ROUNDS [portable|avx2|avx512 [FOLDER]]]
  *
  * One thread. Path-dependent and against 100 and 1,000 references (the last rows of the file);
  * best, median and worst of ROUNDS rounds (default 31), and what preparing costs in time and bytes.
+ * With a folder, tables are kept there: a second run finds them.
  * A round is short, 500 rows, so that on a shared machine some rounds have the core to themselves.
  * The last line is the plain kernel on the same rows, the measure of all others.
  */
@@ -15,6 +16,7 @@
 #include "base/number.h"
 #include "codec/csv.h"
 #include "engine/forest_engine.h"
+#include "engine/forms.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -136,12 +138,28 @@ measure_population(const struct bench *bench, size_t count)
     int64_t begin_ns = ax_clock_monotonic_ns();
     check(bench->ctx, ax_engine_background_open(bench->engine, bench->ctx, &rows, &background),
           "population");
-    printf("  prepared %zu references in %.0f ms, %.1f MB\n", count,
+    printf("  prepared %zu references in %.1f ms, %.1f MB, %.1f MB mapped\n", count,
            (double)(ax_clock_monotonic_ns() - begin_ns) / 1e6,
-           (double)ax_engine_background_bytes(background) / 1e6);
+           (double)ax_engine_background_bytes(background) / 1e6,
+           (double)ax_engine_background_mapped_bytes(background) / 1e6);
     snprintf(name, sizeof name, "%zu references", count);
     measure(bench, name, background);
     ax_engine_background_close(background);
+}
+
+/* By cover. */
+static void
+measure_cover(const struct bench *bench)
+{
+    const struct ax_engine_call one = {.rows = {.count = 1}, .outputs = AX_ENGINE_CONTRIBUTIONS};
+    size_t opened = ax_engine_memory_bytes(bench->engine);
+    int64_t begin_ns = ax_clock_monotonic_ns();
+    check(bench->ctx, ax_engine_prepare(bench->engine, bench->ctx, &one), "prepare");
+    printf("  prepared in %.1f ms, %.1f MB, %.1f MB mapped\n",
+           (double)(ax_clock_monotonic_ns() - begin_ns) / 1e6,
+           (double)(ax_engine_memory_bytes(bench->engine) - opened) / 1e6,
+           (double)ax_engine_mapped_bytes(bench->engine) / 1e6);
+    measure(bench, "path-dependent", NULL);
 }
 
 static void
@@ -182,15 +200,22 @@ main(int argc, char **argv)
     struct ax_ctx ctx = ax_ctx_of(arena);
     struct bench bench = {.ctx = &ctx, .rounds = 31};
     struct ax_engine_config config = {};
+    struct ax_forms *forms = NULL;
     int64_t rounds = 31;
     ax_str bytes;
     if (argc < 3 || (argc > 3 && (!ax_parse_i64(ax_str_of(argv[3]), &rounds) || rounds < 1 ||
                                   rounds > ROUNDS_MAX))) {
-        fprintf(stderr, "usage: bench_shap MODEL ROWS.csv [ROUNDS [portable|avx2|avx512]]\n");
+        fprintf(stderr,
+                "usage: bench_shap MODEL ROWS.csv [ROUNDS [portable|avx2|avx512 [FOLDER]]]\n");
         return EXIT_FAILURE;
     }
     bench.rounds = (size_t)rounds;
     config.level = level_of(argc > 4 ? argv[4] : "best");
+    if (argc > 5) {
+        const struct ax_forms_config kept = {.folder = ax_str_of(argv[5]), .bytes_max = 1 << 30};
+        check(&ctx, ax_forms_open(&ctx, &kept, &forms), argv[5]);
+        config.forms = forms;
+    }
     check(&ctx, ax_file_read_all(&ctx, ax_str_of(argv[1]), 1 << 28, &bytes), argv[1]);
     int64_t begin_ns = ax_clock_monotonic_ns();
     check(&ctx, ax_engine_open(&ctx, bytes, &config, &bench.engine), argv[1]);
@@ -203,10 +228,12 @@ main(int argc, char **argv)
     read_rows(&bench, argv[2]);
     bench.out =
         AX_NEW_ARRAY(arena, double, ROWS_MAX * signature->margin_count * (bench.columns + 1));
-    measure(&bench, "path-dependent", NULL);
+    measure_cover(&bench);
     for (size_t count = 100; count <= REFERENCES_MAX; count *= 10)
         measure_population(&bench, count);
     measure_plain(&bench);
     ax_engine_close(bench.engine);
+    if (forms)
+        ax_forms_close(forms);
     return EXIT_SUCCESS;
 }

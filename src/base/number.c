@@ -69,11 +69,18 @@ parse_word(ax_str text, double *out)
     return true;
 }
 
+/* A plain number in one pass, any other the long way. */
+static bool
+parse_decimal(ax_str text, struct ax_decimal *out)
+{
+    return (ax_decimal_take(text, out) && out->text.len == text.len) || ax_decimal_parse(text, out);
+}
+
 bool
 ax_parse_f64(ax_str text, double *out)
 {
     struct ax_decimal number;
-    return ax_decimal_parse(text, &number) ? ax_decimal_f64(&number, out) : parse_word(text, out);
+    return parse_decimal(text, &number) ? ax_decimal_f64(&number, out) : parse_word(text, out);
 }
 
 bool
@@ -81,7 +88,7 @@ ax_parse_f32(ax_str text, float *out)
 {
     struct ax_decimal number;
     double wide;
-    if (ax_decimal_parse(text, &number))
+    if (parse_decimal(text, &number))
         return ax_decimal_f32(&number, out);
     if (!parse_word(text, &wide))
         return false;

@@ -130,6 +130,22 @@ raw_f64(ax_str number, double *out)
     return true;
 }
 
+/*
+ * Whether a number that JSON's grammar allows is surely no larger than a double, by its length:
+ * few digits and an exponent of at most two.
+ */
+static bool
+surely_fits(ax_str number)
+{
+    enum { DIGITS_SURE = 200, EXPONENT_SURE = 3 }; /* a sign and two digits */
+    const char *end = number.at + number.len;
+    const char *mark = memchr(number.at, 'E', number.len);
+    if (!mark)
+        mark = memchr(number.at, 'e', number.len);
+    ptrdiff_t exponent = mark ? end - mark - 1 : 0;
+    return number.len <= DIGITS_SURE && exponent <= EXPONENT_SURE - (mark && mark[1] != '-');
+}
+
 /* yyjson takes these words in any case, and signed nan; the wire has three of them. */
 static ax_status
 check_raw(struct ax_ctx *ctx, ax_str number)
@@ -142,7 +158,7 @@ check_raw(struct ax_ctx *ctx, ax_str number)
             return AX_OK;
         return ax_fail(ctx, AX_INVALID, "JSON: %.*s is no number", shown, number.at);
     }
-    if (!raw_f64(number, &value))
+    if (!surely_fits(number) && !raw_f64(number, &value))
         return ax_fail(ctx, AX_INVALID, "JSON: the number %.*s is beyond a double", shown,
                        number.at);
     return AX_OK;

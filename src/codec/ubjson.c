@@ -5,16 +5,20 @@
 #include "base/reader.h"
 #include "codec/text.h"
 
-enum { DEPTH_MAX_DEFAULT = 32, KEYS_COMPARED_MAX = 16 };
+enum { DEPTH_MAX_DEFAULT = 32, KEYS_COMPARED_MAX = 32 };
 
 struct ax_ubjson {
     enum ax_ubjson_kind kind;
     uint8_t type; /* marker of a typed array's items; 0 for the other forms */
     size_t count; /* items or members */
-    ax_str bytes; /* of a text; raw items of a typed array */
-    ax_str *keys; /* of an object */
-    struct ax_ubjson *items;
-    struct ax_ubjson_number number; /* a bool is 0 or 1 */
+    union {
+        ax_str bytes; /* of a text; raw items of a typed array */
+        struct {
+            struct ax_ubjson *items; /* of an object or an array of the other forms */
+            ax_str *keys;            /* of an object */
+        };
+        struct ax_ubjson_number number; /* a bool is 0 or 1 */
+    };
 };
 
 struct item_array {
@@ -173,12 +177,10 @@ read_array(struct parser *parser, struct ax_ubjson *out)
     }
     struct item_array items = {};
     while (counted ? items.count < count : ax_reader_peek(reader) != ']') {
-        struct ax_ubjson item;
-        AX_TRY(read_value(parser, &item));
         struct ax_ubjson *slot = AX_ARRAY_PUSH(parser->ctx->arena, &items);
         if (!slot)
             return out_of_memory(parser);
-        *slot = item;
+        AX_TRY(read_value(parser, slot));
     }
     if (!counted)
         (void)ax_reader_u8(reader);
@@ -186,17 +188,34 @@ read_array(struct parser *parser, struct ax_ubjson *out)
     return AX_OK;
 }
 
-/* Few keys are compared with each other, many through a map: no file makes this quadratic. */
+/* A bit of 64 by what tells keys apart at a glance: equal keys have the same. */
+static uint64_t
+key_bit(ax_str key)
+{
+    if (key.len == 0)
+        return 1;
+    unsigned first = (unsigned char)key.at[0], last = (unsigned char)key.at[key.len - 1];
+    unsigned middle = (unsigned char)key.at[key.len / 2];
+    return UINT64_C(1) << ((first * 7 + last * 11 + middle * 3 + key.len * 5) & 63);
+}
+
+/*
+ * Few keys are compared with each other, where the glance does not tell already; many through a
+ * map: no file makes this quadratic.
+ */
 static ax_status
 check_keys(const struct parser *parser, size_t at, const struct key_array *keys)
 {
     struct ax_map *map = NULL;
+    uint64_t seen = 0;
     if (keys->count > KEYS_COMPARED_MAX && !(map = ax_map_new(parser->ctx->arena)))
         return out_of_memory(parser);
     for (size_t i = 0; i < keys->count; i++) {
+        uint64_t bit = key_bit(keys->items[i]);
         bool twice = map && ax_map_find(map, keys->items[i]);
-        for (size_t j = 0; j < i && !map; j++)
+        for (size_t j = 0; seen & bit && j < i && !map; j++)
             twice |= ax_str_eq(keys->items[i], keys->items[j]);
+        seen |= bit;
         if (twice)
             return ax_fail(
                 parser->ctx, AX_INVALID, "UBJSON byte %zu: an object has the key `%.*s` twice", at,
@@ -216,16 +235,12 @@ read_object(struct parser *parser, struct ax_ubjson *out)
     struct item_array items = {};
     struct key_array keys = {};
     while (ax_reader_peek(reader) != '}') {
-        ax_str key;
-        struct ax_ubjson item;
-        AX_TRY(read_text(parser, "a key", &key));
-        AX_TRY(read_value(parser, &item));
-        ax_str *key_slot = AX_ARRAY_PUSH(arena, &keys);
+        ax_str *key = AX_ARRAY_PUSH(arena, &keys);
         struct ax_ubjson *slot = AX_ARRAY_PUSH(arena, &items);
-        if (!key_slot || !slot)
+        if (!key || !slot)
             return out_of_memory(parser);
-        *key_slot = key;
-        *slot = item;
+        AX_TRY(read_text(parser, "a key", key));
+        AX_TRY(read_value(parser, slot));
     }
     (void)ax_reader_u8(reader);
     AX_TRY(check_keys(parser, at, &keys));
@@ -342,23 +357,35 @@ ax_ubjson_count(const struct ax_ubjson *value)
     return value ? value->count : 0;
 }
 
+static bool
+is_object(const struct ax_ubjson *value)
+{
+    return value && value->kind == AX_UBJSON_OBJECT;
+}
+
+static bool
+has_items(const struct ax_ubjson *value)
+{
+    return is_object(value) || (value && value->kind == AX_UBJSON_ARRAY && !value->type);
+}
+
 const struct ax_ubjson *
 ax_ubjson_item(const struct ax_ubjson *value, size_t index)
 {
-    return value && value->items && index < value->count ? &value->items[index] : NULL;
+    return has_items(value) && index < value->count ? &value->items[index] : NULL;
 }
 
 ax_str
 ax_ubjson_key(const struct ax_ubjson *object, size_t index)
 {
-    return object && object->keys && index < object->count ? object->keys[index] : AX_STR("");
+    return is_object(object) && index < object->count ? object->keys[index] : AX_STR("");
 }
 
 const struct ax_ubjson *
 ax_ubjson_find(const struct ax_ubjson *object, const char *key)
 {
     ax_str wanted = ax_str_of(key);
-    for (size_t i = 0; object && object->keys && i < object->count; i++)
+    for (size_t i = 0; is_object(object) && i < object->count; i++)
         if (ax_str_eq(object->keys[i], wanted))
             return &object->items[i];
     return NULL;

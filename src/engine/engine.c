@@ -223,6 +223,12 @@ ax_engine_memory_bytes(const struct ax_engine *engine)
     return engine->signature.memory_bytes + engine->ops->made_bytes(engine);
 }
 
+size_t
+ax_engine_mapped_bytes(const struct ax_engine *engine)
+{
+    return engine->ops->mapped_bytes(engine);
+}
+
 const struct ax_engine_signature *
 ax_engine_signature(const struct ax_engine *engine)
 {
@@ -556,6 +562,12 @@ size_t
 ax_engine_background_bytes(const struct ax_engine_background *background)
 {
     return ax_arena_held_bytes(background->arena);
+}
+
+size_t
+ax_engine_background_mapped_bytes(const struct ax_engine_background *background)
+{
+    return background->mapped_bytes;
 }
 
 /* ---- graphs ---- */

@@ -24,6 +24,7 @@
 
 struct ax_engine;
 struct ax_engine_background;
+struct ax_forms;
 
 enum ax_engine_type { AX_ENGINE_F32, AX_ENGINE_F64 };
 
@@ -124,7 +125,8 @@ struct ax_engine_signature {
 };
 
 struct ax_engine_config {
-    size_t memory_bytes_max; /* of the engine; 0: 1 GB */
+    size_t memory_bytes_max;      /* of the engine; 0: 1 GB */
+    const struct ax_forms *forms; /* kept: where forms are looked for and kept; NULL: nowhere */
 
     /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
     enum ax_engine_level level;
@@ -157,6 +159,9 @@ const struct ax_engine_signature *ax_engine_signature(const struct ax_engine *en
 
 /* Memory that the engine holds now, with all that was made since it was opened. */
 size_t ax_engine_memory_bytes(const struct ax_engine *engine);
+
+/* Files of kept forms that it has mapped, which processes share: not among the above. */
+size_t ax_engine_mapped_bytes(const struct ax_engine *engine);
 
 /* The feature's place, or SIZE_MAX. */
 size_t ax_engine_feature_find(const struct ax_engine *engine, ax_str name);
@@ -263,6 +268,7 @@ AX_DEFINE_AUTO(struct ax_engine_background, ax_engine_background_close);
 
 size_t ax_engine_background_count(const struct ax_engine_background *background);
 size_t ax_engine_background_bytes(const struct ax_engine_background *background);
+size_t ax_engine_background_mapped_bytes(const struct ax_engine_background *background);
 
 /* Distinct thresholds of a numeric feature, ascending, in ctx->arena: for boundary tests. */
 ax_status ax_engine_thresholds(const struct ax_engine *engine, struct ax_ctx *ctx, size_t feature,

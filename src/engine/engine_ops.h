@@ -30,7 +30,8 @@ struct ax_engine_ops {
     ax_status (*prepare)(const struct ax_engine *engine, struct ax_ctx *ctx,
                          const struct ax_engine_call *call);
     bool (*prepared)(const struct ax_engine *engine, const struct ax_engine_call *call);
-    size_t (*made_bytes)(const struct ax_engine *engine); /* outside the engine's arena */
+    size_t (*made_bytes)(const struct ax_engine *engine);   /* outside the engine's arena */
+    size_t (*mapped_bytes)(const struct ax_engine *engine); /* of kept forms, not among those */
 
     /* Of graphs; ax_engine_run_unsupported elsewhere. */
     ax_status (*run)(const struct ax_engine *engine, struct ax_ctx *ctx,
@@ -59,6 +60,7 @@ struct ax_engine_background {
     const struct ax_engine *engine;
     struct ax_arena *arena; /* holds the background itself */
     size_t count;           /* rows */
+    size_t mapped_bytes;    /* of kept forms, not in the arena */
 };
 
 /*

@@ -2,12 +2,18 @@
 
 #include "base/assert.h"
 
-enum { STACK_PER_NODE = 3 };
+enum { STACK_SPARE = 2 };
 
 static ax_status
 out_of_memory(struct ax_ctx *ctx, const char *what)
 {
     return ax_fail(ctx, AX_LIMIT, "no memory for %s", what);
+}
+
+static uint32_t
+larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
 }
 
 ax_status
@@ -32,17 +38,18 @@ make_room(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t node_cou
     if (node_count > builder->room) {
         size_t room = node_count > builder->room * 2 ? node_count : builder->room * 2;
         struct ax_arena *arena = ctx->arena;
-        builder->order = AX_NEW_ARRAY(arena, int32_t, room);
-        builder->place = AX_NEW_ARRAY(arena, int32_t, room);
-        builder->stack = AX_NEW_ARRAY(arena, int32_t, room * STACK_PER_NODE);
+        builder->nodes = AX_NEW_ARRAY(arena, struct ax_forest_node, room);
+        builder->share = AX_NEW_ARRAY(arena, double, room);
+        builder->met = AX_NEW_ARRAY(arena, bool, room);
+        builder->stack = AX_NEW_ARRAY(arena, struct ax_forest_step, room + STACK_SPARE);
+        builder->path = AX_NEW_ARRAY(arena, int32_t, room);
         builder->reach = AX_NEW_ARRAY(arena, double, room);
-        builder->level = AX_NEW_ARRAY(arena, uint32_t, room);
-        if (!builder->order || !builder->place || !builder->stack || !builder->reach ||
-            !builder->level)
+        if (!builder->nodes || !builder->share || !builder->met || !builder->stack ||
+            !builder->path || !builder->reach)
             return out_of_memory(ctx, "a tree's nodes");
         builder->room = room;
     }
-    memset(builder->place, 0, node_count * sizeof *builder->place);
+    memset(builder->met, 0, node_count * sizeof *builder->met);
     return AX_OK;
 }
 
@@ -107,65 +114,6 @@ check_split(const struct ax_forest *forest, struct ax_ctx *ctx,
     return AX_OK;
 }
 
-/* Walks down from the root; fills order, place and level, and the tree's depths. */
-static ax_status
-walk_tree(struct ax_forest_builder *builder, struct ax_ctx *ctx,
-          const struct ax_forest_source *source, struct ax_forest_tree *tree)
-{
-    size_t top = 0;
-    uint32_t level = 0, features = 0;
-    builder->stack[top++] = 0;
-    while (top > 0) {
-        int32_t at = builder->stack[--top];
-        if (at < 0) { /* back from both children of node ~at */
-            level--;
-            features -= --builder->seen[source->nodes[~at].feature] == 0;
-            continue;
-        }
-        if (builder->place[at])
-            return ax_fail(ctx, AX_INVALID, "node %d has two parents or is its own ancestor", at);
-        const struct ax_forest_node *node = &source->nodes[at];
-        builder->order[tree->node_count] = at;
-        builder->level[tree->node_count] = level;
-        builder->place[at] = (int32_t)++tree->node_count;
-        if (node->left < 0) {
-            AX_TRY(check_leaf(builder->forest, ctx, source, at));
-            tree->depth = level > tree->depth ? level : tree->depth;
-            tree->feature_max = features > tree->feature_max ? features : tree->feature_max;
-            continue;
-        }
-        AX_TRY(check_split(builder->forest, ctx, source, at));
-        features += builder->seen[node->feature]++ == 0;
-        level++;
-        builder->stack[top++] = ~at;
-        builder->stack[top++] = node->right;
-        builder->stack[top++] = node->left;
-    }
-    return AX_OK;
-}
-
-/* Copies the nodes in preorder, with children renumbered. */
-static ax_status
-copy_nodes(const struct ax_forest_builder *builder, struct ax_ctx *ctx,
-           const struct ax_forest_source *source, struct ax_forest_tree *tree)
-{
-    struct ax_forest_node *nodes =
-        AX_NEW_ARRAY(builder->arena, struct ax_forest_node, tree->node_count);
-    if (!nodes)
-        return out_of_memory(ctx, "a tree's nodes");
-    for (uint32_t i = 0; i < tree->node_count; i++) {
-        nodes[i] = source->nodes[builder->order[i]];
-        if (nodes[i].left < 0) {
-            builder->forest->leaf_count++;
-            continue;
-        }
-        nodes[i].left = builder->place[nodes[i].left] - 1;
-        nodes[i].right = builder->place[nodes[i].right] - 1;
-    }
-    tree->nodes = nodes;
-    return AX_OK;
-}
-
 static bool
 is_cover(double cover)
 {
@@ -179,31 +127,107 @@ cover_of(const struct ax_forest_source *source, int32_t at)
 }
 
 /*
- * Shares are of the children's sum, not of the parent's own cover, which in float32 is not quite
- * that sum: so they add up to one, and every kernel can use the same two numbers.
+ * The child's part of its parent's cover: of the children's sum, not of the parent's own cover,
+ * which in float32 is not quite that sum. So they add up to one, and every kernel can use the same
+ * two numbers. NaN when there is none.
  */
-static ax_status
-set_shares(const struct ax_forest_builder *builder, struct ax_ctx *ctx,
-           const struct ax_forest_source *source, struct ax_forest_tree *tree)
+static double
+share_of(const struct ax_forest_source *source, const struct ax_forest_node *parent, int32_t at)
 {
+    double left = cover_of(source, parent->left), right = cover_of(source, parent->right);
+    if (!is_cover(left) || !is_cover(right))
+        return (double)NAN;
+    double sum = left + right;
+    return sum > 0 ? cover_of(source, at) / sum : 0.5;
+}
+
+/* Features on the path to a node at that level, with the path cut back to it. */
+static uint32_t
+path_back(struct ax_forest_builder *builder, uint32_t *length, uint32_t level, uint32_t features)
+{
+    while (*length > level)
+        features -= --builder->seen[builder->path[--*length]] == 0;
+    return features;
+}
+
+/* A node takes its place behind those met before, and its parent learns of it. */
+static void
+place_node(const struct ax_forest_builder *builder, const struct ax_forest_source *source,
+           const struct ax_forest_step *step, struct ax_forest_tree *tree)
+{
+    uint32_t place = tree->node_count++;
+    const struct ax_forest_node *node = &source->nodes[step->at];
+    builder->met[step->at] = true;
+    builder->nodes[place] = *node;
+    if (step->parent < 0)
+        return;
+    struct ax_forest_node *parent = &builder->nodes[step->parent];
+    if ((uint32_t)step->parent + 1 == place)
+        parent->left = (int32_t)place; /* preorder: the first child is next */
+    else
+        parent->right = (int32_t)place;
+}
+
+/* Walks down from the root; fills nodes and share in preorder, and the tree's depths. */
+static ax_status
+walk_tree(struct ax_forest_builder *builder, struct ax_ctx *ctx,
+          const struct ax_forest_source *source, struct ax_forest_tree *tree)
+{
+    size_t top = 0;
+    uint32_t features = 0, length = 0;
+    bool covers = source->covers || source->counts;
+    builder->stack[top++] = (struct ax_forest_step){.parent = -1, .share = covers ? 1 : 0};
+    while (top > 0) {
+        struct ax_forest_step step = builder->stack[--top];
+        const struct ax_forest_node *node = &source->nodes[step.at];
+        if (builder->met[step.at])
+            return ax_fail(ctx, AX_INVALID, "node %d has two parents or is its own ancestor",
+                           step.at);
+        features = path_back(builder, &length, step.level, features);
+        builder->share[tree->node_count] = step.share;
+        place_node(builder, source, &step, tree);
+        if (node->left < 0) {
+            AX_TRY(check_leaf(builder->forest, ctx, source, step.at));
+            builder->forest->leaf_count++;
+            tree->depth = larger(tree->depth, step.level);
+            tree->feature_max = larger(tree->feature_max, features);
+            continue;
+        }
+        AX_TRY(check_split(builder->forest, ctx, source, step.at));
+        features += builder->seen[node->feature]++ == 0;
+        builder->path[length++] = node->feature;
+        struct ax_forest_step child = {.parent = (int32_t)tree->node_count - 1,
+                                       .level = step.level + 1};
+        for (int side = 1; side >= 0; side--) { /* the left one is looked at first */
+            child.at = side ? node->right : node->left;
+            child.share = covers ? share_of(source, node, child.at) : 0;
+            builder->stack[top++] = child;
+        }
+    }
+    (void)path_back(builder, &length, 0, features);
+    return AX_OK;
+}
+
+/* What was laid out, for good; shares only where every node has one. */
+static ax_status
+keep_tree(const struct ax_forest_builder *builder, struct ax_ctx *ctx, bool covers,
+          struct ax_forest_tree *tree)
+{
+    struct ax_forest_node *nodes =
+        AX_NEW_ARRAY(builder->arena, struct ax_forest_node, tree->node_count);
+    if (!nodes)
+        return out_of_memory(ctx, "a tree's nodes");
+    memcpy(nodes, builder->nodes, tree->node_count * sizeof *nodes);
+    tree->nodes = nodes;
+    double sum = 0;
+    for (uint32_t i = 0; covers && i < tree->node_count; i++)
+        sum += builder->share[i];
+    if (!covers || isnan(sum))
+        return AX_OK;
     double *share = AX_NEW_ARRAY(builder->arena, double, tree->node_count);
     if (!share)
         return out_of_memory(ctx, "a tree's covers");
-    share[0] = 1;
-    for (uint32_t i = 0; i < tree->node_count; i++) {
-        const struct ax_forest_node *node = &tree->nodes[i];
-        if (node->left < 0)
-            continue;
-        double left = cover_of(source, builder->order[node->left]);
-        double right = cover_of(source, builder->order[node->right]);
-        if (!is_cover(left) || !is_cover(right)) {
-            builder->forest->covers = false;
-            return AX_OK;
-        }
-        double sum = left + right;
-        share[node->left] = sum > 0 ? left / sum : 0.5;
-        share[node->right] = sum > 0 ? right / sum : 0.5;
-    }
+    memcpy(share, builder->share, tree->node_count * sizeof *share);
     tree->share = share;
     return AX_OK;
 }
@@ -229,12 +253,6 @@ add_mean(const struct ax_forest_builder *builder, const struct ax_forest_tree *t
     }
 }
 
-static uint32_t
-larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
 ax_status
 ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t index,
               const struct ax_forest_source *source)
@@ -242,14 +260,12 @@ ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t inde
     struct ax_forest *forest = builder->forest;
     AX_ASSERT(index < forest->tree_count);
     AX_ASSERT(source->output < (int32_t)forest->output_count);
-    if (source->node_count == 0 || source->node_count > INT32_MAX / STACK_PER_NODE)
+    if (source->node_count == 0 || source->node_count > INT32_MAX - STACK_SPARE)
         return ax_fail(ctx, AX_INVALID, "a tree of %zu nodes", source->node_count);
     AX_TRY(make_room(builder, ctx, source->node_count));
     struct ax_forest_tree tree = {.output = source->output};
     AX_TRY(walk_tree(builder, ctx, source, &tree));
-    AX_TRY(copy_nodes(builder, ctx, source, &tree));
-    if (source->covers || source->counts)
-        AX_TRY(set_shares(builder, ctx, source, &tree));
+    AX_TRY(keep_tree(builder, ctx, source->covers || source->counts, &tree));
     if (tree.share)
         add_mean(builder, &tree);
     else

@@ -106,17 +106,26 @@ struct ax_forest_source {
     const double *counts; /* covers that a float would round: taken in their place */
 };
 
+/* A node still to be looked at on the way down. */
+struct ax_forest_step {
+    int32_t at;     /* the file's index */
+    int32_t parent; /* place in preorder; -1: it is the root */
+    uint32_t level;
+    double share; /* of its parent's cover */
+};
+
 /* Fills a forest tree by tree; its working memory is used again for each. */
 struct ax_forest_builder {
-    struct ax_forest *forest; /* kept; counts, sets, vectors and base are set already */
-    struct ax_arena *arena;   /* kept: where nodes go for good */
-    uint32_t *seen;           /* times each feature is on the present path */
-    size_t room;              /* nodes that the arrays below hold */
-    int32_t *order;           /* the file's index of each node kept, in preorder */
-    int32_t *place;           /* 1 + place in `order` of each of the file's nodes; 0: not met */
-    int32_t *stack;
-    double *reach;   /* part of the tree's cover that reaches a node */
-    uint32_t *level; /* splits above a node */
+    struct ax_forest *forest;     /* kept; counts, sets, vectors and base are set already */
+    struct ax_arena *arena;       /* kept: where nodes go for good */
+    uint32_t *seen;               /* times each feature is on the present path */
+    size_t room;                  /* nodes that the arrays below hold */
+    struct ax_forest_node *nodes; /* those kept, in preorder */
+    double *share;                /* of each of them; NaN: it has none */
+    bool *met;                    /* of each of the file's nodes */
+    struct ax_forest_step *stack; /* nodes to come */
+    int32_t *path;                /* features of the splits above the present node */
+    double *reach;                /* part of the tree's cover that reaches a node */
 };
 
 /* arena: kept. Working memory comes from ctx->arena. Fails: LIMIT. */

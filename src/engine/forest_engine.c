@@ -325,7 +325,8 @@ static ax_status
 make_shap(const struct ax_forest_engine *engine, struct ax_ctx *ctx, struct forest_shap **out_made)
 {
     const struct ax_shap_kernel_config config = {.level = engine->level,
-                                                 .bytes_max = engine->shap_bytes_max / 4 * 3 + 1};
+                                                 .bytes_max = engine->shap_bytes_max / 4 * 3 + 1,
+                                                 .forms = engine->config.forms};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(engine->shap_bytes_max);
     struct forest_shap *made = arena ? AX_NEW(arena, struct forest_shap) : NULL;
     if (!made)
@@ -392,6 +393,14 @@ forest_made_bytes(const struct ax_engine *base)
     return (compiled ? ax_arena_held_bytes(compiled) : 0) + (batch ? batch->bytes : 0) + explained;
 }
 
+static size_t
+forest_mapped_bytes(const struct ax_engine *base)
+{
+    const struct ax_once *once = of_engine(base)->shap;
+    const struct forest_shap *shap = once ? ax_once_get(once) : NULL;
+    return shap ? shap->kernel.table.mapped_bytes : 0;
+}
+
 /* ---- a call ---- */
 
 static ax_status
@@ -440,8 +449,10 @@ forest_background_open(const struct ax_engine *engine, struct ax_ctx *ctx,
         ax_engine_row(rows, i, forest->feature_count, engine->signature.input,
                       values + i * forest->feature_count);
     const struct ax_shap_kernel_config config = {.level = of_engine(engine)->level,
-                                                 .population = {values, rows->count}};
+                                                 .population = {values, rows->count},
+                                                 .forms = of_engine(engine)->config.forms};
     AX_TRY(ax_shap_kernel_prepare(forest, ctx, &config, arena, &background->shap));
+    background->background.mapped_bytes = background->shap.table.mapped_bytes;
     *out_background = &background->background;
     return AX_OK;
 }
@@ -483,6 +494,7 @@ static const struct ax_engine_ops ops = {
     .prepare = forest_prepare,
     .prepared = forest_prepared,
     .made_bytes = forest_made_bytes,
+    .mapped_bytes = forest_mapped_bytes,
     .run = ax_engine_run_unsupported,
 };
 

@@ -360,6 +360,7 @@ static const struct ax_engine_ops ops = {
     .prepare = ax_engine_prepare_nothing,
     .prepared = ax_engine_prepared_always,
     .made_bytes = ax_engine_made_nothing,
+    .mapped_bytes = ax_engine_made_nothing,
     .run = onnx_run,
 };
 

@@ -171,7 +171,8 @@ prepare(struct ax_shap_kernel *kernel, struct ax_ctx *ctx,
     const struct ax_shap_table_source tables = {.forest = forest,
                                                 .shapes = shapes,
                                                 .wanted = forms.table,
-                                                .population = config->population};
+                                                .population = config->population,
+                                                .forms = config->forms};
     AX_TRY(ax_shap_table_build(&tables, ctx, arena, &kernel->table));
     const struct ax_shap_node_source nodes = {
         .forest = forest, .shapes = shapes, .wanted = forms.node};

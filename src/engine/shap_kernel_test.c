@@ -1,10 +1,13 @@
 #include "engine/shap_kernel.h"
 
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "engine/forest_engine.h"
 #include "forest_case.h"
 #include "harness.h"
 #include "model_case.h"
+#include "sys/file.h"
 
 enum { TEST_BYTES_MAX = 1 << 30, ROWS = 65, ORACLE_ROWS = 3, REFERENCES = 67 };
 
@@ -319,4 +322,62 @@ TEST(shap_kernel_agrees_with_the_plain_kernels_on_the_libraries_models)
         if (count == 0)
             printf("skipped: %s is not there\n", golden_sets[s]);
     }
+}
+
+/* One row's contributions by a kernel that is prepared for it; mapped: of what was kept. */
+static double *
+explain_kept(struct ax_ctx *ctx, const struct ax_forest *forest,
+             const struct ax_shap_kernel_config *config, const double *rows, size_t *out_mapped)
+{
+    struct ax_shap_kernel kernel;
+    CHECK_EQ(ax_shap_kernel_prepare(forest, ctx, config, ctx->arena, &kernel), AX_OK);
+    *out_mapped = kernel.table.mapped_bytes;
+    if (kernel.table.mapped_bytes)
+        CHECK_EQ(kernel.table.mapped_bytes, kernel.table.value_count * sizeof(double));
+    return explain(ctx, &kernel, rows, 1);
+}
+
+/* The same bits from tables that were made, kept and found, at every level. */
+static void
+check_kept_tables(struct ax_ctx *ctx)
+{
+    static const struct forest_case about = {20, 8, 1, 6, -1, 0, 0.2, false, 77};
+    char name[] = "/tmp/axiom-forms-XXXXXX";
+    struct ax_forms *opened = NULL;
+    REQUIRE(mkdtemp(name) != NULL);
+    const struct ax_forms_config kept = {.folder = ax_str_of(name), .bytes_max = 1 << 28};
+    REQUIRE(ax_forms_open(ctx, &kept, &opened) == AX_OK);
+    ax_auto(ax_forms_close) struct ax_forms *folder = opened;
+    struct ax_forest *forest = forest_case_make(ctx, &about);
+    double *rows = make_rows(ctx, &about, ROWS), *references = make_rows(ctx, &about, REFERENCES);
+    size_t bytes = ROWS * (about.feature_count + 1) * sizeof(double), mapped;
+    for (int against = 0; against < 2; against++) {
+        struct ax_shap_kernel_config config = {.node_bytes_max = 1};
+        if (against)
+            config.population = (struct ax_shap_population){references, REFERENCES};
+        double *plain = explain_kept(ctx, forest, &config, rows, &mapped);
+        CHECK_EQ(mapped, 0);
+        config.forms = folder;
+        double *made = explain_kept(ctx, forest, &config, rows, &mapped);
+        CHECK_EQ(mapped, 0);
+        CHECK(memcmp(made, plain, bytes) == 0);
+        for (size_t l = 0; l < AX_COUNT_OF(levels); l++) {
+            config.level = levels[l];
+            double *found = explain_kept(ctx, forest, &config, rows, &mapped);
+            CHECK(mapped > 0 && memcmp(found, plain, bytes) == 0);
+        }
+        if (against) { /* one reference is another */
+            references[3] += 1;
+            (void)explain_kept(ctx, forest, &config, rows, &mapped);
+            CHECK_EQ(mapped, 0);
+        }
+    }
+    CHECK_EQ(ax_file_remove_tree(ctx, ax_str_of(name)), AX_OK);
+}
+
+TEST(shap_kernel_gives_the_same_bits_from_tables_that_were_kept)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    check_kept_tables(&ctx);
 }

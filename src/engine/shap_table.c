@@ -28,7 +28,7 @@ struct build {
     struct draft *drafts; /* NULL: only measuring */
     size_t draft_count;
     size_t value_count;
-    double *values;
+    double *values;                    /* to be filled; NULL: they are there, or only measured */
     const struct ax_shap_chunk *chunk; /* whose words the references have at present */
     uint64_t *words;
     double *leaf, *counts, *mixed, *before; /* of one leaf, by pattern */
@@ -245,9 +245,10 @@ add_unit(struct build *build, const struct ax_shap_path *root, int32_t child)
     draft.table = build->value_count;
     build->value_count += width_of(&draft) << draft.bits;
     build->draft_count++;
+    if (build->drafts)
+        build->drafts[build->draft_count - 1] = draft;
     if (!build->values)
         return;
-    build->drafts[build->draft_count - 1] = draft;
     for (uint32_t i = 0; i < shape->leaf_count; i++) {
         int32_t at = shape->leaves[i].parent;
         bool own = child < 0 ? (int32_t)i == ~child
@@ -420,7 +421,7 @@ ax_shap_table_measure(const struct ax_forest *forest, const struct ax_shap_shape
 }
 
 static ax_status
-make_room(struct build *build, struct ax_ctx *ctx, struct ax_arena *arena)
+make_room(struct build *build, struct ax_ctx *ctx)
 {
     size_t references = build->source->population.rows ? build->source->population.count : 0;
     split_wanted(build);
@@ -432,13 +433,85 @@ make_room(struct build *build, struct ax_ctx *ctx, struct ax_arena *arena)
     build->counts = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX);
     build->mixed = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX);
     build->before = AX_NEW_ARRAY(ctx->arena, double, PATTERNS_MAX);
-    build->values = ax_scratch_wide(
-        ax_arena_alloc(arena, 1, build->value_count * sizeof *build->values + AX_SCRATCH_WIDE));
     if (!build->drafts || !build->words || !build->leaf || !build->counts || !build->mixed ||
-        !build->before || !build->values)
+        !build->before)
         return ax_fail(ctx, AX_LIMIT, "no memory for tables of %zu numbers", build->value_count);
     for (size_t m = 1; m <= POINTS_MAX; m++)
         ax_shap_gauss(m, build->t[m], build->w[m]);
+    return AX_OK;
+}
+
+/* ---- entries that were worked out before ---- */
+
+static void
+digest_numbers(struct ax_sha256 *hash, const void *numbers, size_t bytes)
+{
+    ax_sha256_add(hash, (ax_str){numbers, bytes});
+}
+
+/* Of all that the entries follow from: the trees, which of them, and the population. */
+static bool
+digest_source(const struct ax_shap_table_source *source, size_t value_count, ax_digest *out_digest)
+{
+    const struct ax_forest *forest = source->forest;
+    const struct ax_shap_population *population = &source->population;
+    const uint64_t sizes[] = {forest->tree_count,
+                              forest->feature_count,
+                              forest->output_count,
+                              forest->vector_count,
+                              forest->set_words,
+                              value_count,
+                              population->rows ? population->count : 0};
+    struct ax_sha256 *hash = ax_sha256_new();
+    if (!hash)
+        return false;
+    ax_sha256_add(hash, AX_STR("axiom.shap-table"));
+    digest_numbers(hash, sizes, sizeof sizes);
+    digest_numbers(hash, source->wanted, forest->tree_count * sizeof *source->wanted);
+    digest_numbers(hash, forest->sets, forest->set_words * sizeof *forest->sets);
+    digest_numbers(hash, forest->vectors,
+                   forest->vector_count * forest->output_count * sizeof *forest->vectors);
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        const struct ax_forest_tree *tree = &forest->trees[t];
+        const uint32_t shape[] = {tree->node_count, (uint32_t)tree->output, tree->share != NULL};
+        digest_numbers(hash, shape, sizeof shape);
+        digest_numbers(hash, tree->nodes, tree->node_count * sizeof *tree->nodes);
+        if (tree->share)
+            digest_numbers(hash, tree->share, tree->node_count * sizeof *tree->share);
+    }
+    if (population->rows)
+        digest_numbers(hash, population->rows,
+                       population->count * forest->feature_count * sizeof *population->rows);
+    *out_digest = ax_sha256_finish(hash);
+    return true;
+}
+
+/* Entries of fewer bytes than this are made as quickly as they are found. */
+static const size_t kept_bytes_least = 64 << 10;
+
+/* The entries, from where they were kept or worked out. */
+static ax_status
+fill(struct build *build, struct ax_ctx *ctx, struct ax_arena *arena, struct ax_shap_table *table)
+{
+    const struct ax_forms *forms = build->source->forms;
+    size_t bytes = build->value_count * sizeof *build->values;
+    ax_digest key;
+    bool kept = forms && bytes >= kept_bytes_least &&
+                digest_source(build->source, build->value_count, &key);
+    table->value_count = build->value_count;
+    table->values = kept ? ax_forms_find(forms, ctx, key, bytes, arena) : NULL;
+    if (table->values) {
+        table->mapped_bytes = bytes;
+        split_wanted(build);
+        return AX_OK;
+    }
+    build->values = ax_scratch_wide(ax_arena_alloc(arena, 1, bytes + AX_SCRATCH_WIDE));
+    if (!build->values)
+        return ax_fail(ctx, AX_LIMIT, "no memory for tables of %zu numbers", build->value_count);
+    split_wanted(build);
+    table->values = build->values;
+    if (kept)
+        ax_forms_keep(forms, key, (ax_str){(const char *)build->values, bytes});
     return AX_OK;
 }
 
@@ -452,10 +525,8 @@ ax_shap_table_build(const struct ax_shap_table_source *source, struct ax_ctx *ct
     if (!build)
         return ax_fail(ctx, AX_LIMIT, "no memory for tables");
     build->source = source;
-    AX_TRY(make_room(build, ctx, arena));
-    split_wanted(build);
-    table.values = build->values;
-    table.value_count = build->value_count;
+    AX_TRY(make_room(build, ctx));
+    AX_TRY(fill(build, ctx, arena, &table));
     AX_TRY(arrange(build, ctx, arena, &table));
     *out_table = table;
     return AX_OK;

@@ -18,12 +18,14 @@
  * The order of additions is fixed by the table: 8 lanes, units in order, the list in four sums.
  *
  * Cost of a row: units x (12 instructions and one or two cache lines) + inner nodes x 3.
- * Memory: units x 2^bits x 64 (or 128) bytes, 8 KB a unit at depth 6. Build: k^2 2^k m a leaf.
- * Source: design/kernels/shap (b1, i); the matrices as in WOODELF (AAAI 2026) without its limit
- * to one population at a time.
+ * Memory: units x 2^bits x 64 (or 128) bytes, 8 KB a unit at depth 6. Build: k^2 2^k m a leaf,
+ * which is why entries, and they alone, may be kept on disk (forms.h): all that says where they are
+ * is worked out from the trees each time. Source: design/kernels/shap (b1, i); the matrices as in
+ * WOODELF (AAAI 2026) without its limit to one population at a time.
  */
 #pragma once
 
+#include "engine/forms.h"
 #include "engine/shap_background.h"
 #include "engine/shap_shape.h"
 
@@ -49,6 +51,7 @@ struct ax_shap_table {
     const uint64_t *masks; /* 8 a unit of 8 lanes, then 16 a unit; aligned to 64 bytes */
     const double *values;  /* aligned to 64 bytes */
     size_t value_count;
+    size_t mapped_bytes;  /* of `values`, where they lie in a file; else 0 */
     const uint32_t *list; /* places in the numbers written out, output by output and by feature */
     const uint32_t *list_end;
     size_t column_count; /* outputs x features */
@@ -68,6 +71,7 @@ struct ax_shap_table_source {
     const struct ax_shap_shape *shapes;
     const bool *wanted;
     struct ax_shap_population population; /* rows NULL: the shares of cover */
+    const struct ax_forms *forms;         /* where entries are looked for and kept; NULL: nowhere */
 };
 ax_status ax_shap_table_build(const struct ax_shap_table_source *source, struct ax_ctx *ctx,
                               struct ax_arena *arena, struct ax_shap_table *out_table);

@@ -12,8 +12,12 @@ enum {
     NO_SET = -1,
 };
 
-/* One tree as the file has it; arrays in ctx->arena. */
+/*
+ * One tree as the file has it; arrays in ctx->arena, those of the nodes in reading's own: they are
+ * read when the tree is built and last until the next one is.
+ */
 struct tree_arrays {
+    ax_document document;
     size_t node_count;
     struct ax_document_i64s left, right, features, default_left, types;
     struct ax_document_f32s conditions;
@@ -26,6 +30,7 @@ struct tree_arrays {
 struct reading {
     struct ax_ctx *ctx;
     struct ax_arena *arena;
+    struct ax_arena *nodes_arena; /* of the arrays of the tree being built */
     const struct ax_xgboost_learner *learner;
     struct ax_forest_engine *engine;
     struct ax_forest_builder builder;
@@ -95,18 +100,15 @@ read_vectors(const struct reading *reading, ax_document tree, struct tree_arrays
 }
 
 static ax_status
-read_nodes(const struct reading *reading, ax_document tree, struct tree_arrays *out)
+read_nodes(const struct reading *reading, struct tree_arrays *out)
 {
     struct ax_ctx *ctx = reading->ctx;
-    ax_document params = {};
-    int64_t node_count = 0;
-    AX_TRY(ax_document_need_object(ctx, tree, "tree_param", &params));
-    AX_TRY(ax_document_need_whole(ctx, params, "num_nodes", &node_count));
+    ax_document tree = out->document;
+    size_t count = out->node_count;
     AX_TRY(ax_document_need_i64s(ctx, tree, "left_children", &out->left));
-    if (node_count < 1 || (uint64_t)node_count != out->left.count)
-        return ax_fail(ctx, AX_INVALID, "`num_nodes` is %lld, `left_children` has %zu items",
-                       (long long)node_count, out->left.count);
-    size_t count = out->node_count = out->left.count;
+    if (count != out->left.count)
+        return ax_fail(ctx, AX_INVALID, "`num_nodes` is %zu, `left_children` has %zu items", count,
+                       out->left.count);
     AX_TRY(need_node_i64s(ctx, tree, "right_children", count, &out->right));
     AX_TRY(need_node_i64s(ctx, tree, "split_indices", count, &out->features));
     AX_TRY(need_node_i64s(ctx, tree, "default_left", count, &out->default_left));
@@ -115,7 +117,33 @@ read_nodes(const struct reading *reading, ax_document tree, struct tree_arrays *
         AX_TRY(need_node_i64s(ctx, tree, "split_type", count, &out->types));
     if (ax_document_count(ax_document_find(tree, "sum_hessian")) > 0)
         AX_TRY(need_node_f32s(ctx, tree, "sum_hessian", count, &out->covers));
-    return read_vectors(reading, tree, out);
+    return AX_OK;
+}
+
+/* The same where the next tree's may take their place. */
+static ax_status
+read_nodes_apart(struct reading *reading, struct tree_arrays *out)
+{
+    struct ax_arena *callers = reading->ctx->arena;
+    ax_arena_reset(reading->nodes_arena);
+    reading->ctx->arena = reading->nodes_arena;
+    ax_status status = read_nodes(reading, out);
+    reading->ctx->arena = callers;
+    return status;
+}
+
+/* How many nodes the tree says it has. */
+static ax_status
+read_count(struct ax_ctx *ctx, ax_document tree, size_t *out_count)
+{
+    ax_document params = {};
+    int64_t count = 0;
+    AX_TRY(ax_document_need_object(ctx, tree, "tree_param", &params));
+    AX_TRY(ax_document_need_whole(ctx, params, "num_nodes", &count));
+    if (count < 1)
+        return ax_fail(ctx, AX_INVALID, "`num_nodes` is %lld", (long long)count);
+    *out_count = (size_t)count;
+    return AX_OK;
 }
 
 /* Checks that each set is a stretch of codes that a float can hold; adds up their words. */
@@ -173,7 +201,9 @@ read_tree(struct reading *reading, ax_document tree, size_t index)
         return ax_fail(reading->ctx, AX_INVALID, "a tree must be an object");
     if (ax_document_present(stated) && (!ax_document_i64(stated, &id) || id != (int64_t)index))
         return ax_fail(reading->ctx, AX_INVALID, "`id` must be the tree's place, %zu", index);
-    AX_TRY(read_nodes(reading, tree, out));
+    out->document = tree;
+    AX_TRY(read_count(reading->ctx, tree, &out->node_count));
+    AX_TRY(read_vectors(reading, tree, out));
     AX_TRY(read_sets(reading, tree, out));
     reading->vector_rows += out->vectors.count / reading->learner->output_count;
     return AX_OK;
@@ -416,8 +446,9 @@ write_vectors(struct reading *reading, const struct tree_arrays *tree, float wei
 static ax_status
 build_tree(struct reading *reading, size_t index)
 {
-    const struct tree_arrays *tree = &reading->trees[index];
+    struct tree_arrays *tree = &reading->trees[index];
     float weight = index < reading->weights.count ? reading->weights.items[index] : 1.0f;
+    AX_TRY(read_nodes_apart(reading, tree));
     AX_TRY(make_room(reading, tree->node_count));
     AX_TRY(place_sets(reading, tree));
     for (size_t i = 0; i < tree->node_count; i++) {
@@ -466,7 +497,14 @@ ax_xgboost_tree_read(struct ax_ctx *ctx, struct ax_arena *arena,
     engine->engine.signature = learner->signature;
     engine->respond = ax_xgboost_objective_respond;
     engine->objective = (int)learner->objective;
-    struct reading reading = {.ctx = ctx, .arena = arena, .learner = learner, .engine = engine};
+    ax_auto(ax_arena_free) struct ax_arena *nodes_arena = ax_arena_new(SIZE_MAX);
+    if (!nodes_arena)
+        return out_of_memory(ctx, "a tree's nodes");
+    struct reading reading = {.ctx = ctx,
+                              .arena = arena,
+                              .nodes_arena = nodes_arena,
+                              .learner = learner,
+                              .engine = engine};
     AX_TRY(read_model(&reading));
     AX_TRY(begin_forest(&reading));
     for (size_t t = 0; t < reading.tree_count; t++) {

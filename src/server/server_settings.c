@@ -51,6 +51,18 @@ static const struct ax_setting scoring_rows[] = {
 static const struct ax_settings scoring_settings = {
     .section = "scoring", .rows = scoring_rows, .row_count = AX_COUNT_OF(scoring_rows)};
 
+static const struct ax_setting engine_rows[] = {
+    {"forms_folder",
+     "folder of tables for explanations, found again at the next start; empty: DIR/forms",
+     AX_SETTING_TEXT, offsetof(struct ax_engine_settings, forms_folder), 0, 0, 0, ""},
+    {"forms_bytes_max", "all tables kept, those used longest ago go first; 0: none are kept",
+     AX_SETTING_BYTES, offsetof(struct ax_engine_settings, forms_bytes_max), 1073741824.0, 0,
+     1099511627776.0},
+};
+
+static const struct ax_settings engine_settings = {
+    .section = "engine", .rows = engine_rows, .row_count = AX_COUNT_OF(engine_rows)};
+
 static const struct ax_setting database_rows[] = {
     {"url",
      "database; empty: SQLite in the data directory; else postgresql://USER@HOST/DB?sslmode=...",
@@ -128,6 +140,7 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[12] = (struct section){&ax_payload_log_settings, &settings->payload_log};
     out[13] = (struct section){&ax_tracer_settings, &settings->tracing};
     out[14] = (struct section){&webhook_settings, &settings->webhooks};
+    out[15] = (struct section){&engine_settings, &settings->engine};
 }
 
 void
@@ -166,7 +179,7 @@ set(struct ax_ctx *ctx, struct ax_server_settings *settings, ax_str section, ax_
     return ax_fail(
         ctx, AX_NOT_FOUND,
         "no settings section \"%.*s\"; server, net, ledger, store, postgres, scoring, tracking, "
-        "limits, cors, jwt, access_log, payload_log, tracing and webhooks are known",
+        "limits, cors, jwt, access_log, payload_log, tracing, webhooks and engine are known",
         AX_FMT(section));
 }
 

@@ -49,6 +49,12 @@ struct ax_scoring_config {
     ax_str default_model; /* of MLflow's /invocations; "": the only one there is */
 };
 
+/* Section "engine". */
+struct ax_engine_settings {
+    ax_str forms_folder;     /* tables of explanations that took long to make; "": DIR/forms */
+    int64_t forms_bytes_max; /* of all of them; 0: none are kept */
+};
+
 /* Section "store", before those of its adapter. */
 struct ax_database_config {
     ax_str url; /* "": SQLite in the data directory; else "postgresql://..." */
@@ -57,6 +63,7 @@ struct ax_database_config {
 struct ax_server_settings {
     struct ax_general_config general;
     struct ax_scoring_config scoring;
+    struct ax_engine_settings engine;
     struct ax_loop_config net;
     struct ax_ledger_config ledger;
     struct ax_database_config database;

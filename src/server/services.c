@@ -3,6 +3,8 @@
 #include "auth/jwt_issuer.h"
 #include "auth/passwords.h"
 #include "auth/permissions.h"
+#include "base/fault.h"
+#include "engine/forms.h"
 #include "event/outbox.h"
 #include "mlops/webhook_secret.h"
 #include "server/adapters.h"
@@ -21,7 +23,8 @@ on_plan(void *arg, struct ax_ctx *ctx)
     struct ax_lane *lane;
     struct ax_plan *plan;
     AX_TRY(ax_lane_open(ctx, services->server, &lane));
-    const struct ax_plan_source source = {services->dir.serving, ax_lane_plan(lane)};
+    const struct ax_plan_source source = {services->dir.serving, ax_lane_plan(lane),
+                                          services->forms};
     ax_status status = ax_plan_load(ctx, &source, &plan);
     if (status == AX_OK)
         status = ax_model_server_swap(services->server, ctx, plan);
@@ -93,6 +96,26 @@ open_index(struct ax_ctx *ctx, struct ax_services *services)
     return ax_decision_index_open(ctx, services->kv, services->ledger, &services->index);
 }
 
+/* A folder of forms that cannot be used costs time and nothing else. */
+static void
+open_forms(struct ax_ctx *ctx, struct ax_services *services)
+{
+    const struct ax_engine_settings *engine = &services->settings.engine;
+    const struct ax_forms_config config = {
+        .folder = engine->forms_folder.len
+                      ? engine->forms_folder
+                      : ax_path_join(ctx->arena, services->dir.root, AX_STR("forms")),
+        .bytes_max = (uint64_t)engine->forms_bytes_max};
+    if (engine->forms_bytes_max == 0)
+        return;
+    ax_fault_benign_begin();
+    if (!config.folder.at || ax_forms_open(ctx, &config, &services->forms) != AX_OK) {
+        ax_log(AX_LOG_WARN, ctx, "forms_are_not_kept", NULL);
+        ctx->error[0] = '\0';
+    }
+    ax_fault_benign_end();
+}
+
 static ax_status
 open_data_plane(struct ax_ctx *ctx, struct ax_services *services)
 {
@@ -100,6 +123,7 @@ open_data_plane(struct ax_ctx *ctx, struct ax_services *services)
     AX_TRY(ax_kill_switch_open(ctx, services->dir.latches, &services->kill));
     AX_TRY(open_ledger(ctx, services));
     AX_TRY(open_index(ctx, services));
+    open_forms(ctx, services);
     const struct ax_model_server_config server = {
         .ledger = services->ledger,
         .vault = services->vault,
@@ -344,6 +368,7 @@ ax_services_close(struct ax_services *services)
     CLOSE(store, ax_store_close);
     CLOSE(archive, ax_decision_archive_close);
     CLOSE(server, ax_model_server_close);
+    CLOSE(forms, ax_forms_close); /* no engine is open any more */
     CLOSE(index, ax_decision_index_close);
     CLOSE(kv, ax_kv_close);
     CLOSE(ledger, ax_ledger_close);

@@ -10,6 +10,8 @@
 #include "serving/signature.h"
 #include "sys/crypto.h"
 
+struct ax_forms;
+
 enum ax_bundle_file { AX_BUNDLE_MODEL, AX_BUNDLE_REFERENCE, AX_BUNDLE_SELF_TEST, AX_BUNDLE_FILES };
 
 const char *ax_bundle_file_name(enum ax_bundle_file file); /* "model", "reference", "self_test" */
@@ -22,6 +24,7 @@ struct ax_bundle {
     ax_digest digests[AX_BUNDLE_FILES];
     ax_str files[AX_BUNDLE_FILES]; /* their bytes; "" when only the manifest was read */
     ax_str format;                 /* of the model file, as the engine names it */
+    const struct ax_forms *forms;  /* where its engine finds and keeps forms; NULL: nowhere */
 };
 
 /* Whether bytes are a bundle's container rather than a bare model file. */

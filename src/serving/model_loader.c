@@ -203,7 +203,8 @@ open_parts(struct ax_ctx *inside, struct ax_loaded_model *model, const struct ax
     model->signature = signature;
     AX_TRY(ax_json_canonical(inside, signature_json, &text));
     model->signature_digest = ax_sha256(text);
-    AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], NULL, &model->engine));
+    const struct ax_engine_config config = {.forms = bundle->forms};
+    AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], &config, &model->engine));
     return check_inputs(inside, model);
 }
 
@@ -215,7 +216,9 @@ test_and_prepare(struct ax_ctx *ctx, struct ax_loaded_model *model, const struct
         return ax_fail(ctx, AX_LIMIT, "no memory to load a model");
     struct ax_arena *outer = ctx->arena;
     ctx->arena = scratch;
-    const struct ax_engine_call one = {.rows = {.count = 1}, .outputs = AX_ENGINE_RESPONSE};
+    const struct ax_engine_call one = {
+        .rows = {.count = 1},
+        .outputs = ax_engine_signature(model->engine)->outputs & AX_ENGINE_RESPONSE};
     ax_status status = ax_engine_prepare(model->engine, ctx, &one);
     if (status == AX_OK && bundle->present[AX_BUNDLE_SELF_TEST]) {
         status = self_test(ctx, model, bundle->files[AX_BUNDLE_SELF_TEST]);

@@ -59,6 +59,7 @@ struct ax_plan {
 struct ax_plan_source {
     ax_str folder;                  /* serving/: plan.json and bundles/<digest>/... */
     const struct ax_plan *previous; /* its models and breakers are taken over; may be NULL */
+    const struct ax_forms *forms;   /* kept: of the models' engines; may be NULL */
 };
 
 /*

@@ -443,6 +443,16 @@ ax_file_remove(struct ax_ctx *ctx, ax_str path)
 }
 
 ax_status
+ax_file_touch(struct ax_ctx *ctx, ax_str path)
+{
+    struct path name;
+    AX_TRY(path_of(ctx, path, &name));
+    if (AX_OS_CALL(utimensat(AT_FDCWD, name.at, NULL, 0)) < 0)
+        return path_failed(ctx, &name, errno, "touch");
+    return AX_OK;
+}
+
+ax_status
 ax_file_rename(struct ax_ctx *ctx, ax_str from, ax_str to)
 {
     struct path old_name, new_name;

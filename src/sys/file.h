@@ -72,6 +72,7 @@ ax_status ax_file_sync_folder(struct ax_ctx *ctx, ax_str path);
 bool ax_file_exists(ax_str path);
 bool ax_file_is_folder(ax_str path);                       /* follows links */
 ax_status ax_file_remove(struct ax_ctx *ctx, ax_str path); /* NOT_FOUND when absent */
+ax_status ax_file_touch(struct ax_ctx *ctx, ax_str path);  /* changed now, for its stamp */
 ax_status ax_file_rename(struct ax_ctx *ctx, ax_str from, ax_str to);
 ax_status ax_file_link(struct ax_ctx *ctx, ax_str from, ax_str to);
 ax_status ax_file_make_folders(struct ax_ctx *ctx,
