@@ -315,12 +315,11 @@ api_case_open_governed(struct api_case *at)
                                         .ledger_folder = mlops_case_path(mlops, "ledger"),
                                         .kill = mlops->kill,
                                         .webhooks = &at->webhooks};
-    at->webhooks = (struct ax_webhooks_config){
-        .store = mlops->base.store,
-        .secret_key = mlops_case_path(mlops, "webhook.key"),
-        .attempts_max = 3,
-        .timeout_ms = 1'000,
-        .keep_days = 7};
+    at->webhooks = (struct ax_webhooks_config){.store = mlops->base.store,
+                                               .secret_key = mlops_case_path(mlops, "webhook.key"),
+                                               .attempts_max = 3,
+                                               .timeout_ms = 1'000,
+                                               .keep_days = 7};
 }
 
 /* Everybody is hired, nothing is deployed. set: NULL, or says what is to be otherwise. */

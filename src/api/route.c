@@ -393,8 +393,8 @@ let_in(struct ax_api *api, struct ax_call *call, struct ax_ctx *ctx, enum ax_per
                             : call->table == &ax_health_table;
     ax_status known = authenticate(api, call, ctx, permission);
     bool shown = known == AX_OK || known == AX_DENIED; /* who they are */
-    bool nobody = !api->config.governed || permission == AX_PERMISSION_PUBLIC ||
-                  call->unverified || !shown;
+    bool nobody =
+        !api->config.governed || permission == AX_PERMISSION_PUBLIC || call->unverified || !shown;
     ax_status fits = probe ? AX_OK : ax_limits_admit(call, ctx, !nobody);
     return fits != AX_OK ? fits : known;
 }

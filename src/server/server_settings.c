@@ -115,7 +115,7 @@ static const struct ax_setting webhook_rows[] = {
 static const struct ax_settings webhook_settings = {
     .section = "webhooks", .rows = webhook_rows, .row_count = AX_COUNT_OF(webhook_rows)};
 
-enum { SECTION_COUNT = 15 };
+enum { SECTION_COUNT = 16 };
 
 struct section {
     const struct ax_settings *settings;
