@@ -63,7 +63,7 @@ put_disposition(struct ax_call *call, struct ax_ctx *ctx, ax_str name)
     for (size_t i = 0; plain && i < name.len; i++) {
         char c = name.at[i];
         plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                strchr("._-", c);
+                strchr("._-%", c);
     }
     ax_writer_text(&text, plain ? "attachment; filename=" : "attachment; filename*=UTF-8''");
     if (plain)

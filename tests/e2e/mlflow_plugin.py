@@ -182,6 +182,7 @@ LEFT_OUT = [
     ("GraphQL, the gateway and the prompt lab are not offered", r"graphql|gateway|promptlab|secrets|endpoint", None),
     ("looks into MLflow's own database, process or settings",
      r"calls_optimized_impl|with_validation_regex|suppress_url_printing|test_list_models|with_large_experiment|large_data|"
+     r"test_log_batch_internal_error|test_get_registered_model$|"
      r"test_rest_get_model_version_artifact_api_proxied_artifact_root|default_experiment_lifecycle|test_upgrade_cli|test_fail_on_|test_correct_db_type",
      r"ManagedSessionMaker|store\.(engine|db_uri|DEFAULT_EXPERIMENT_ID|_\w+)|_get_store\(|TRUNCATE_LONG_VALUES|"
      r"patch\(\s*[\"'](mlflow\.store\.\w+\.|mlflow\.tracking\.fluent|\w+\.)*sqlalchemy"),
@@ -192,7 +193,7 @@ LEFT_OUT = [
      r"search_experiments_(filter_by|order_by)_time_attribute|search_model_versions_(order_by_simple|pagination|by_tag)|"
      r"search_registered_model_pagination|set_model_version_tag|delete_model_version_(tag|redaction|deletes_alias)|delete_model_deletes_alias|"
      r"(set|delete)_registered_model_alias|get_model_version_by_alias|get_model_version_download_uri|search_prompts_versions|"
-     r"(create|update)_webhook_invalid_events|get_artifact_uri_appends_to_local_path_component_correctly|log_metric_validation)$|"
+     r"(create|update)_webhook_invalid_events|get_metric_history_with_max_results|get_artifact_uri_appends_to_local_path_component_correctly|log_metric_validation)$|"
      r"test_create_experiments_with_bad_name|test_copy_model_version\[|test_create_logged_model_invalid_name\[\]|#fragment|"
      r"test_create_webhook_invalid_(names|urls)\[-", None),
     ("a version from 3.9 on answers so", r"test_path_validation", None),
