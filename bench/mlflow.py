@@ -70,14 +70,22 @@ class Server:
                 time.sleep(0.001)
         self.start_ms = 1e3 * (time.monotonic() - began)
         atexit.register(self.stop)  # whatever becomes of the bench
+        self.connect()
+
+    def connect(self):
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
         self.connection.connect()
         self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def post(self, path, body):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.connection.request("POST", API + path, data, {"Content-Type": "application/json"})
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request("POST", API + path, data, {"Content-Type": "application/json"})
+            answer = self.connection.getresponse()
+        except ConnectionError:  # it was idle while artifacts went to and fro: some servers close it then
+            self.connect()
+            self.connection.request("POST", API + path, data, {"Content-Type": "application/json"})
+            answer = self.connection.getresponse()
         text = answer.read()
         assert answer.status == 200, text
         return text
