@@ -322,6 +322,7 @@ def with_postgres(folder, out):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end too
     runs, many, mib = (int(os.environ.get(name, value)) for name, value in (("RUNS", 10_000), ("MANY", 100_000), ("ARTIFACT_MB", 1024)))
     columns = {"axiom": Figures("axiom")}
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR", ROOT), ignore_cleanup_errors=True) as folder:
