@@ -10,6 +10,7 @@
 enum {
     POINT_COLUMNS = 5,
     SERIES_COLUMNS_ALL = 7,
+    ROWS_AT_ONCE = 20,          /* of one statement, whose run costs about as much as a row */
     SERIES_ONE_BY_ONE = 16,     /* more keys than this: all series of the run are read at once */
     SERIES_MAX = (1 << 20) - 1, /* of a run: the low bits of a series's id */
     INTERVAL_RUN_MAX = 2500,    /* points of one run in a sampled history */
@@ -86,7 +87,7 @@ struct series {
     struct ax_metric summary;
 };
 
-/* Rows of one statement that is run for each. */
+/* Rows of one table. */
 struct batch {
     AX_ARRAY(ax_store_params)
 };
@@ -96,9 +97,9 @@ struct putting {
     struct ax_store_tx *tx;
     struct ax_ctx *ctx;
     struct ax_metric_run run;
-    struct ax_map *known;       /* key -> struct series, when they were read at once */
-    struct batch made, changed; /* series */
-    struct batch points;
+    struct ax_map *known; /* key -> struct series, when they were read at once */
+    struct batch series, points;
+    bool made; /* a series that was not there */
 };
 
 /* A row of a batch with room for its values, which are to be filled; NULL without memory. */
@@ -181,10 +182,10 @@ put_series(struct putting *putting, ax_str key, const struct ax_metric *summary,
 {
     struct ax_ctx *ctx = putting->ctx;
     bool made = *id == 0;
-    ax_store_value *values = made ? push_row(ctx, &putting->made, SERIES_COLUMNS_ALL)
-                                  : push_row(ctx, &putting->changed, SERIES_COLUMNS_ALL - 1);
+    ax_store_value *values = push_row(ctx, &putting->series, SERIES_COLUMNS_ALL);
     if (!values)
         return no_memory(ctx);
+    putting->made |= made;
     if (made && putting->run.series_count == SERIES_MAX)
         return ax_fail(ctx, AX_INVALID, "A run can have at most %d metrics", SERIES_MAX);
     if (made)
@@ -195,37 +196,78 @@ put_series(struct putting *putting, ax_str key, const struct ax_metric *summary,
     values[3] = ax_store_i64(summary->timestamp_ms);
     values[4] = ax_store_f64(kept_value(summary->value));
     values[5] = ax_store_i64(isnan(summary->value));
-    if (made)
-        values[6] = ax_store_i64(*id);
+    values[6] = ax_store_i64(*id);
     return AX_OK;
 }
 
-/* All that was gathered, as three batches. */
+/* How rows are written: what stands before the values, and behind them. */
+struct row_statement {
+    const char *head, *tail;
+    size_t column_count;
+};
+
+static ax_status
+format_rows(struct ax_ctx *ctx, const struct row_statement *statement, size_t row_count,
+            ax_str *out)
+{
+    ax_writer_auto struct ax_writer text = ax_writer_of(8 << 10);
+    ax_writer_text(&text, statement->head);
+    for (size_t i = 0; i < row_count * statement->column_count; i++) {
+        bool first = i % statement->column_count == 0;
+        ax_writer_print(&text, "%s$%zu", first ? (i ? "), (" : " (") : ", ", i + 1);
+    }
+    ax_writer_print(&text, ") %s", statement->tail);
+    return ax_writer_take(&text, ctx->arena, out) == AX_OK ? AX_OK : no_memory(ctx);
+}
+
+/* Many rows a statement, and what is left over one by one. */
+static ax_status
+write_rows(struct putting *putting, const struct row_statement *statement,
+           const struct batch *batch)
+{
+    struct ax_ctx *ctx = putting->ctx;
+    size_t width = ROWS_AT_ONCE * statement->column_count, whole = batch->count / ROWS_AT_ONCE;
+    size_t done = whole * ROWS_AT_ONCE;
+    ax_store_params *many = AX_NEW_ARRAY(ctx->arena, ax_store_params, whole + 1);
+    ax_store_value *values = AX_NEW_ARRAY(ctx->arena, ax_store_value, whole * width + 1);
+    ax_str sql;
+    if (!many || !values)
+        return no_memory(ctx);
+    for (size_t i = 0; i < done; i++)
+        memcpy(values + i * statement->column_count, batch->items[i].items,
+               statement->column_count * sizeof *values);
+    for (size_t i = 0; i < whole; i++)
+        many[i] = (ax_store_params){values + i * width, width};
+    if (whole > 0) {
+        AX_TRY(format_rows(ctx, statement, ROWS_AT_ONCE, &sql));
+        AX_TRY(ax_store_run_each(putting->tx, ctx, sql, many, whole, NULL));
+    }
+    if (done == batch->count)
+        return AX_OK;
+    AX_TRY(format_rows(ctx, statement, 1, &sql));
+    return ax_store_run_each(putting->tx, ctx, sql, batch->items + done, batch->count - done, NULL);
+}
+
+/* All that was gathered. A key stands in one row of its batch. */
 static ax_status
 write_gathered(struct putting *putting)
 {
-    struct ax_store_tx *tx = putting->tx;
-    struct ax_ctx *ctx = putting->ctx;
-    if (putting->made.count > 0)
-        AX_TRY(ax_store_run(tx, ctx, AX_STR("update runs set series_count = $2 where key = $1"),
+    static const struct row_statement series = {
+        "insert into metric_series (run_key, key, step, timestamp_ms, value, is_nan, id) values",
+        "on conflict (run_key, key) do update set step = excluded.step, timestamp_ms = "
+        "excluded.timestamp_ms, value = excluded.value, is_nan = excluded.is_nan",
+        SERIES_COLUMNS_ALL};
+    static const struct row_statement points = {
+        "insert into metric_points (series_id, timestamp_ms, step, value, is_nan) values",
+        "on conflict do nothing", POINT_COLUMNS};
+    if (putting->made)
+        AX_TRY(ax_store_run(putting->tx, putting->ctx,
+                            AX_STR("update runs set series_count = $2 where key = $1"),
                             AX_STORE_PARAMS(ax_store_i64(putting->run.key),
                                             ax_store_i64(putting->run.series_count)),
                             NULL));
-    AX_TRY(ax_store_run_each(
-        tx, ctx,
-        AX_STR("insert into metric_series (run_key, key, step, timestamp_ms, value, is_nan, id) "
-               "values ($1, $2, $3, $4, $5, $6, $7)"),
-        putting->made.items, putting->made.count, NULL));
-    AX_TRY(ax_store_run_each(
-        tx, ctx,
-        AX_STR("update metric_series set step = $3, timestamp_ms = $4, value = $5, is_nan = $6 "
-               "where run_key = $1 and key = $2"),
-        putting->changed.items, putting->changed.count, NULL));
-    return ax_store_run_each(
-        tx, ctx,
-        AX_STR("insert into metric_points (series_id, timestamp_ms, step, value, is_nan) values "
-               "($1, $2, $3, $4, $5) on conflict do nothing"),
-        putting->points.items, putting->points.count, NULL);
+    AX_TRY(write_rows(putting, &series, &putting->series));
+    return write_rows(putting, &points, &putting->points);
 }
 
 /* A point among others, by key. */
