@@ -216,9 +216,9 @@ test_and_prepare(struct ax_ctx *ctx, struct ax_loaded_model *model, const struct
         return ax_fail(ctx, AX_LIMIT, "no memory to load a model");
     struct ax_arena *outer = ctx->arena;
     ctx->arena = scratch;
-    const struct ax_engine_call one = {
-        .rows = {.count = 1},
-        .outputs = ax_engine_signature(model->engine)->outputs & AX_ENGINE_RESPONSE};
+    const struct ax_engine_call one = {.rows = {.count = 1},
+                                       .outputs = ax_engine_signature(model->engine)->outputs &
+                                                  AX_ENGINE_RESPONSE};
     ax_status status = ax_engine_prepare(model->engine, ctx, &one);
     if (status == AX_OK && bundle->present[AX_BUNDLE_SELF_TEST]) {
         status = self_test(ctx, model, bundle->files[AX_BUNDLE_SELF_TEST]);
