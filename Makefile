@@ -61,6 +61,6 @@ help:
 	@echo 'make check-full the same with everything linted and the long sweeps; hours'
 	@echo 'make fuzz       libFuzzer, FUZZ_SECONDS=60 a target; TARGETS="json csv" picks some'
 	@echo 'make soak       load with churn and faults'
-	@echo 'make bench      the figures of the README, each with its command'
+	@echo 'make bench      the figures that the docs tell, each with its command, beside its peers'
 	@echo 'make setup      install what building needs (the targets above do it by themselves)'
 	@echo 'make clean      remove what was built'

@@ -22,14 +22,15 @@ struct ax_model_repository {
 };
 
 static ax_status
-read_file(struct ax_ctx *ctx, const struct ax_model_repository_file *file,
-          struct ax_loaded_model **out_model)
+read_file(const struct ax_model_repository *repository, struct ax_ctx *ctx,
+          const struct ax_model_repository_file *file, struct ax_loaded_model **out_model)
 {
     ax_str bytes;
     struct ax_bundle bundle;
     AX_TRY(ax_file_read_all(ctx, file->path, MODEL_FILE_BYTES_MAX, &bytes));
     AX_TRY(ax_bundle_is_container(bytes) ? ax_bundle_read(ctx, bytes, &bundle)
                                          : ax_bundle_of_model(ctx, bytes, &bundle));
+    bundle.engine = &repository->config.engine;
     return ax_model_load(ctx, file->name, 1, false, &bundle, out_model);
 }
 
@@ -48,6 +49,7 @@ read_registered(const struct ax_model_repository *repository, struct ax_ctx *ctx
     AX_TRY(ax_registered_model_find(registry, ctx, file->path, &name, &version));
     AX_TRY(ax_registry_version(registry, ctx, NULL, name, version, &record));
     AX_TRY(ax_registry_bundle(registry, ctx, NULL, &record, &bundle));
+    bundle.engine = &repository->config.engine;
     return ax_model_load(ctx, file->name, record.version, false, &bundle, out_model);
 }
 
@@ -57,7 +59,7 @@ read_model(const struct ax_model_repository *repository, struct ax_ctx *ctx,
 {
     ax_status status = ax_str_starts(file->path, AX_STR("models:/"))
                            ? read_registered(repository, ctx, file, out_model)
-                           : read_file(ctx, file, out_model);
+                           : read_file(repository, ctx, file, out_model);
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(file->path));
 }
 

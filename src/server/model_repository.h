@@ -25,6 +25,7 @@ struct ax_model_repository_file {
 struct ax_model_repository_config { /* all kept */
     struct ax_model_server *server;
     struct ax_registry *registry; /* NULL: files alone */
+    struct ax_engine_config engine;
     const struct ax_model_repository_file *files;
     size_t file_count;
 };

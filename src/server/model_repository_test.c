@@ -99,6 +99,29 @@ TEST(model_repository_loads_and_unloads_by_name)
 }
 
 static void
+opens_engines_as_told(struct ax_ctx *ctx)
+{
+    struct served served = {};
+    struct ax_model_repository *repository;
+    CHECK_EQ(serve(ctx, &served), AX_OK);
+    const struct ax_model_repository_config config = {.server = served.server,
+                                                      .engine = {.kernel = AX_ENGINE_KERNEL_MASKS},
+                                                      .files = files,
+                                                      .file_count = 1};
+    CHECK_EQ(ax_model_repository_open(ctx, &config, &repository), AX_OK);
+    const struct ax_loaded_model *model =
+        ax_plan_model(ax_lane_plan(served.lane), AX_STR("one"), 0);
+    CHECK(model && ax_engine_signature(model->engine)->row_kernel == AX_ENGINE_KERNEL_MASKS);
+    ax_model_repository_close(repository);
+    stop(&served);
+}
+
+TEST(repository_opens_engines_as_it_was_told)
+{
+    ax_test_with_ctx(opens_engines_as_told);
+}
+
+static void
 keeps_what_was(struct ax_ctx *ctx)
 {
     struct served served = {};

@@ -377,6 +377,7 @@ open_repository(struct ax_ctx *ctx, struct server *server)
     const struct ax_model_repository_config config = {
         .server = server->services.server,
         .registry = server->services.registry,
+        .engine = ax_server_settings_engine(&server->services.settings),
         .files = server->options->models,
         .file_count = server->options->model_count,
     };

@@ -58,6 +58,14 @@ static const struct ax_setting engine_rows[] = {
     {"forms_bytes_max", "all tables kept, those used longest ago go first; 0: none are kept",
      AX_SETTING_BYTES, offsetof(struct ax_engine_settings, forms_bytes_max), 1073741824.0, 0,
      1099511627776.0},
+    {"leaf_masks",
+     "single rows by leaf masks where they are quicker: a method of which a patent application is "
+     "told, so a person must allow it (docs/kernels.md)",
+     AX_SETTING_SWITCH, offsetof(struct ax_engine_settings, leaf_masks), 0, 0, 1},
+    {"machine_code",
+     "batches by machine code that is made when a model is loaded, with AVX-512; needs memory that "
+     "is made executable",
+     AX_SETTING_SWITCH, offsetof(struct ax_engine_settings, machine_code), 0, 0, 1},
 };
 
 static const struct ax_settings engine_settings = {
@@ -141,6 +149,13 @@ sections_of(struct ax_server_settings *settings, struct section out[SECTION_COUN
     out[13] = (struct section){&ax_tracer_settings, &settings->tracing};
     out[14] = (struct section){&webhook_settings, &settings->webhooks};
     out[15] = (struct section){&engine_settings, &settings->engine};
+}
+
+struct ax_engine_config
+ax_server_settings_engine(const struct ax_server_settings *settings)
+{
+    return (struct ax_engine_config){.leaf_masks = settings->engine.leaf_masks,
+                                     .forest_code = settings->engine.machine_code};
 }
 
 void

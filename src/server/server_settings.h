@@ -11,6 +11,7 @@
 #include "api/payload_log.h"
 #include "api/tracer.h"
 #include "auth/jwt_issuer.h"
+#include "engine/engine.h"
 #include "event/ledger.h"
 #include "mlops/webhook.h"
 #include "net/loop.h"
@@ -53,6 +54,8 @@ struct ax_scoring_config {
 struct ax_engine_settings {
     ax_str forms_folder;     /* tables of explanations that took long to make; "": DIR/forms */
     int64_t forms_bytes_max; /* of all of them; 0: none are kept */
+    bool leaf_masks;
+    bool machine_code;
 };
 
 /* Section "store", before those of its adapter. */
@@ -78,6 +81,9 @@ struct ax_server_settings {
     struct ax_tracer_config tracing;
     struct ax_webhooks_config webhooks; /* its store is the services' */
 };
+
+/* How engines of models that are served are opened; where they keep forms is the caller's. */
+struct ax_engine_config ax_server_settings_engine(const struct ax_server_settings *settings);
 
 void ax_server_settings_defaults(struct ax_server_settings *out_settings);
 

@@ -72,6 +72,27 @@ flags(struct ax_ctx *ctx)
     CHECK_EQ(settings.general.drain_ms, 5000);
 }
 
+/* What a person must allow is off, and reaches the engine when it is on. */
+static void
+engine(struct ax_ctx *ctx)
+{
+    struct ax_server_settings settings;
+    ax_server_settings_defaults(&settings);
+    CHECK(!ax_server_settings_engine(&settings).leaf_masks);
+    CHECK(!ax_server_settings_engine(&settings).forest_code);
+    CHECK_EQ(ax_server_settings_set(ctx, &settings, AX_STR("engine.leaf_masks"), AX_STR("true")),
+             AX_OK);
+    CHECK(ax_server_settings_engine(&settings).leaf_masks);
+    CHECK_EQ(ax_server_settings_set(ctx, &settings, AX_STR("engine.machine_code"), AX_STR("true")),
+             AX_OK);
+    CHECK(ax_server_settings_engine(&settings).forest_code);
+}
+
+TEST(settings_of_the_engine_are_off_until_somebody_allows_them)
+{
+    ax_test_with_ctx(engine);
+}
+
 TEST(r94_a_flag_is_a_section_and_a_name)
 {
     ax_test_with_ctx(flags);

@@ -24,7 +24,7 @@ on_plan(void *arg, struct ax_ctx *ctx)
     struct ax_plan *plan;
     AX_TRY(ax_lane_open(ctx, services->server, &lane));
     const struct ax_plan_source source = {services->dir.serving, ax_lane_plan(lane),
-                                          services->forms};
+                                          &services->engine};
     ax_status status = ax_plan_load(ctx, &source, &plan);
     if (status == AX_OK)
         status = ax_model_server_swap(services->server, ctx, plan);
@@ -124,6 +124,8 @@ open_data_plane(struct ax_ctx *ctx, struct ax_services *services)
     AX_TRY(open_ledger(ctx, services));
     AX_TRY(open_index(ctx, services));
     open_forms(ctx, services);
+    services->engine = ax_server_settings_engine(&services->settings);
+    services->engine.forms = services->forms;
     const struct ax_model_server_config server = {
         .ledger = services->ledger,
         .vault = services->vault,

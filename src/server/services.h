@@ -17,7 +17,8 @@ struct ax_services {
     struct ax_server_settings settings;
     ax_str build_id;
     struct ax_metrics *metrics;
-    struct ax_forms *forms; /* NULL: nothing of an engine is kept */
+    struct ax_forms *forms;         /* NULL: nothing of an engine is kept */
+    struct ax_engine_config engine; /* how models that are served are opened */
     struct ax_kill_switch *kill;
     struct ax_vault *vault;
     struct ax_ledger *ledger;

@@ -10,7 +10,7 @@
 #include "serving/signature.h"
 #include "sys/crypto.h"
 
-struct ax_forms;
+struct ax_engine_config;
 
 enum ax_bundle_file { AX_BUNDLE_MODEL, AX_BUNDLE_REFERENCE, AX_BUNDLE_SELF_TEST, AX_BUNDLE_FILES };
 
@@ -22,9 +22,9 @@ struct ax_bundle {
     const struct ax_json *json; /* the manifest, read */
     bool present[AX_BUNDLE_FILES];
     ax_digest digests[AX_BUNDLE_FILES];
-    ax_str files[AX_BUNDLE_FILES]; /* their bytes; "" when only the manifest was read */
-    ax_str format;                 /* of the model file, as the engine names it */
-    const struct ax_forms *forms;  /* where its engine finds and keeps forms; NULL: nowhere */
+    ax_str files[AX_BUNDLE_FILES];         /* their bytes; "" when only the manifest was read */
+    ax_str format;                         /* of the model file, as the engine names it */
+    const struct ax_engine_config *engine; /* how its engine is opened; NULL: as it is */
 };
 
 /* Whether bytes are a bundle's container rather than a bare model file. */

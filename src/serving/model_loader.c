@@ -203,8 +203,7 @@ open_parts(struct ax_ctx *inside, struct ax_loaded_model *model, const struct ax
     model->signature = signature;
     AX_TRY(ax_json_canonical(inside, signature_json, &text));
     model->signature_digest = ax_sha256(text);
-    const struct ax_engine_config config = {.forms = bundle->forms};
-    AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], &config, &model->engine));
+    AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], bundle->engine, &model->engine));
     return check_inputs(inside, model);
 }
 

@@ -126,7 +126,7 @@ load_version(struct ax_ctx *ctx, const struct making *making, ax_str name, int64
     struct ax_bundle bundle = {};
     ctx->arena = scratch;
     ax_status status = read_bundle(ctx, making->source->folder, digest, &bundle);
-    bundle.forms = making->source->forms;
+    bundle.engine = making->source->engine;
     if (status == AX_OK)
         status = ax_model_load(ctx, name, version, making->plan->governed, &bundle, out);
     ctx->arena = outer;

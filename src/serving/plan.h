@@ -57,9 +57,9 @@ struct ax_plan {
 
 /* Where a plan's parts come from. */
 struct ax_plan_source {
-    ax_str folder;                  /* serving/: plan.json and bundles/<digest>/... */
-    const struct ax_plan *previous; /* its models and breakers are taken over; may be NULL */
-    const struct ax_forms *forms;   /* kept: of the models' engines; may be NULL */
+    ax_str folder;                         /* serving/: plan.json and bundles/<digest>/... */
+    const struct ax_plan *previous;        /* its models and breakers are taken over; may be NULL */
+    const struct ax_engine_config *engine; /* how engines are opened; NULL: as they are */
 };
 
 /*
