@@ -454,12 +454,16 @@ put_search(struct ax_search_sql *sql, const struct ax_experiment_model_search *s
 
 enum { SCOPE_PARTS = 3, SCOPE_HEX_BYTES = 16 };
 
+/* Of what was written, which is cleared; what could not be written is no scope's part. */
 static void
-add_hash(struct ax_writer *scope, const struct ax_writer *text)
+add_hash(struct ax_writer *scope, struct ax_writer *text)
 {
     char hex[AX_DIGEST_HEX_BYTES + 1];
     ax_str all = ax_digest_hex(ax_sha256(ax_writer_str(text)), hex);
     ax_writer_bytes(scope, (ax_str){all.at, SCOPE_HEX_BYTES});
+    if (text->status != AX_OK)
+        scope->status = text->status;
+    ax_writer_clear(text);
 }
 
 /* Hashes of the experiments, the filter and the order, one behind the other. */
@@ -470,10 +474,8 @@ scope_of(struct ax_ctx *ctx, const struct ax_experiment_model_search *search, ax
     for (size_t i = 0; i < search->base.experiment_count; i++)
         ax_writer_print(&text, "%.*s ", AX_FMT(search->base.experiment_ids[i]));
     add_hash(&scope, &text);
-    ax_writer_clear(&text);
     ax_writer_bytes(&text, search->base.filter);
     add_hash(&scope, &text);
-    ax_writer_clear(&text);
     for (size_t i = 0; i < search->orders.count; i++) {
         const struct ax_search_order *order = &search->orders.items[i];
         ax_writer_print(&text, "%d %d %.*s\n%.*s\n%.*s\n", order->entity, order->descending,
@@ -481,8 +483,6 @@ scope_of(struct ax_ctx *ctx, const struct ax_experiment_model_search *search, ax
                         AX_FMT(order->dataset_digest));
     }
     add_hash(&scope, &text);
-    if (text.status != AX_OK)
-        return no_memory(ctx);
     return ax_writer_take(&scope, ctx->arena, out_scope) == AX_OK ? AX_OK : no_memory(ctx);
 }
 
