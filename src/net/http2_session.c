@@ -465,8 +465,6 @@ open_nghttp2(struct ax_http2_session *session)
         nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
         nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
         nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_PER_SECOND);
-        nghttp2_option_set_no_closed_streams(option, 1); /* priorities, which they are for, mean
-                                                            nothing here */
         nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_BYTES);
         ax_http2_session_memory_opens(pool->http2_memory, true);
         failed =
