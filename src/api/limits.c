@@ -33,7 +33,8 @@ static const struct ax_setting rows[] = {
     {"address_burst", "of them at once after a rest; 0: as many as in a second", AX_SETTING_COUNT,
      FIELD(address_burst), 0, 0, RATE_MAX},
     {"worker_share_percent",
-     "of the workers and of their queue for one model, and of that for one caller",
+     "of the workers and of their queue for one model, and of that, and of the cores, for one "
+     "caller",
      AX_SETTING_COUNT, FIELD(worker_share_percent), 75, 1, 100},
     {"worker_delay_ms",
      "wait for a worker above which, throughout worker_delay_window_ms, requests that waited twice "
@@ -340,6 +341,7 @@ ax_limits_submit(struct ax_call *call, struct ax_ctx *ctx, void (*run)(void *arg
                                  .cost = cost < AX_FAIR_COST_MAX ? (unsigned)cost
                                                                  : (unsigned)AX_FAIR_COST_MAX,
                                  .priority = call->priority,
+                                 .computes = call->model.len > 0,
                                  .deadline_ns = ctx->deadline_ns};
     enum ax_work_answer answer = ax_workers_put(call->services->workers, &work);
     if (answer == AX_WORK_TAKEN)

@@ -1,7 +1,6 @@
 #include "net/loop.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -323,11 +322,12 @@ loop_free(struct ax_loop *loop)
 /* ---- all loops ---- */
 
 static size_t
-core_count(void)
+loop_count_of(const struct ax_loop_config *config)
 {
-    cpu_set_t cores;
-    int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-    return count < 1 ? 1 : count > AX_LOOP_COUNT_MAX ? AX_LOOP_COUNT_MAX : (size_t)count;
+    size_t cores = ax_thread_core_count();
+    if (config->loop_count > 0)
+        return (size_t)config->loop_count;
+    return cores > AX_LOOP_COUNT_MAX ? AX_LOOP_COUNT_MAX : cores;
 }
 
 /* Memory for all of it: what follows only fills it in. */
@@ -337,7 +337,7 @@ loops_new(struct ax_ctx *ctx, const struct ax_loop_config *config, size_t listen
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(SIZE_MAX);
     struct ax_loops *loops = arena ? AX_NEW(arena, struct ax_loops) : NULL;
-    size_t count = config->loop_count > 0 ? (size_t)config->loop_count : core_count();
+    size_t count = loop_count_of(config);
     if (loops) {
         loops->loops = AX_NEW_ARRAY(arena, struct ax_loop, count);
         loops->addresses = AX_NEW_ARRAY(arena, ax_str, listener_count);

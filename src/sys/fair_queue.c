@@ -13,7 +13,7 @@ struct turn {
     uint64_t key;
     size_t waiting, running;
     unsigned debt; /* turns that the last job took beyond its own */
-    bool free_of_shares;
+    bool free_of_shares, computes;
 };
 
 struct group {
@@ -211,6 +211,7 @@ flow_of(struct ax_fair_queue *queue, const struct ax_fair_job *job)
     struct ax_fair_flow *flow = (struct ax_fair_flow *)(void *)turn;
     flow->group = group;
     group->turn.free_of_shares = flow->turn.free_of_shares = job->group == 0;
+    group->turn.computes = flow->turn.computes = job->computes;
     return flow;
 }
 
@@ -269,12 +270,18 @@ ax_fair_queue_put(struct ax_fair_queue *queue, struct ax_fair_job *job)
 
 /* ---- taking ---- */
 
+/* How many one alone may run: of jobs that wait for something, and of those that compute. */
+struct most {
+    size_t waiting, computing;
+};
+
 /* Who is next in a ring, past those who pay for a job before and those who run enough. */
 static struct turn *
-next_turn(struct turn **ring, size_t running_max)
+next_turn(struct turn **ring, struct most most)
 {
     for (struct turn *passed = NULL; *ring && *ring != passed; *ring = (*ring)->next) {
         struct turn *turn = *ring;
+        size_t running_max = turn->computes ? most.computing : most.waiting;
         bool may_run = turn->free_of_shares || turn->running < running_max;
         if (turn->debt == 0 && may_run)
             return turn;
@@ -316,7 +323,10 @@ struct ax_fair_job *
 ax_fair_queue_take(struct ax_fair_queue *queue)
 {
     size_t share = (size_t)queue->config.share_percent;
-    size_t group_max = part(queue->config.running_max, share), flow_max = part(group_max, share);
+    size_t threads = part(queue->config.running_max, share), cores = queue->config.core_count;
+    cores = cores == 0 || cores > threads ? threads : cores;
+    const struct most group_max = {threads, cores};
+    const struct most flow_max = {part(threads, share), part(cores, share)};
     struct turn *stuck = NULL; /* the first group that may run, but none of whose flows may */
     for (struct turn *turn; (turn = next_turn(&queue->groups, group_max)) && turn != stuck;) {
         struct group *group = (struct group *)(void *)turn;

@@ -6,8 +6,10 @@
  * Among a flow's own jobs priority counts, then their order: it takes nothing from others.
  *
  * A group may hold only its share of what runs at once, and of the places: the less the fewer are
- * free (dynamic thresholds), so that one is left for who comes. So may a flow of its group's. All
- * memory is had at the opening; nothing blocks.
+ * free (dynamic thresholds), so that one is left for who comes. So may a flow of its group's. Of
+ * jobs that compute a group runs no more than there are cores, and a flow its share of those: more
+ * of them are no sooner done, and who comes would get a smaller part of a core. All memory is had
+ * at the opening; nothing blocks.
  *
  * Source: Shreedhar and Varghese, Efficient Fair Queuing Using Deficit Round Robin, 1996; Choudhury
  * and Hahne, Dynamic Queue Length Thresholds, 1998.
@@ -28,6 +30,7 @@ struct ax_fair_job {
     uint64_t group, flow; /* a group 0 has no share: the program's own jobs */
     unsigned cost;        /* 1 to AX_FAIR_COST_MAX; 0 is 1 */
     unsigned priority;
+    bool computes; /* as all of its group: it needs a core rather than wait for something */
     struct ax_fair_flow *of; /* the queue's own, as what follows */
     struct ax_fair_job *next;
 };
@@ -36,6 +39,7 @@ struct ax_fair_queue_config {
     size_t waiting_max;
     size_t running_max; /* that are taken and not done; the number of threads */
     int share_percent;  /* of one group, and of one flow in it; 1 to 100 (all of it) */
+    size_t core_count;  /* for jobs that compute; 0: as many as running_max */
 };
 
 enum ax_fair_answer { AX_FAIR_TAKEN, AX_FAIR_FULL, AX_FAIR_OVER_SHARE };

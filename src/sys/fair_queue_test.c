@@ -218,6 +218,34 @@ TEST(nobody_takes_all_the_threads)
     ax_test_with_ctx(threads);
 }
 
+/* Of eight threads on two cores. */
+static void
+computing(struct ax_ctx *ctx)
+{
+    const struct ax_fair_queue_config config = {32, 8, 75, .core_count = 2};
+    struct case_at at = {};
+    struct named *run[6], *more;
+    CHECK_EQ(ax_fair_queue_open(ctx, &config, &at.queue), AX_OK);
+    put_many(&at, 2, 'n', (struct ax_fair_job){.group = 1, .flow = 1, .computes = true});
+    CHECK_EQ(take(&at, &run[0]), 'n');
+    CHECK_EQ(take(&at, &more), '.'); /* one of two cores: a caller's share of them */
+    put_many(&at, 2, 'm', (struct ax_fair_job){.group = 1, .flow = 2, .computes = true});
+    CHECK_EQ(take(&at, &run[1]), 'm');
+    CHECK_EQ(take(&at, &more), '.'); /* both cores */
+    put_many(&at, 4, 'w', (struct ax_fair_job){.group = 2, .flow = 1});
+    for (size_t i = 2; i < AX_COUNT_OF(run); i++)
+        CHECK_EQ(take(&at, &run[i]), 'w'); /* these wait for something, and need no core */
+    for (size_t i = 0; i < AX_COUNT_OF(run); i++)
+        ax_fair_queue_done(at.queue, &run[i]->job);
+    check_order(&at, "nm");
+    ax_fair_queue_close(at.queue);
+}
+
+TEST(of_jobs_that_compute_nobody_runs_more_than_there_are_cores)
+{
+    ax_test_with_ctx(computing);
+}
+
 /* However they come and go, none is lost, none is given twice, and each flow keeps its order. */
 static void
 churn(struct ax_ctx *ctx)

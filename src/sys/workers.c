@@ -1,6 +1,7 @@
 #include "sys/workers.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -64,6 +65,14 @@ ax_thread_start(struct ax_ctx *ctx, const char *name, void (*run)(void *arg), vo
     }
     *out_thread = thread;
     return AX_OK;
+}
+
+size_t
+ax_thread_core_count(void)
+{
+    cpu_set_t cores;
+    int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    return count < 1 ? 1 : (size_t)count;
 }
 
 void
@@ -178,7 +187,8 @@ open_queue(struct ax_workers *workers, struct ax_ctx *ctx, int thread_count, int
 {
     const struct ax_fair_queue_config config = {.waiting_max = (size_t)queue_max,
                                                 .running_max = (size_t)thread_count,
-                                                .share_percent = 100};
+                                                .share_percent = 100,
+                                                .core_count = ax_thread_core_count()};
     size_t job_count = config.waiting_max + config.running_max;
     workers->jobs = ax_alloc(sizeof *workers->jobs, job_count);
     workers->threads = ax_alloc(sizeof(struct ax_thread *), (size_t)thread_count);
@@ -226,7 +236,8 @@ put_job(struct ax_workers *workers, const struct ax_work *work) AX_REQUIRES(&wor
     *job = (struct job){.fair = {.group = work->group,
                                  .flow = work->flow,
                                  .cost = work->cost,
-                                 .priority = work->priority},
+                                 .priority = work->priority,
+                                 .computes = work->computes},
                         .work = *work,
                         .put_ns = ax_clock_monotonic_ns(),
                         .next = rest};

@@ -17,6 +17,9 @@ ax_status ax_thread_start(struct ax_ctx *ctx, const char *name, void (*run)(void
 /* Waits until run returns; frees the handle. */
 void ax_thread_join(struct ax_thread *thread);
 
+/* Cores that this process may run on, at least 1. */
+size_t ax_thread_core_count(void);
+
 struct ax_workers;
 
 ax_status ax_workers_open(struct ax_ctx *ctx, int thread_count, int queue_max,
@@ -33,8 +36,9 @@ struct ax_work {
     void (*drop)(void *arg, enum ax_work_drop why);
     void *arg;
     uint64_t group, flow;    /* what is asked for, and who asks; 0, 0: the program's own */
-    unsigned cost, priority; /* as in fair_queue.h */
-    int64_t deadline_ns;     /* monotonic; INT64_MAX: none */
+    unsigned cost, priority; /* as in fair_queue.h, and so is computes */
+    bool computes;
+    int64_t deadline_ns; /* monotonic; INT64_MAX: none */
 };
 
 enum ax_work_answer { AX_WORK_TAKEN, AX_WORK_FULL, AX_WORK_OVER_SHARE };
