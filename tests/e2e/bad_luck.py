@@ -256,7 +256,9 @@ def test_sigterm_lets_requests_in_flight_end():
         threads = [threading.Thread(target=client, args=(bank, number, go, answers[number])) for number in range(8)]
         for thread in threads:
             thread.start()
-        time.sleep(0.5)
+        deadline = time.monotonic() + 20
+        while sum(map(len, answers)) <= 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
         bank.server.process.send_signal(signal.SIGTERM)
         code = bank.server.process.wait(timeout=20)
         for thread in threads:
