@@ -146,8 +146,8 @@ api_case_on_plan(void *arg, struct ax_ctx *ctx)
     struct ax_lane *lane;
     struct ax_plan *plan;
     AX_TRY(ax_lane_open(ctx, at->server, &lane));
-    const struct ax_plan_source source = {mlops_case_path(&at->mlops, "serving"),
-                                          ax_lane_plan(lane)};
+    const struct ax_plan_source source = {.folder = mlops_case_path(&at->mlops, "serving"),
+                                          .previous = ax_lane_plan(lane)};
     ax_status status = ax_plan_load(ctx, &source, &plan);
     if (status == AX_OK)
         status = ax_model_server_swap(at->server, ctx, plan);

@@ -137,7 +137,7 @@ serving_case_serve(struct serving_case *at, const char *deployment, const char *
 {
     struct ax_plan *plan = NULL;
     serving_case_write_plan(at, deployment, policy);
-    CHECK_EQ(ax_plan_load(&at->ctx, &(struct ax_plan_source){at->folder, NULL}, &plan), AX_OK);
+    CHECK_EQ(ax_plan_load(&at->ctx, &(struct ax_plan_source){.folder = at->folder}, &plan), AX_OK);
     if (plan)
         CHECK_EQ(ax_model_server_swap(at->server, &at->ctx, plan), AX_OK);
     else

@@ -303,9 +303,9 @@ after_deploy(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status stat
     if (again == AX_OK)
         again = ax_deployments_publish(at->deployments, ctx);
     CHECK_EQ(again, AX_OK); /* what the fault left is made good */
-    CHECK_EQ(
-        ax_plan_load(ctx, &(struct ax_plan_source){mlops_case_path(at, "serving"), NULL}, &plan),
-        AX_OK);
+    CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){.folder = mlops_case_path(at, "serving")},
+                          &plan),
+             AX_OK);
     CHECK_EQ(plan ? plan->deployment_count : 9, rows);
     directory_case_script(ctx, &at->base,
                           "delete from deployments; delete from approvals where proposal_id in "

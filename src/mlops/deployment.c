@@ -132,7 +132,7 @@ ax_deployments_check(struct ax_deployments *deployments, struct ax_ctx *ctx, str
         return ax_fail(ctx, AX_LIMIT, "no memory for a path");
     ax_status status = ax_plan_document_write(ctx, &document, folder);
     if (status == AX_OK)
-        status = ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan);
+        status = ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan);
     if (status == AX_OK) {
         ax_plan_free(plan);
         status = check_tier(&document, ctx);

@@ -49,7 +49,8 @@ prepare(struct ax_ctx *ctx, struct mlops_case *at)
 static ax_status
 load(struct ax_ctx *ctx, struct mlops_case *at, struct ax_plan **out)
 {
-    return ax_plan_load(ctx, &(struct ax_plan_source){mlops_case_path(at, "serving"), NULL}, out);
+    return ax_plan_load(ctx, &(struct ax_plan_source){.folder = mlops_case_path(at, "serving")},
+                        out);
 }
 
 /* What a show writes, as text; "" when it fails. */
@@ -339,7 +340,7 @@ earlier(struct ax_ctx *ctx, struct mlops_case *at)
     CHECK_EQ(ax_deployments_publish_revision(at->deployments, ctx, AX_STR("loans"),
                                              loans->config_digest, &loans->reasons_digest, folder),
              AX_OK);
-    CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &again), AX_OK);
+    CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &again), AX_OK);
     REQUIRE(again != NULL && again->deployment_count == 1);
     CHECK(ax_digest_eq(again->deployments[0].config_digest, loans->config_digest));
     CHECK(ax_digest_eq(again->deployments[0].reasons_digest, loans->reasons_digest));
@@ -426,7 +427,7 @@ after_publish(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status sta
         bool there = ax_file_exists(ax_path_join(ctx->arena, folder, AX_STR("plan.json")));
         CHECK(there || status != AX_OK);
         if (there) {
-            CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan), AX_OK);
+            CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan), AX_OK);
             CHECK_EQ(plan ? plan->deployment_count : 9, 1);
         }
         CHECK_EQ(ax_file_remove_tree(ctx, folder), AX_OK);

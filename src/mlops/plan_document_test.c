@@ -58,7 +58,7 @@ write(struct ax_ctx *ctx, struct mlops_case *at, const struct ax_plan_document *
     document.registry = at->registry;
     *out_status = ax_plan_document_write(ctx, &document, folder);
     if (*out_status == AX_OK)
-        CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan), AX_OK);
+        CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan), AX_OK);
     return plan;
 }
 
@@ -232,7 +232,7 @@ after_write(struct ax_ctx *ctx, struct mlops_case *at, int step, ax_status statu
     bool there = ax_file_exists(ax_path_join(ctx->arena, folder, AX_STR("plan.json")));
     CHECK(there || status != AX_OK);
     if (there) { /* every part of it is there too */
-        CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan), AX_OK);
+        CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan), AX_OK);
         CHECK(plan && plan->deployment_count == 2 && plan->model_count == 3);
     }
     CHECK_EQ(ax_file_remove_tree(ctx, folder), AX_OK);

@@ -23,8 +23,9 @@ on_plan(void *arg, struct ax_ctx *ctx)
     struct ax_lane *lane;
     struct ax_plan *plan;
     AX_TRY(ax_lane_open(ctx, services->server, &lane));
-    const struct ax_plan_source source = {services->dir.serving, ax_lane_plan(lane),
-                                          &services->engine};
+    const struct ax_plan_source source = {.folder = services->dir.serving,
+                                          .previous = ax_lane_plan(lane),
+                                          .engine = &services->engine};
     ax_status status = ax_plan_load(ctx, &source, &plan);
     if (status == AX_OK)
         status = ax_model_server_swap(services->server, ctx, plan);

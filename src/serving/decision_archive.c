@@ -305,7 +305,7 @@ replay_older(struct ax_decision_archive *archive, struct ax_ctx *ctx, struct rep
         return ax_fail(ctx, AX_LIMIT, "no memory for a path");
     ax_status status = archive->config.older_plan(archive->config.arg, ctx, recorded, folder);
     if (status == AX_OK)
-        status = ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &replaying->older);
+        status = ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &replaying->older);
     remove_aside(ctx, folder);
     AX_TRY(status);
     const struct ax_plan_deployment *deployment =

@@ -77,7 +77,7 @@ load(struct ax_ctx *ctx)
     AX_TRY(write_plan(ctx, &kept, NULL, NULL));
     ax_auto(ax_plan_free) struct ax_plan *plan = NULL;
     ax_auto(ax_plan_free) struct ax_plan *next = NULL;
-    AX_TRY(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan));
+    AX_TRY(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan));
     CHECK_EQ(plan->revision, 7);
     const struct ax_plan_deployment *loans = ax_plan_deployment(plan, AX_STR("loans"));
     CHECK(loans != NULL && loans->champion.breaker != NULL && loans->challenger_count == 1);
@@ -123,7 +123,7 @@ broken(struct ax_ctx *ctx)
     for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
         struct ax_plan *plan = NULL;
         CHECK_EQ(write_plan(ctx, &kept, cases[i].from, cases[i].to), AX_OK);
-        CHECK(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan) != AX_OK);
+        CHECK(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan) != AX_OK);
         if (strcmp(ctx->error, cases[i].words) != 0)
             ax_test_failed(__FILE__, __LINE__, "case %zu says: %s", i, ctx->error);
     }
@@ -152,7 +152,7 @@ flipped(struct ax_ctx *ctx)
     bent[model.len / 2] ^= 1;
     CHECK_EQ(ax_file_write_atomic(ctx, path, (ax_str){bent, model.len}), AX_OK);
     struct ax_plan *plan = NULL;
-    CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){folder, NULL}, &plan), AX_CORRUPT);
+    CHECK_EQ(ax_plan_load(ctx, &(struct ax_plan_source){.folder = folder}, &plan), AX_CORRUPT);
     CHECK(strstr(ctx->error, "has another digest than its manifest says") != NULL);
     ax_ignore(ax_file_remove_tree(ctx, folder), "left as it was found");
 }
