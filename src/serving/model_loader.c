@@ -252,6 +252,13 @@ ax_model_memory_bytes(const struct ax_loaded_model *model)
            (model->background ? ax_engine_background_bytes(model->background) : 0);
 }
 
+size_t
+ax_model_mapped_bytes(const struct ax_loaded_model *model)
+{
+    return ax_engine_mapped_bytes(model->engine) +
+           (model->background ? ax_engine_background_mapped_bytes(model->background) : 0);
+}
+
 ax_status
 ax_model_explain_soon(struct ax_ctx *ctx, const struct ax_loaded_model *model, bool against)
 {

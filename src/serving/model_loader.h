@@ -48,6 +48,9 @@ ax_status ax_model_explain_soon(struct ax_ctx *ctx, const struct ax_loaded_model
 /* All memory that it holds now: engine with what its calls made it make, population, signature. */
 size_t ax_model_memory_bytes(const struct ax_loaded_model *model);
 
+/* Files of kept forms that it has mapped, which programs share: not among the above. */
+size_t ax_model_mapped_bytes(const struct ax_loaded_model *model);
+
 struct ax_loaded_model *ax_model_ref(struct ax_loaded_model *model);
 void ax_model_unref(struct ax_loaded_model *model);
 AX_DEFINE_AUTO(struct ax_loaded_model, ax_model_unref);

@@ -103,6 +103,7 @@ loaded(struct ax_ctx *ctx)
     CHECK(ax_str_eq(whole->manifest, bundle.manifest) && whole->manifest.at != bundle.manifest.at);
     CHECK(ax_digest_eq(whole->signature_digest, bare->signature_digest));
     CHECK(ax_model_memory_bytes(whole) > ax_model_memory_bytes(bare));
+    CHECK_EQ(ax_model_mapped_bytes(whole), 0); /* no folder of forms was named */
     CHECK(whole->scratch_bytes >= bare->scratch_bytes && bare->scratch_bytes > 0);
 }
 

@@ -107,6 +107,21 @@ count_deployment(struct ax_ctx *ctx, struct ax_model_server *server, struct ax_p
                : AX_OK;
 }
 
+static void
+tell_bytes(struct ax_metrics *metrics, const struct ax_loaded_model *model, const char *name,
+           const char *version)
+{
+    const char *governed = model->governed ? "true" : "false";
+    ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_memory_bytes",
+                                    "Memory of a loaded version.", "model", name, "version",
+                                    version, "governed", governed, NULL),
+                  (double)ax_model_memory_bytes(model));
+    ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_mapped_bytes",
+                                    "Files of kept forms that a loaded version has mapped.",
+                                    "model", name, "version", version, "governed", governed, NULL),
+                  (double)ax_model_mapped_bytes(model));
+}
+
 static ax_status
 count_models(struct ax_ctx *ctx, struct ax_model_server *server, struct served *served)
 {
@@ -115,16 +130,12 @@ count_models(struct ax_ctx *ctx, struct ax_model_server *server, struct served *
     for (size_t i = 0; i < plan->model_count; i++) {
         const struct ax_loaded_model *model = plan->models[i];
         const char *name = ax_str_c(plan->arena, model->model);
-        const char *governed = model->governed ? "true" : "false";
         ax_str version = ax_str_printf(plan->arena, "%lld", (long long)model->version);
         if (!name || !version.at)
             return ax_fail(ctx, AX_LIMIT, "no memory for the names of a plan");
         served->stats[i] = ax_model_stats_of(server->stats, name, version.at);
         AX_TRY(phases_of(ctx, server, plan, model, &served->phases[i]));
-        ax_metric_set(ax_metrics_series(metrics, AX_METRIC_GAUGE, "axiom_model_memory_bytes",
-                                        "Memory of a loaded version.", "model", name, "version",
-                                        version.at, "governed", governed, NULL),
-                      (double)ax_model_memory_bytes(model));
+        tell_bytes(metrics, model, name, version.at);
     }
     return AX_OK;
 }
