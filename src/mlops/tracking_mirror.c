@@ -210,7 +210,7 @@ add_place(struct ax_mirror *mirror, struct ax_ctx *ctx, ax_str id, ax_str locati
     if (ax_str_starts(location, AX_STR(SCHEME))) {
         place->keeping = AX_MIRROR_PROXIED;
         path = ax_str_from(location, strlen(SCHEME));
-        while (path.len && path.at[0] == '/')
+        while (ax_str_starts(path, AX_STR("/")))
             path = ax_str_from(path, 1);
     } else if (ax_import_local_folder(location).len && mirror->config->folders_too) {
         place->keeping = AX_MIRROR_FOLDER;

@@ -297,7 +297,7 @@ ax_webhook_test(const struct ax_webhooks_config *config, struct ax_ctx *ctx, ax_
     struct ax_webhook_message message;
     struct ax_webhook_event first;
     struct ax_client_answer answer = {};
-    ax_str sealed;
+    ax_str sealed = AX_STR("");
     AX_TRY(read_webhook(config, ctx, id, &message, &sealed, &first));
     AX_TRY(ax_webhook_example(ctx, event ? event : &first, &message.body));
     AX_TRY(ax_webhook_new_id(ctx, &message.id));
