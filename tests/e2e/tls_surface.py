@@ -107,16 +107,24 @@ def client_hello():
     return out.read()
 
 
+def scan_once(testssl, listener, *options):
+    found = listener.folder / "found.json"
+    found.unlink(missing_ok=True)
+    subprocess.run([testssl, "--quiet", "--warnings", "off", "--color", "0", "--ip", "one", "--openssl-timeout", "30", "--jsonfile", found,
+                    *options, f"127.0.0.1:{listener.port}"], capture_output=True, timeout=550, env={**os.environ, "TERM": "dumb"})
+    return json.loads(found.read_text())
+
+
 def scan(listener, *options):
     if not os.environ.get("AX_LONG"):
         raise Skip("testssl.sh takes minutes: AX_LONG=1, or make check")
     testssl = shutil.which("testssl") or shutil.which("testssl.sh")
     if not testssl:
         raise Skip("testssl.sh is not installed")
-    found = listener.folder / "found.json"
-    subprocess.run([testssl, "--quiet", "--warnings", "off", "--color", "0", "--ip", "one", "--openssl-timeout", "5", "--jsonfile", found,
-                    *options, f"127.0.0.1:{listener.port}"], capture_output=True, timeout=550, env={**os.environ, "TERM": "dumb"})
-    findings = json.loads(found.read_text())
+    for _ in range(3):  # on a loaded machine its own client may end before it has seen a ticket, which it calls a connect problem
+        findings = scan_once(testssl, listener, *options)
+        if not any("connect problem" in one["finding"] for one in findings):
+            break
     check(len(findings) > 20, f"{findings}")
     bad = [f"{one['severity']} {one['id']}: {one['finding']}" for one in findings
            if one["severity"] not in ("OK", "INFO", "DEBUG") and not one["id"].startswith(NOT_OURS)]
