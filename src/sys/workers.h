@@ -22,6 +22,8 @@ size_t ax_thread_core_count(void);
 
 struct ax_workers;
 
+enum { AX_WORKERS_NICE = 5 }; /* their threads' above the process's */
+
 ax_status ax_workers_open(struct ax_ctx *ctx, int thread_count, int queue_max,
                           struct ax_workers **out_workers);
 

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "harness.h"
 #include "sys/clock.h"
@@ -248,4 +249,29 @@ open_and_close(struct ax_ctx *ctx)
 TEST(workers_survive_every_fault_at_their_start)
 {
     FAULT_SWEEP(open_and_close);
+}
+
+/* ---- whose turn on a core ---- */
+
+static void
+note_nice(void *arg)
+{
+    atomic_store((atomic_int *)arg, getpriority(PRIO_PROCESS, 0));
+}
+
+static void
+niceness(struct ax_ctx *ctx)
+{
+    struct ax_workers *workers;
+    atomic_int nice = 100;
+    CHECK_EQ(ax_workers_open(ctx, 1, 1, &workers), AX_OK);
+    CHECK(ax_workers_submit(workers, note_nice, &nice));
+    ax_workers_close(workers);
+    int own = getpriority(PRIO_PROCESS, 0);
+    CHECK_EQ(atomic_load(&nice), own + AX_WORKERS_NICE > 19 ? 19 : own + AX_WORKERS_NICE);
+}
+
+TEST(workers_let_others_go_first)
+{
+    ax_test_with_ctx(niceness);
 }
