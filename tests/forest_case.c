@@ -25,7 +25,7 @@ struct growing {
     const struct forest_case *about;
     struct ax_forest *forest;
     struct ax_forest_node nodes[NODES_MAX];
-    float covers[NODES_MAX];
+    double covers[NODES_MAX];
     int32_t count;
     uint64_t state;
 };
@@ -69,7 +69,7 @@ grow(struct growing *growing, uint32_t level, uint32_t depth, float cover)
 {
     bool chain = growing->about->depth > 8;
     int32_t at = growing->count++;
-    growing->covers[at] = cover;
+    growing->covers[at] = (double)cover;
     if (level >= depth ||
         (chain ? growing->count > 180 : level > 0 && uniform(&growing->state) < 0.1))
         return grow_leaf(growing, at);

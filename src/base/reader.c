@@ -1,17 +1,5 @@
 #include "base/reader.h"
 
-size_t
-ax_reader_left(const struct ax_reader *reader)
-{
-    return reader->status == AX_OK ? reader->bytes.len - reader->at : 0;
-}
-
-int
-ax_reader_peek(const struct ax_reader *reader)
-{
-    return ax_reader_left(reader) ? (unsigned char)reader->bytes.at[reader->at] : -1;
-}
-
 void
 ax_reader_refuse(struct ax_reader *reader)
 {
@@ -87,7 +75,11 @@ ax_reader_u32_be(struct ax_reader *reader)
 uint64_t
 ax_reader_u64_be(struct ax_reader *reader)
 {
-    return read_be(reader, 8);
+    ax_str bytes = ax_reader_bytes(reader, sizeof(uint64_t)); /* the length of all in UBJSON */
+    uint64_t value = 0;
+    if (bytes.len == sizeof value)
+        memcpy(&value, bytes.at, sizeof value);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap64(value);
 }
 
 uint16_t

@@ -23,10 +23,18 @@ ax_reader_of(ax_str bytes)
     return (struct ax_reader){.bytes = bytes, .status = AX_OK};
 }
 
-size_t ax_reader_left(const struct ax_reader *reader);
+static inline size_t
+ax_reader_left(const struct ax_reader *reader)
+{
+    return reader->status == AX_OK ? reader->bytes.len - reader->at : 0;
+}
 
 /* The next byte without taking it; -1 at the end. */
-int ax_reader_peek(const struct ax_reader *reader);
+static inline int
+ax_reader_peek(const struct ax_reader *reader)
+{
+    return ax_reader_left(reader) ? (unsigned char)reader->bytes.at[reader->at] : -1;
+}
 
 uint8_t ax_reader_u8(struct ax_reader *reader);
 

@@ -29,9 +29,12 @@ struct key_array {
     AX_ARRAY(ax_str)
 };
 
+/* Items and keys of all that is open wait on stacks, until their number is known. */
 struct parser {
     struct ax_ctx *ctx;
     struct ax_reader reader;
+    struct item_array items;
+    struct key_array keys;
     int depth_left;
 };
 
@@ -160,12 +163,41 @@ read_typed_array(struct parser *parser, struct ax_ubjson *out)
 
 static ax_status read_value(struct parser *parser, struct ax_ubjson *out);
 
+/* One more item; the stack may move while it is read. */
+static ax_status
+push_item(struct parser *parser)
+{
+    struct ax_ubjson item;
+    AX_TRY(read_value(parser, &item));
+    struct ax_ubjson *slot = AX_ARRAY_PUSH(parser->ctx->arena, &parser->items);
+    if (!slot)
+        return out_of_memory(parser);
+    *slot = item;
+    return AX_OK;
+}
+
+/* The items from the first on leave the stack, for the tree. */
+static ax_status
+pop_items(struct parser *parser, size_t first, struct ax_ubjson *out)
+{
+    size_t count = parser->items.count - first;
+    struct ax_ubjson *items = AX_NEW_ARRAY(parser->ctx->arena, struct ax_ubjson, count);
+    if (!items)
+        return out_of_memory(parser);
+    if (count > 0)
+        memcpy(items, &parser->items.items[first], count * sizeof *items);
+    parser->items.count = first;
+    out->count = count;
+    out->items = items;
+    return AX_OK;
+}
+
 static ax_status
 read_array(struct parser *parser, struct ax_ubjson *out)
 {
     struct ax_reader *reader = &parser->reader;
     bool counted = false;
-    size_t count = 0;
+    size_t count = 0, first = parser->items.count;
     if (ax_reader_peek(reader) == '$') {
         (void)ax_reader_u8(reader);
         return read_typed_array(parser, out);
@@ -175,17 +207,12 @@ read_array(struct parser *parser, struct ax_ubjson *out)
         counted = true;
         AX_TRY(read_length(parser, "an array", &count));
     }
-    struct item_array items = {};
-    while (counted ? items.count < count : ax_reader_peek(reader) != ']') {
-        struct ax_ubjson *slot = AX_ARRAY_PUSH(parser->ctx->arena, &items);
-        if (!slot)
-            return out_of_memory(parser);
-        AX_TRY(read_value(parser, slot));
-    }
+    while (counted ? parser->items.count - first < count : ax_reader_peek(reader) != ']')
+        AX_TRY(push_item(parser));
     if (!counted)
         (void)ax_reader_u8(reader);
-    *out = (struct ax_ubjson){.kind = AX_UBJSON_ARRAY, .count = items.count, .items = items.items};
-    return AX_OK;
+    *out = (struct ax_ubjson){.kind = AX_UBJSON_ARRAY};
+    return pop_items(parser, first, out);
 }
 
 /* A bit of 64 by what tells keys apart at a glance: equal keys have the same. */
@@ -204,25 +231,40 @@ key_bit(ax_str key)
  * map: no file makes this quadratic.
  */
 static ax_status
-check_keys(const struct parser *parser, size_t at, const struct key_array *keys)
+check_keys(const struct parser *parser, size_t at, const struct ax_ubjson *object)
 {
     struct ax_map *map = NULL;
     uint64_t seen = 0;
-    if (keys->count > KEYS_COMPARED_MAX && !(map = ax_map_new(parser->ctx->arena)))
+    if (object->count > KEYS_COMPARED_MAX && !(map = ax_map_new(parser->ctx->arena)))
         return out_of_memory(parser);
-    for (size_t i = 0; i < keys->count; i++) {
-        uint64_t bit = key_bit(keys->items[i]);
-        bool twice = map && ax_map_find(map, keys->items[i]);
+    for (size_t i = 0; i < object->count; i++) {
+        ax_str key = object->keys[i];
+        uint64_t bit = key_bit(key);
+        bool twice = map && ax_map_find(map, key);
         for (size_t j = 0; seen & bit && j < i && !map; j++)
-            twice |= ax_str_eq(keys->items[i], keys->items[j]);
+            twice |= ax_str_eq(key, object->keys[j]);
         seen |= bit;
         if (twice)
-            return ax_fail(
-                parser->ctx, AX_INVALID, "UBJSON byte %zu: an object has the key `%.*s` twice", at,
-                (int)(keys->items[i].len < 64 ? keys->items[i].len : 64), keys->items[i].at);
-        if (map && !ax_map_put(map, keys->items[i], &keys->items[i]))
+            return ax_fail(parser->ctx, AX_INVALID,
+                           "UBJSON byte %zu: an object has the key `%.*s` twice", at,
+                           (int)(key.len < 64 ? key.len : 64), key.at);
+        if (map && !ax_map_put(map, key, &object->keys[i]))
             return out_of_memory(parser);
     }
+    return AX_OK;
+}
+
+/* The keys from the first on leave the stack; there are as many as items. */
+static ax_status
+pop_keys(struct parser *parser, size_t first, struct ax_ubjson *out)
+{
+    ax_str *keys = AX_NEW_ARRAY(parser->ctx->arena, ax_str, out->count);
+    if (!keys)
+        return out_of_memory(parser);
+    if (out->count > 0)
+        memcpy(keys, &parser->keys.items[first], out->count * sizeof *keys);
+    parser->keys.count = first;
+    out->keys = keys;
     return AX_OK;
 }
 
@@ -230,23 +272,19 @@ static ax_status
 read_object(struct parser *parser, struct ax_ubjson *out)
 {
     struct ax_reader *reader = &parser->reader;
-    struct ax_arena *arena = parser->ctx->arena;
-    size_t at = reader->at;
-    struct item_array items = {};
-    struct key_array keys = {};
+    size_t at = reader->at, first_item = parser->items.count, first_key = parser->keys.count;
     while (ax_reader_peek(reader) != '}') {
-        ax_str *key = AX_ARRAY_PUSH(arena, &keys);
-        struct ax_ubjson *slot = AX_ARRAY_PUSH(arena, &items);
-        if (!key || !slot)
+        ax_str *key = AX_ARRAY_PUSH(parser->ctx->arena, &parser->keys);
+        if (!key)
             return out_of_memory(parser);
         AX_TRY(read_text(parser, "a key", key));
-        AX_TRY(read_value(parser, slot));
+        AX_TRY(push_item(parser));
     }
     (void)ax_reader_u8(reader);
-    AX_TRY(check_keys(parser, at, &keys));
-    *out = (struct ax_ubjson){
-        .kind = AX_UBJSON_OBJECT, .count = items.count, .items = items.items, .keys = keys.items};
-    return AX_OK;
+    *out = (struct ax_ubjson){.kind = AX_UBJSON_OBJECT};
+    AX_TRY(pop_items(parser, first_item, out));
+    AX_TRY(pop_keys(parser, first_key, out));
+    return check_keys(parser, at, out);
 }
 
 static ax_status
@@ -385,9 +423,14 @@ const struct ax_ubjson *
 ax_ubjson_find(const struct ax_ubjson *object, const char *key)
 {
     ax_str wanted = ax_str_of(key);
-    for (size_t i = 0; is_object(object) && i < object->count; i++)
-        if (ax_str_eq(object->keys[i], wanted))
+    size_t count = is_object(object) ? object->count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const ax_str *found = &object->keys[i];
+        /* most keys of one length begin otherwise */
+        if (found->len == wanted.len && (wanted.len == 0 || *found->at == *key) &&
+            ax_str_eq(*found, wanted))
             return &object->items[i];
+    }
     return NULL;
 }
 
@@ -399,43 +442,24 @@ u32_be(const char *at)
     return (uint32_t)byte[0] << 24 | (uint32_t)byte[1] << 16 | (uint32_t)byte[2] << 8 | byte[3];
 }
 
-static void
-take_i32s(ax_str bytes, size_t count, int64_t *out)
-{
-    for (size_t i = 0; i < count; i++)
-        out[i] = (int32_t)u32_be(bytes.at + i * sizeof(uint32_t));
-}
-
-static void
-take_i64s(ax_str bytes, size_t count, int64_t *out)
-{
-    for (size_t i = 0; i < count; i++) {
-        const char *at = bytes.at + i * sizeof(uint64_t);
-        out[i] = (int64_t)((uint64_t)u32_be(at) << 32 | u32_be(at + sizeof(uint32_t)));
-    }
-}
-
 bool
-ax_ubjson_i64s(const struct ax_ubjson *array, int64_t *out)
+ax_ubjson_i32s(const struct ax_ubjson *array, int32_t *out)
 {
     if (!array || array->kind != AX_UBJSON_ARRAY)
         return false;
+    const char *bytes = array->bytes.at;
     switch (array->type) {
     case 'U':
         for (size_t i = 0; i < array->count; i++)
-            out[i] = (unsigned char)array->bytes.at[i];
+            out[i] = (unsigned char)bytes[i];
         return true;
     case 'i':
-        for (size_t i = 0; i < array->count; i++) {
-            int64_t byte = (unsigned char)array->bytes.at[i];
-            out[i] = byte < 128 ? byte : byte - 256;
-        }
+        for (size_t i = 0; i < array->count; i++)
+            out[i] = (signed char)bytes[i];
         return true;
     case 'l':
-        take_i32s(array->bytes, array->count, out);
-        return true;
-    case 'L':
-        take_i64s(array->bytes, array->count, out);
+        for (size_t i = 0; i < array->count; i++)
+            out[i] = (int32_t)u32_be(bytes + i * sizeof(uint32_t));
         return true;
     default:
         return false;

@@ -58,10 +58,10 @@ ax_str ax_ubjson_key(const struct ax_ubjson *object, size_t index);
 const struct ax_ubjson *ax_ubjson_find(const struct ax_ubjson *object, const char *key);
 
 /*
- * All numbers of a typed array at once: whole ones, or float32s. false when it is another kind of
- * array, whose items are looked at one by one; *out is untouched then.
+ * All numbers of a typed array at once: whole ones of up to 32 bits, or float32s. false when it is
+ * another kind of array, whose items are looked at one by one; *out is untouched then.
  */
-[[nodiscard]] bool ax_ubjson_i64s(const struct ax_ubjson *array, int64_t *out);
+[[nodiscard]] bool ax_ubjson_i32s(const struct ax_ubjson *array, int32_t *out);
 [[nodiscard]] bool ax_ubjson_f32s(const struct ax_ubjson *array, float *out);
 
 /* Number `index` of an array of either form; false when there is none or it is no number. */

@@ -334,7 +334,7 @@ build_tree(struct reading *reading, const struct ax_json *tree, size_t index)
     struct ax_forest_source source = {.nodes = reading->nodes.items,
                                       .node_count = reading->nodes.count,
                                       .output = outputs > 1 ? -1 : 0,
-                                      .counts = reading->weights ? reading->counts.items : NULL};
+                                      .covers = reading->weights ? reading->counts.items : NULL};
     return ax_forest_add(&reading->builder, reading->ctx, index, &source);
 }
 

@@ -217,6 +217,55 @@ ubjson_whole_at(const struct ax_ubjson *array, size_t index, int64_t *out)
     return true;
 }
 
+/* Whole numbers one by one, as wide or narrow as the array for them. */
+struct wholes {
+    int64_t *wide;
+    int32_t *narrow; /* NULL: wide ones are wanted */
+};
+
+static bool
+put_whole(const struct wholes *wholes, size_t index, int64_t value)
+{
+    if (!wholes->narrow)
+        wholes->wide[index] = value;
+    else if (value < INT32_MIN || value > INT32_MAX)
+        return false;
+    else
+        wholes->narrow[index] = (int32_t)value;
+    return true;
+}
+
+static ax_status
+take_wholes(struct ax_ctx *ctx, const char *key, ax_document array, const struct wholes *wholes)
+{
+    int64_t value;
+    const char *expected = wholes->narrow ? "a whole number of 32 bits" : "a whole number";
+    for (size_t i = 0, count = array.ubjson ? ax_ubjson_count(array.ubjson) : 0; i < count; i++)
+        if (!ubjson_whole_at(array.ubjson, i, &value) || !put_whole(wholes, i, value))
+            return fail_item(ctx, key, i, expected);
+    if (array.ubjson)
+        return AX_OK;
+    struct ax_json_iter iter = ax_json_iter_of(array.json);
+    while (ax_json_next(&iter))
+        if (!json_whole(iter.value, &value) || !put_whole(wholes, iter.index, value))
+            return fail_item(ctx, key, iter.index, expected);
+    return AX_OK;
+}
+
+ax_status
+ax_document_need_i32s(struct ax_ctx *ctx, ax_document object, const char *key,
+                      struct ax_document_i32s *out)
+{
+    ax_document array = {};
+    void *room = NULL;
+    AX_TRY(array_room(ctx, object, key, sizeof(int32_t), &array, &room));
+    const struct wholes wholes = {.narrow = room};
+    if (!ax_ubjson_i32s(array.ubjson, room))
+        AX_TRY(take_wholes(ctx, key, array, &wholes));
+    *out = (struct ax_document_i32s){.items = room, .count = ax_document_count(array)};
+    return AX_OK;
+}
+
 ax_status
 ax_document_need_i64s(struct ax_ctx *ctx, ax_document object, const char *key,
                       struct ax_document_i64s *out)
@@ -224,19 +273,8 @@ ax_document_need_i64s(struct ax_ctx *ctx, ax_document object, const char *key,
     ax_document array = {};
     void *room = NULL;
     AX_TRY(array_room(ctx, object, key, sizeof(int64_t), &array, &room));
-    int64_t *items = room;
-    size_t count = ax_document_count(array);
-    if (array.ubjson) {
-        bool all = ax_ubjson_i64s(array.ubjson, items);
-        for (size_t i = 0; !all && i < count; i++)
-            if (!ubjson_whole_at(array.ubjson, i, &items[i]))
-                return fail_item(ctx, key, i, "a whole number");
-    } else {
-        struct ax_json_iter iter = ax_json_iter_of(array.json);
-        while (ax_json_next(&iter))
-            if (!json_whole(iter.value, &items[iter.index]))
-                return fail_item(ctx, key, iter.index, "a whole number");
-    }
-    *out = (struct ax_document_i64s){.items = items, .count = count};
+    const struct wholes wholes = {.wide = room};
+    AX_TRY(take_wholes(ctx, key, array, &wholes));
+    *out = (struct ax_document_i64s){.items = room, .count = ax_document_count(array)};
     return AX_OK;
 }

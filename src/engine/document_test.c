@@ -21,6 +21,7 @@ check_view(struct ax_ctx *ctx, ax_document root)
     size_t members = 0;
     struct ax_document_f32s floats = {};
     struct ax_document_i64s wholes = {};
+    struct ax_document_i32s narrow = {};
     CHECK(ax_document_is_object(root) && !ax_document_is_array(root));
     CHECK_EQ(ax_document_count(root), 5);
     CHECK_EQ(ax_document_need_text(ctx, root, "t", &text), AX_OK);
@@ -31,7 +32,9 @@ check_view(struct ax_ctx *ctx, ax_document root)
     CHECK_EQ(ax_document_need_f32s(ctx, root, "f", &floats), AX_OK);
     CHECK(floats.count == 3 && floats.items[0] == 1.5f && isnan(floats.items[2]));
     CHECK_EQ(ax_document_need_i64s(ctx, root, "i", &wholes), AX_OK);
+    CHECK_EQ(ax_document_need_i32s(ctx, root, "i", &narrow), AX_OK);
     CHECK(wholes.count == 3 && wholes.items[0] == 1 && wholes.items[1] == -3);
+    CHECK(narrow.count == 3 && narrow.items[0] == 1 && narrow.items[1] == -3);
     CHECK_EQ(ax_document_need_object(ctx, root, "o", &part), AX_OK);
     CHECK_EQ(ax_document_count(part), 0);
     CHECK(!ax_document_present(ax_document_find(root, "x")));
@@ -80,6 +83,46 @@ check_both(struct ax_ctx *ctx)
 TEST(document_reads_json_and_ubjson_alike)
 {
     ax_test_with_ctx(check_both);
+}
+
+#define WIDE_UBJSON(number) "{L\0\0\0\0\0\0\0\1i[$L#L\0\0\0\0\0\0\0\2" number "}"
+
+/* Numbers of 32 bits are taken up to both ends and no further. */
+static void
+check_narrow(struct ax_ctx *ctx)
+{
+    static const struct ax_json_limits limits = {.raw_numbers = true};
+    static const struct {
+        const char *json;
+        ax_str ubjson;
+        bool fits;
+    } cases[] = {
+        {"{\"i\":[2147483647,-2147483648]}",
+         AX_STR(WIDE_UBJSON("\0\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff\x80\0\0\0")), true},
+        {"{\"i\":[0,2147483648]}", AX_STR(WIDE_UBJSON("\0\0\0\0\0\0\0\0\0\0\0\0\x80\0\0\0")),
+         false},
+        {"{\"i\":[0,-2147483649]}",
+         AX_STR(WIDE_UBJSON("\0\0\0\0\0\0\0\0\xff\xff\xff\xff\x7f\xff\xff\xff")), false},
+    };
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        ax_document roots[2] = {};
+        CHECK_EQ(ax_json_parse(ctx, ax_str_of(cases[i].json), &limits, &roots[0].json), AX_OK);
+        CHECK_EQ(ax_ubjson_parse(ctx, cases[i].ubjson, 0, &roots[1].ubjson), AX_OK);
+        for (size_t r = 0; r < AX_COUNT_OF(roots); r++) {
+            struct ax_document_i32s narrow = {};
+            ax_status status = ax_document_need_i32s(ctx, roots[r], "i", &narrow);
+            CHECK_EQ(status, cases[i].fits ? AX_OK : AX_INVALID);
+            if (cases[i].fits)
+                CHECK(narrow.items[0] == INT32_MAX && narrow.items[1] == INT32_MIN);
+            else
+                CHECK(strstr(ctx->error, "`i`[1] must be a whole number of 32 bits"));
+        }
+    }
+}
+
+TEST(document_takes_numbers_of_32_bits_and_no_wider)
+{
+    ax_test_with_ctx(check_narrow);
 }
 
 /* A float32 is rounded once: this text is just above the middle of two of them. */

@@ -1,5 +1,7 @@
 #include "engine/forest.h"
 
+#include <float.h>
+
 #include "base/assert.h"
 
 enum { STACK_SPARE = 2 };
@@ -21,10 +23,13 @@ ax_forest_build(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_forest *fo
                 struct ax_forest_builder *out_builder)
 {
     *out_builder = (struct ax_forest_builder){.forest = forest, .arena = arena};
-    out_builder->seen = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->feature_count + 1);
+    out_builder->level_met = AX_NEW_ARRAY(ctx->arena, uint32_t, forest->feature_count);
     forest->trees = AX_NEW_ARRAY(arena, struct ax_forest_tree, forest->tree_count);
     forest->mean = AX_NEW_ARRAY(arena, double, forest->output_count);
-    if (!out_builder->seen || !forest->trees || !forest->mean)
+    forest->split_counts = AX_NEW_ARRAY(arena, uint32_t, forest->feature_count);
+    forest->categorical = AX_NEW_ARRAY(arena, bool, forest->feature_count);
+    if (!out_builder->level_met || !forest->trees || !forest->mean || !forest->split_counts ||
+        !forest->categorical)
         return ax_fail(ctx, AX_LIMIT, "no memory for %zu trees", forest->tree_count);
     memcpy(forest->mean, forest->base, forest->output_count * sizeof *forest->mean);
     forest->covers = true;
@@ -42,10 +47,9 @@ make_room(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t node_cou
         builder->share = AX_NEW_ARRAY(arena, double, room);
         builder->met = AX_NEW_ARRAY(arena, bool, room);
         builder->stack = AX_NEW_ARRAY(arena, struct ax_forest_step, room + STACK_SPARE);
-        builder->path = AX_NEW_ARRAY(arena, int32_t, room);
-        builder->reach = AX_NEW_ARRAY(arena, double, room);
+        builder->path = AX_NEW_ARRAY(arena, struct ax_forest_path, room + 1);
         if (!builder->nodes || !builder->share || !builder->met || !builder->stack ||
-            !builder->path || !builder->reach)
+            !builder->path)
             return out_of_memory(ctx, "a tree's nodes");
         builder->room = room;
     }
@@ -93,79 +97,116 @@ check_leaf(const struct ax_forest *forest, struct ax_ctx *ctx,
     return AX_OK;
 }
 
+/* A split on numbers with nothing to say against it: nearly all are. */
+static bool
+is_plain_split(const struct ax_forest *forest, const struct ax_forest_source *source,
+               const struct ax_forest_node *node)
+{
+    return (size_t)(uint32_t)node->left < source->node_count &&
+           (size_t)(uint32_t)node->right < source->node_count &&
+           (size_t)(uint32_t)node->feature < forest->feature_count &&
+           !(node->flags & AX_FOREST_CATEGORICAL) && !isnan(node->threshold);
+}
+
+/* Any other: a set, or what is wrong with it. */
 static ax_status
-check_split(const struct ax_forest *forest, struct ax_ctx *ctx,
-            const struct ax_forest_source *source, int32_t at)
+check_split(struct ax_forest *forest, struct ax_ctx *ctx, const struct ax_forest_source *source,
+            int32_t at)
 {
     const struct ax_forest_node *node = &source->nodes[at];
     size_t count = source->node_count;
-    if ((size_t)node->left >= count || node->right < 0 || (size_t)node->right >= count)
+    if (node->left < 0 || (size_t)node->left >= count || node->right < 0 ||
+        (size_t)node->right >= count)
         return ax_fail(ctx, AX_INVALID, "node %d: children %d and %d of a tree of %zu nodes", at,
                        node->left, node->right, count);
     if (node->feature < 0 || (size_t)node->feature >= forest->feature_count)
         return ax_fail(ctx, AX_INVALID, "node %d: splits on feature %d of %zu", at, node->feature,
                        forest->feature_count);
     if (!(node->flags & AX_FOREST_CATEGORICAL))
-        return isnan(node->threshold)
-                   ? ax_fail(ctx, AX_INVALID, "node %d: the threshold is NaN", at)
-                   : AX_OK;
+        return ax_fail(ctx, AX_INVALID, "node %d: the threshold is NaN", at);
     if (node->set.at > forest->set_words || node->set.words > forest->set_words - node->set.at)
         return ax_fail(ctx, AX_INVALID, "node %d: a category set out of range", at);
+    forest->categorical[node->feature] = true;
     return AX_OK;
 }
 
 static bool
 is_cover(double cover)
 {
-    return isfinite(cover) && cover >= 0;
+    return cover >= 0 && cover <= DBL_MAX;
 }
 
-static double
-cover_of(const struct ax_forest_source *source, int32_t at)
+/* The children's parts of their parent's cover. */
+struct shares {
+    double left, right;
+};
+
+/*
+ * Of the children's sum, not of the parent's own cover, which in float32 is not quite that sum. So
+ * they add up to one, and every kernel can use the same two numbers. False when there are none.
+ */
+static bool
+shares_of(const struct ax_forest_source *source, const struct ax_forest_node *parent,
+          struct shares *out)
 {
-    return source->counts ? source->counts[at] : (double)source->covers[at];
+    if (!source->covers)
+        return false;
+    double left = source->covers[parent->left], right = source->covers[parent->right];
+    double sum = left + right;
+    *out = sum > 0 ? (struct shares){left / sum, right / sum} : (struct shares){0.5, 0.5};
+    return is_cover(left) && is_cover(right);
 }
 
 /*
- * The child's part of its parent's cover: of the children's sum, not of the parent's own cover,
- * which in float32 is not quite that sum. So they add up to one, and every kernel can use the same
- * two numbers. NaN when there is none.
+ * Features on the path from a split at that level on. A feature is on the path if the level at
+ * which it was met last still has it: nothing has to be taken back on the way up.
  */
-static double
-share_of(const struct ax_forest_source *source, const struct ax_forest_node *parent, int32_t at)
-{
-    double left = cover_of(source, parent->left), right = cover_of(source, parent->right);
-    if (!is_cover(left) || !is_cover(right))
-        return (double)NAN;
-    double sum = left + right;
-    return sum > 0 ? cover_of(source, at) / sum : 0.5;
-}
-
-/* Features on the path to a node at that level, with the path cut back to it. */
-static uint32_t
-path_back(struct ax_forest_builder *builder, uint32_t *length, uint32_t level, uint32_t features)
-{
-    while (*length > level)
-        features -= --builder->seen[builder->path[--*length]] == 0;
-    return features;
-}
-
-/* A node takes its place behind those met before, and its parent learns of it. */
 static void
-place_node(const struct ax_forest_builder *builder, const struct ax_forest_source *source,
+enter_split(struct ax_forest_builder *builder, uint32_t level, int32_t feature)
+{
+    uint32_t met = builder->level_met[feature];
+    bool again = met < level && builder->path[met].feature == feature;
+    if (!again)
+        builder->level_met[feature] = level;
+    builder->path[level].feature = feature;
+    builder->path[level + 1].distinct = builder->path[level].distinct + !again;
+    builder->forest->split_counts[feature]++;
+}
+
+/* A split in place: its right child waits, the next step is to its left one. */
+static void
+place_split(struct ax_forest_builder *builder, const struct ax_forest_source *source,
+            uint32_t place, size_t *top, struct ax_forest_step *step)
+{
+    const struct ax_forest_node *node = &source->nodes[step->at];
+    struct shares shares = {};
+    builder->covered &= shares_of(source, node, &shares);
+    enter_split(builder, step->level, node->feature);
+    builder->nodes[place].left = (int32_t)place + 1; /* preorder */
+    step->level++;
+    builder->stack[(*top)++] = (struct ax_forest_step){.at = node->right,
+                                                       .parent = place,
+                                                       .level = step->level,
+                                                       .share = shares.right,
+                                                       .reach = step->reach * shares.right};
+    step->at = node->left;
+    step->share = shares.left;
+    step->reach *= shares.left;
+}
+
+/* A leaf in place: it counts, and adds its part of the tree's expectation to the forest's mean. */
+static void
+place_leaf(struct ax_forest_builder *builder, const struct ax_forest_node *node,
            const struct ax_forest_step *step, struct ax_forest_tree *tree)
 {
-    uint32_t place = tree->node_count++;
-    const struct ax_forest_node *node = &source->nodes[step->at];
-    builder->met[step->at] = true;
-    builder->nodes[place] = *node;
-    if (step->parent < 0)
-        return;
-    struct ax_forest_node *parent = &builder->nodes[step->parent];
-    if ((uint32_t)step->parent + 1 == place)
-        parent->left = (int32_t)place; /* preorder: the first child is next */
-    else
-        parent->right = (int32_t)place;
+    struct ax_forest *forest = builder->forest;
+    forest->leaf_count++;
+    tree->depth = larger(tree->depth, step->level);
+    tree->feature_max = larger(tree->feature_max, builder->path[step->level].distinct);
+    if (tree->output >= 0)
+        forest->mean[tree->output] += step->reach * node->leaf;
+    for (size_t k = 0; tree->output < 0 && k < forest->output_count; k++)
+        forest->mean[k] += step->reach * ax_forest_value(forest, tree, node, k);
 }
 
 /* Walks down from the root; fills nodes and share in preorder, and the tree's depths. */
@@ -174,44 +215,36 @@ walk_tree(struct ax_forest_builder *builder, struct ax_ctx *ctx,
           const struct ax_forest_source *source, struct ax_forest_tree *tree)
 {
     size_t top = 0;
-    uint32_t features = 0, length = 0;
-    bool covers = source->covers || source->counts;
-    builder->stack[top++] = (struct ax_forest_step){.parent = -1, .share = covers ? 1 : 0};
-    while (top > 0) {
-        struct ax_forest_step step = builder->stack[--top];
+    struct ax_forest *forest = builder->forest;
+    struct ax_forest_step step = {.share = 1, .reach = 1};
+    builder->covered = source->covers;
+    for (;;) {
         const struct ax_forest_node *node = &source->nodes[step.at];
+        uint32_t place = tree->node_count++;
         if (builder->met[step.at])
             return ax_fail(ctx, AX_INVALID, "node %d has two parents or is its own ancestor",
                            step.at);
-        features = path_back(builder, &length, step.level, features);
-        builder->share[tree->node_count] = step.share;
-        place_node(builder, source, &step, tree);
-        if (node->left < 0) {
-            AX_TRY(check_leaf(builder->forest, ctx, source, step.at));
-            builder->forest->leaf_count++;
-            tree->depth = larger(tree->depth, step.level);
-            tree->feature_max = larger(tree->feature_max, features);
+        builder->met[step.at] = true;
+        builder->nodes[place] = *node;
+        builder->share[place] = step.share;
+        if (node->left >= 0) {
+            if (!is_plain_split(forest, source, node))
+                AX_TRY(check_split(forest, ctx, source, step.at));
+            place_split(builder, source, place, &top, &step);
             continue;
         }
-        AX_TRY(check_split(builder->forest, ctx, source, step.at));
-        features += builder->seen[node->feature]++ == 0;
-        builder->path[length++] = node->feature;
-        struct ax_forest_step child = {.parent = (int32_t)tree->node_count - 1,
-                                       .level = step.level + 1};
-        for (int side = 1; side >= 0; side--) { /* the left one is looked at first */
-            child.at = side ? node->right : node->left;
-            child.share = covers ? share_of(source, node, child.at) : 0;
-            builder->stack[top++] = child;
-        }
+        AX_TRY(check_leaf(forest, ctx, source, step.at));
+        place_leaf(builder, node, &step, tree);
+        if (top == 0)
+            return AX_OK;
+        step = builder->stack[--top];
+        builder->nodes[step.parent].right = (int32_t)tree->node_count;
     }
-    (void)path_back(builder, &length, 0, features);
-    return AX_OK;
 }
 
 /* What was laid out, for good; shares only where every node has one. */
 static ax_status
-keep_tree(const struct ax_forest_builder *builder, struct ax_ctx *ctx, bool covers,
-          struct ax_forest_tree *tree)
+keep_tree(const struct ax_forest_builder *builder, struct ax_ctx *ctx, struct ax_forest_tree *tree)
 {
     struct ax_forest_node *nodes =
         AX_NEW_ARRAY(builder->arena, struct ax_forest_node, tree->node_count);
@@ -219,10 +252,7 @@ keep_tree(const struct ax_forest_builder *builder, struct ax_ctx *ctx, bool cove
         return out_of_memory(ctx, "a tree's nodes");
     memcpy(nodes, builder->nodes, tree->node_count * sizeof *nodes);
     tree->nodes = nodes;
-    double sum = 0;
-    for (uint32_t i = 0; covers && i < tree->node_count; i++)
-        sum += builder->share[i];
-    if (!covers || isnan(sum))
+    if (!builder->covered)
         return AX_OK;
     double *share = AX_NEW_ARRAY(builder->arena, double, tree->node_count);
     if (!share)
@@ -230,27 +260,6 @@ keep_tree(const struct ax_forest_builder *builder, struct ax_ctx *ctx, bool cove
     memcpy(share, builder->share, tree->node_count * sizeof *share);
     tree->share = share;
     return AX_OK;
-}
-
-/* Adds the tree's expectation under its cover to the forest's mean. */
-static void
-add_mean(const struct ax_forest_builder *builder, const struct ax_forest_tree *tree)
-{
-    struct ax_forest *forest = builder->forest;
-    double *reach = builder->reach;
-    reach[0] = 1;
-    for (uint32_t i = 0; i < tree->node_count; i++) {
-        const struct ax_forest_node *node = &tree->nodes[i];
-        if (node->left >= 0) {
-            reach[node->left] = reach[i] * tree->share[node->left];
-            reach[node->right] = reach[i] * tree->share[node->right];
-        } else if (tree->output >= 0) {
-            forest->mean[tree->output] += reach[i] * node->leaf;
-        } else {
-            for (size_t k = 0; k < forest->output_count; k++)
-                forest->mean[k] += reach[i] * ax_forest_value(forest, tree, node, k);
-        }
-    }
 }
 
 ax_status
@@ -265,11 +274,8 @@ ax_forest_add(struct ax_forest_builder *builder, struct ax_ctx *ctx, size_t inde
     AX_TRY(make_room(builder, ctx, source->node_count));
     struct ax_forest_tree tree = {.output = source->output};
     AX_TRY(walk_tree(builder, ctx, source, &tree));
-    AX_TRY(keep_tree(builder, ctx, source->covers || source->counts, &tree));
-    if (tree.share)
-        add_mean(builder, &tree);
-    else
-        forest->covers = false;
+    AX_TRY(keep_tree(builder, ctx, &tree));
+    forest->covers &= builder->covered;
     forest->trees[index] = tree;
     forest->node_count += tree.node_count;
     forest->depth_max = larger(forest->depth_max, tree.depth);

@@ -79,7 +79,7 @@ struct ax_forest {
     size_t feature_count;
     size_t output_count;
     const double *base; /* margin before the first tree, of each output */
-    double *mean;       /* base and the trees' expectations under cover, of each output */
+    double *mean;       /* base and the trees' expectations under cover, if `covers`, an output */
     uint32_t *sets;     /* words of all category sets */
     size_t set_words;
     double *vectors; /* rows of output_count */
@@ -90,6 +90,8 @@ struct ax_forest {
     bool covers; /* all trees have shares: path-dependent contributions can be given */
 
     /* What the forest is like, for signature and scratch sizes. */
+    uint32_t *split_counts; /* nodes that look at each feature */
+    bool *categorical;      /* of each feature: nodes ask which of its codes a value is */
     size_t node_count;
     size_t leaf_count;
     uint32_t depth_max;
@@ -100,32 +102,38 @@ struct ax_forest {
 /* A tree as a reader has it: nodes in the file's order, children as indices in it, root first. */
 struct ax_forest_source {
     const struct ax_forest_node *nodes;
-    const float *covers; /* one a node, or NULL */
+    const double *covers; /* one a node, or NULL */
     size_t node_count;
     int32_t output;
-    const double *counts; /* covers that a float would round: taken in their place */
 };
 
-/* A node still to be looked at on the way down. */
+/* A node still to be looked at on the way down: a right child, or the root. */
 struct ax_forest_step {
-    int32_t at;     /* the file's index */
-    int32_t parent; /* place in preorder; -1: it is the root */
+    int32_t at;      /* the file's index */
+    uint32_t parent; /* place in preorder */
     uint32_t level;
     double share; /* of its parent's cover */
+    double reach; /* part of the tree's cover that comes to it */
+};
+
+/* A level of the present path. */
+struct ax_forest_path {
+    int32_t feature;   /* of the split there */
+    uint32_t distinct; /* features of the splits above */
 };
 
 /* Fills a forest tree by tree; its working memory is used again for each. */
 struct ax_forest_builder {
     struct ax_forest *forest;     /* kept; counts, sets, vectors and base are set already */
     struct ax_arena *arena;       /* kept: where nodes go for good */
-    uint32_t *seen;               /* times each feature is on the present path */
+    uint32_t *level_met;          /* of each feature: where it joined a path last */
     size_t room;                  /* nodes that the arrays below hold */
     struct ax_forest_node *nodes; /* those kept, in preorder */
-    double *share;                /* of each of them; NaN: it has none */
+    double *share;                /* of each of them */
+    bool covered;                 /* all of them have one */
     bool *met;                    /* of each of the file's nodes */
     struct ax_forest_step *stack; /* nodes to come */
-    int32_t *path;                /* features of the splits above the present node */
-    double *reach;                /* part of the tree's cover that reaches a node */
+    struct ax_forest_path *path;
 };
 
 /* arena: kept. Working memory comes from ctx->arena. Fails: LIMIT. */

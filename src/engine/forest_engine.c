@@ -501,14 +501,10 @@ static const struct ax_engine_ops ops = {
 static void
 count_splits(const struct ax_forest *forest, struct ax_engine_feature *features)
 {
-    for (size_t t = 0; t < forest->tree_count; t++)
-        for (uint32_t n = 0; n < forest->trees[t].node_count; n++) {
-            const struct ax_forest_node *node = &forest->trees[t].nodes[n];
-            if (node->left < 0)
-                continue;
-            features[node->feature].split_count++;
-            features[node->feature].categorical |= node->flags & AX_FOREST_CATEGORICAL;
-        }
+    for (size_t i = 0; i < forest->feature_count; i++) {
+        features[i].split_count += forest->split_counts[i];
+        features[i].categorical |= forest->categorical[i];
+    }
     for (size_t i = 0; i < forest->linear_count; i++)
         for (size_t j = 0; j < forest->linears[i].count; j++)
             features[forest->linears[i].features[j]].split_count++;

@@ -1,5 +1,6 @@
 #include "engine/forest.h"
 
+#include "forest_case.h"
 #include "harness.h"
 
 enum { TEST_BYTES_MAX = 1 << 28, CHAIN = 100'000 };
@@ -38,7 +39,7 @@ check_build(struct ax_ctx *ctx)
         SPLIT(0, 10, 5, 3), LEAF(9, 1),         SPLIT(7, 0, 40, 50), LEAF(2, 3),
         LEAF(-1.5, 4),      SPLIT(1, -1, 4, 6), LEAF(4, 6),
     };
-    static const float covers[] = {10, 0, 0, 2, 6, 8, 2};
+    static const double covers[] = {10, 0, 0, 2, 6, 8, 2};
     struct ax_forest_source source = {nodes, covers, AX_COUNT_OF(nodes), 0};
     struct ax_forest forest = empty_forest(1, 1);
     CHECK_EQ(build(ctx, &forest, &source), AX_OK);
@@ -154,7 +155,7 @@ TEST(forest_takes_a_chain_of_any_depth)
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
     struct ax_ctx ctx = ax_ctx_of(arena);
     struct ax_forest_node *nodes = AX_NEW_ARRAY(arena, struct ax_forest_node, 2 * CHAIN + 1);
-    float *covers = AX_NEW_ARRAY(arena, float, 2 * CHAIN + 1);
+    double *covers = AX_NEW_ARRAY(arena, double, 2 * CHAIN + 1);
     for (int32_t i = 0; i < CHAIN; i++) {
         nodes[2 * i] = (struct ax_forest_node)SPLIT(i % 3, 0, 2 * i + 1, 2 * i + 2);
         nodes[2 * i + 1] = (struct ax_forest_node)LEAF(i, i);
@@ -175,7 +176,7 @@ static ax_status
 build_swept(struct ax_ctx *ctx)
 {
     static struct ax_forest_node nodes[20'001];
-    static float covers[AX_COUNT_OF(nodes)];
+    static double covers[AX_COUNT_OF(nodes)];
     for (int32_t i = 0; i < 10'000; i++)
         nodes[2 * i] = (struct ax_forest_node)SPLIT(0, 0, 2 * i + 1, 2 * i + 2),
                   nodes[2 * i + 1] = (struct ax_forest_node)LEAF(0, 0);
@@ -283,7 +284,7 @@ check_counts(struct ax_ctx *ctx)
     static const struct ax_forest_node nodes[] = {SPLIT(0, 10, 1, 2), LEAF(1, 1), LEAF(0, 2)};
     static const double counts[] = {33554435, 16777217, 16777218};
     struct ax_forest_source source = {
-        .nodes = nodes, .node_count = AX_COUNT_OF(nodes), .counts = counts};
+        .nodes = nodes, .node_count = AX_COUNT_OF(nodes), .covers = counts};
     struct ax_forest forest = empty_forest(1, 1);
     CHECK_EQ(build(ctx, &forest, &source), AX_OK);
     CHECK(forest.covers && forest.trees[0].share[1] == 16777217.0 / 33554435.0);
@@ -313,5 +314,55 @@ TEST(forest_truncates_codes_where_the_library_does)
         CHECK_EQ(ax_forest_goes_left(&forest, &node, cases[i].x), cases[i].left);
         node.flags |= AX_FOREST_TRUNCATED;
         CHECK_EQ(ax_forest_goes_left(&forest, &node, cases[i].x), cases[i].truncated_left);
+    }
+}
+
+/* ---- what a forest is like, against counting ---- */
+
+enum { COUNTED_FEATURES = 12 };
+
+/* Most distinct features on a path below the node, of those with their bit in `above` and more. */
+static uint32_t
+features_below(const struct ax_forest_tree *tree, int32_t at, uint32_t above)
+{
+    const struct ax_forest_node *node = &tree->nodes[at];
+    if (node->left < 0)
+        return (uint32_t)__builtin_popcount(above);
+    above |= UINT32_C(1) << node->feature;
+    uint32_t left = features_below(tree, node->left, above);
+    uint32_t right = features_below(tree, node->right, above);
+    return left > right ? left : right;
+}
+
+static void
+check_counted(struct ax_ctx *ctx, const struct ax_forest *forest)
+{
+    uint32_t splits[COUNTED_FEATURES] = {}, most = 0;
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        const struct ax_forest_tree *tree = &forest->trees[t];
+        CHECK_EQ(tree->feature_max, features_below(tree, 0, 0));
+        most = tree->feature_max > most ? tree->feature_max : most;
+        for (uint32_t i = 0; i < tree->node_count; i++)
+            if (tree->nodes[i].left >= 0)
+                splits[tree->nodes[i].feature]++;
+    }
+    CHECK_EQ(forest->feature_max, most);
+    CHECK(memcmp(splits, forest->split_counts, sizeof splits) == 0);
+    ax_arena_reset(ctx->arena);
+}
+
+TEST(forest_counts_splits_and_the_features_of_a_path)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        const struct forest_case about = {.tree_count = 20,
+                                          .feature_count = COUNTED_FEATURES,
+                                          .output_count = 1,
+                                          .depth = seed % 2 ? 8 : 30,
+                                          .share = -1,
+                                          .categorical = 0.1,
+                                          .seed = seed};
+        check_counted(&ctx, forest_case_make(&ctx, &about));
     }
 }

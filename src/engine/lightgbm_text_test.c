@@ -1,6 +1,7 @@
 #include "engine/lightgbm_text.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "harness.h"
 
@@ -103,6 +104,52 @@ check_wholes(struct ax_ctx *ctx)
 TEST(lightgbm_text_whole_numbers_are_within_their_range)
 {
     ax_test_with_ctx(check_wholes);
+}
+
+/* Numbers of every length, with every neighbour and distance to the end. */
+static void
+check_lengths(struct ax_ctx *ctx)
+{
+    static const struct ax_lightgbm_range any = {INT64_MIN, INT64_MAX};
+    int64_t number = 0;
+    for (int digits = 1; digits <= 18; digits++) {
+        number = number * 10 + digits % 10;
+        for (size_t more = 0; more < 12; more++) {
+            char text[64];
+            int64_t got[3] = {};
+            int len = snprintf(text, sizeof text, "%lld -%lld %0*d", (long long)number,
+                               (long long)number, (int)more + 1, 5);
+            CHECK_EQ(ax_lightgbm_i64s(ctx, "x", (ax_str){text, (size_t)len}, 3, any, got), AX_OK);
+            CHECK(got[0] == number && got[1] == -number && got[2] == 5);
+        }
+    }
+}
+
+TEST(lightgbm_text_whole_numbers_have_up_to_18_digits)
+{
+    ax_test_with_ctx(check_lengths);
+}
+
+/* Any byte but a blank that follows a number makes it none. */
+static void
+check_neighbours(struct ax_ctx *ctx)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        char text[] = "123x 56789 12";
+        int64_t got[3] = {};
+        bool digit = byte >= '0' && byte <= '9', blank = byte == ' ' || byte == '\t';
+        text[3] = (char)byte;
+        ax_status status = ax_lightgbm_i64s(ctx, "x", ax_str_of(text), 3,
+                                            (struct ax_lightgbm_range){0, 100'000}, got);
+        CHECK_EQ(status == AX_OK, digit || blank);
+        if (status == AX_OK)
+            CHECK(got[0] == (digit ? 1230 + byte - '0' : 123) && got[1] == 56'789 && got[2] == 12);
+    }
+}
+
+TEST(lightgbm_text_whole_numbers_end_at_a_blank)
+{
+    ax_test_with_ctx(check_neighbours);
 }
 
 /* A byte that is no text is part of a word, and no number. */

@@ -48,6 +48,7 @@ struct reading {
 /* The tree being built. */
 struct tree {
     const struct ax_lightgbm_block *block;
+    bool linear;
     size_t leaves, inner;
     size_t set_count;
     int64_t *boundaries; /* set_count + 1 of them */
@@ -383,6 +384,17 @@ convert_set(const struct reading *reading, const struct tree *tree, size_t i,
     return AX_OK;
 }
 
+/* nextafter(t, infinity) of a number that is neither 0 nor infinity, without a call. */
+static double
+next_above(double t)
+{
+    uint64_t bits;
+    memcpy(&bits, &t, sizeof bits);
+    bits += t > 0 ? 1 : UINT64_MAX; /* of a negative one: a step less */
+    memcpy(&t, &bits, sizeof t);
+    return t;
+}
+
 /*
  * `x <= t` as `x < threshold`. LightGBM sees what it takes for zero as 0, so a threshold among
  * such values is moved to the end of them: all of them are on one side.
@@ -394,7 +406,7 @@ threshold_of(double t)
         t = AX_FOREST_ZERO;
     else if (t < 0 && t >= -AX_FOREST_ZERO)
         return -AX_FOREST_ZERO;
-    return nextafter(t, (double)INFINITY);
+    return next_above(t);
 }
 
 static void
@@ -448,7 +460,7 @@ convert_leaf(struct reading *reading, const struct tree *tree, size_t i)
     reading->arrays.nodes[tree->inner + i] = (struct ax_forest_node){
         .leaf = value,
         .left = -1,
-        .linear = is_linear(tree->block) ? (int32_t)(reading->linear_used + i + 1) : 0,
+        .linear = tree->linear ? (int32_t)(reading->linear_used + i + 1) : 0,
         .number = (int32_t)i};
     return AX_OK;
 }
@@ -457,7 +469,9 @@ static ax_status
 build_tree(struct reading *reading, size_t index)
 {
     struct ax_ctx *ctx = reading->ctx;
-    struct tree tree = {.block = &reading->model->trees.items[index],
+    const struct ax_lightgbm_block *block = &reading->model->trees.items[index];
+    struct tree tree = {.block = block,
+                        .linear = is_linear(block),
                         .leaves = reading->leaf_counts[index],
                         .inner = reading->leaf_counts[index] - 1};
     size_t node_count = tree.leaves + tree.inner;
@@ -465,11 +479,10 @@ build_tree(struct reading *reading, size_t index)
     AX_TRY(make_room(reading, tree.leaves));
     if (tree.inner > 0)
         AX_TRY(read_splits(reading, &tree));
-    AX_TRY(need_f64s(ctx, tree.block, AX_LIGHTGBM_LEAF_VALUE, tree.leaves,
-                     reading->arrays.leaf_values));
+    AX_TRY(need_f64s(ctx, block, AX_LIGHTGBM_LEAF_VALUE, tree.leaves, reading->arrays.leaf_values));
     AX_TRY(read_sets(reading, &tree));
     AX_TRY(read_counts(reading, &tree, &counts));
-    if (is_linear(tree.block))
+    if (tree.linear)
         AX_TRY(read_linears(reading, &tree));
     memset(reading->arrays.met, 0, node_count * sizeof *reading->arrays.met);
     reading->arrays.met[0] = true; /* the root has no parent */
@@ -478,14 +491,14 @@ build_tree(struct reading *reading, size_t index)
     for (size_t i = 0; i < tree.leaves; i++)
         AX_TRY(convert_leaf(reading, &tree, i));
     struct ax_forest_source source = {.nodes = reading->arrays.nodes,
-                                      .counts = counts,
+                                      .covers = counts,
                                       .node_count = node_count,
                                       .output = (int32_t)(index % reading->model->output_count)};
     AX_TRY(ax_forest_add(&reading->builder, ctx, index, &source));
     if (reading->engine->forest.trees[index].node_count != node_count)
         return ax_fail(ctx, AX_INVALID, "%zu nodes that its root does not lead to",
                        node_count - reading->engine->forest.trees[index].node_count);
-    reading->linear_used += is_linear(tree.block) ? tree.leaves : 0;
+    reading->linear_used += tree.linear ? tree.leaves : 0;
     return AX_OK;
 }
 

@@ -103,12 +103,12 @@ comb(struct ax_ctx *ctx, size_t depth, size_t features)
     struct ax_forest *forest = AX_NEW(ctx->arena, struct ax_forest);
     struct ax_forest_builder builder;
     struct ax_forest_node *nodes = AX_NEW_ARRAY(ctx->arena, struct ax_forest_node, 2 * depth + 1);
-    float *covers = AX_NEW_ARRAY(ctx->arena, float, 2 * depth + 1);
+    double *covers = AX_NEW_ARRAY(ctx->arena, double, 2 * depth + 1);
     *forest = (struct ax_forest){
         .tree_count = 1, .feature_count = features, .output_count = 1, .base = base};
     for (size_t d = 0; d <= depth; d++) {
         nodes[2 * d] = (struct ax_forest_node){.left = -1, .leaf = (double)d, .number = (int32_t)d};
-        covers[2 * d] = (float)(depth - d + 1);
+        covers[2 * d] = (double)(depth - d + 1);
         if (d == depth)
             break;
         nodes[2 * d] = (struct ax_forest_node){.left = (int32_t)(2 * d + 1),

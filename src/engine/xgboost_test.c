@@ -295,7 +295,7 @@ static const struct {
     {"\"left_children\":[1,-1,3", "\"left_children\":\"1\",\"x\":[1,-1,3",
      "tree 0: `left_children` must be an array, not a string"},
     {"\"left_children\":[1,-1,3", "\"left_children\":[1000000,-1,3",
-     "tree 0: node 0: children 1000000 and 2 of 5 nodes"},
+     "tree 0: node 0: children 1000000 and 2 of a tree of 5 nodes"},
     {"\"left_children\":[1,-1,3", "\"left_children\":[-7,-1,3", "tree 0: node 0: children -7"},
     {"\"left_children\":[1,-1,3", "\"left_children\":[1,-1,0",
      "tree 0: node 0 has two parents or is its own ancestor"},

@@ -19,12 +19,13 @@ enum {
 struct tree_arrays {
     ax_document document;
     size_t node_count;
-    struct ax_document_i64s left, right, features, default_left, types;
+    struct ax_document_i32s left, right, features, default_left, types;
     struct ax_document_f32s conditions;
-    struct ax_document_f32s covers;  /* count 0: none */
+    const double *covers;            /* NULL: none */
     struct ax_document_f32s vectors; /* of leaf vectors; count 0: the leaves are scalar */
     bool vector_rows;                /* a vector's row is in `right` (3.2); else it is the node */
-    struct ax_document_i64s categories, set_nodes, set_starts, set_sizes;
+    struct ax_document_i32s categories;
+    struct ax_document_i64s set_nodes, set_starts, set_sizes;
 };
 
 struct reading {
@@ -54,10 +55,10 @@ out_of_memory(struct ax_ctx *ctx, const char *what)
 /* ---- a tree's arrays ---- */
 
 static ax_status
-need_node_i64s(struct ax_ctx *ctx, ax_document tree, const char *key, size_t node_count,
-               struct ax_document_i64s *out)
+need_node_i32s(struct ax_ctx *ctx, ax_document tree, const char *key, size_t node_count,
+               struct ax_document_i32s *out)
 {
-    AX_TRY(ax_document_need_i64s(ctx, tree, key, out));
+    AX_TRY(ax_document_need_i32s(ctx, tree, key, out));
     if (out->count != node_count)
         return ax_fail(ctx, AX_INVALID, "`%s` has %zu items for %zu nodes", key, out->count,
                        node_count);
@@ -99,25 +100,40 @@ read_vectors(const struct reading *reading, ax_document tree, struct tree_arrays
     return AX_OK;
 }
 
+/* As doubles, which hold them; none where the file has none. */
+static ax_status
+read_covers(struct ax_ctx *ctx, ax_document tree, struct tree_arrays *out)
+{
+    struct ax_document_f32s narrow;
+    if (ax_document_count(ax_document_find(tree, "sum_hessian")) == 0)
+        return AX_OK;
+    AX_TRY(need_node_f32s(ctx, tree, "sum_hessian", out->node_count, &narrow));
+    double *covers = AX_NEW_ARRAY(ctx->arena, double, narrow.count);
+    if (!covers)
+        return out_of_memory(ctx, "covers");
+    for (size_t i = 0; i < narrow.count; i++)
+        covers[i] = (double)narrow.items[i];
+    out->covers = covers;
+    return AX_OK;
+}
+
 static ax_status
 read_nodes(const struct reading *reading, struct tree_arrays *out)
 {
     struct ax_ctx *ctx = reading->ctx;
     ax_document tree = out->document;
     size_t count = out->node_count;
-    AX_TRY(ax_document_need_i64s(ctx, tree, "left_children", &out->left));
+    AX_TRY(ax_document_need_i32s(ctx, tree, "left_children", &out->left));
     if (count != out->left.count)
         return ax_fail(ctx, AX_INVALID, "`num_nodes` is %zu, `left_children` has %zu items", count,
                        out->left.count);
-    AX_TRY(need_node_i64s(ctx, tree, "right_children", count, &out->right));
-    AX_TRY(need_node_i64s(ctx, tree, "split_indices", count, &out->features));
-    AX_TRY(need_node_i64s(ctx, tree, "default_left", count, &out->default_left));
+    AX_TRY(need_node_i32s(ctx, tree, "right_children", count, &out->right));
+    AX_TRY(need_node_i32s(ctx, tree, "split_indices", count, &out->features));
+    AX_TRY(need_node_i32s(ctx, tree, "default_left", count, &out->default_left));
     AX_TRY(need_node_f32s(ctx, tree, "split_conditions", count, &out->conditions));
     if (ax_document_present(ax_document_find(tree, "split_type")))
-        AX_TRY(need_node_i64s(ctx, tree, "split_type", count, &out->types));
-    if (ax_document_count(ax_document_find(tree, "sum_hessian")) > 0)
-        AX_TRY(need_node_f32s(ctx, tree, "sum_hessian", count, &out->covers));
-    return AX_OK;
+        AX_TRY(need_node_i32s(ctx, tree, "split_type", count, &out->types));
+    return read_covers(ctx, tree, out);
 }
 
 /* The same where the next tree's may take their place. */
@@ -159,10 +175,10 @@ check_sets(struct reading *reading, const struct tree_arrays *tree)
                            "category set %zu is %lld items from %lld on, of %zu categories", j,
                            (long long)size, (long long)start, tree->categories.count);
         for (int64_t i = start; i < start + size; i++) {
-            int64_t code = tree->categories.items[i];
+            int32_t code = tree->categories.items[i];
             if (code < 0 || code >= AX_FOREST_CATEGORY_MAX)
-                return ax_fail(ctx, AX_INVALID, "`categories`[%lld] is %lld; expected 0 to %d",
-                               (long long)i, (long long)code, (int)AX_FOREST_CATEGORY_MAX - 1);
+                return ax_fail(ctx, AX_INVALID, "`categories`[%lld] is %d; expected 0 to %d",
+                               (long long)i, code, (int)AX_FOREST_CATEGORY_MAX - 1);
             largest = code > largest ? code : largest;
         }
         reading->set_words += (size_t)((largest + CODE_BITS) / CODE_BITS);
@@ -179,7 +195,7 @@ read_sets(struct reading *reading, ax_document tree, struct tree_arrays *out)
     struct ax_ctx *ctx = reading->ctx;
     if (!ax_document_present(ax_document_find(tree, "categories_nodes")))
         return AX_OK;
-    AX_TRY(ax_document_need_i64s(ctx, tree, "categories", &out->categories));
+    AX_TRY(ax_document_need_i32s(ctx, tree, "categories", &out->categories));
     AX_TRY(ax_document_need_i64s(ctx, tree, "categories_nodes", &out->set_nodes));
     AX_TRY(ax_document_need_i64s(ctx, tree, "categories_segments", &out->set_starts));
     AX_TRY(ax_document_need_i64s(ctx, tree, "categories_sizes", &out->set_sizes));
@@ -376,30 +392,25 @@ write_set(struct reading *reading, const struct tree_arrays *tree, int32_t j,
     reading->sets_used += count;
 }
 
+/* Children and features are looked at once more when the tree is built: here that it is a split. */
 static ax_status
 convert_split(struct reading *reading, const struct tree_arrays *tree, size_t i,
               struct ax_forest_node *node)
 {
-    int64_t left = tree->left.items[i], right = tree->right.items[i];
-    int64_t feature = tree->features.items[i];
-    int64_t type = tree->types.count ? tree->types.items[i] : 0;
-    if (left < 0 || right < 0 || (uint64_t)left >= tree->node_count ||
-        (uint64_t)right >= tree->node_count)
-        return ax_fail(reading->ctx, AX_INVALID, "node %zu: children %lld and %lld of %zu nodes", i,
-                       (long long)left, (long long)right, tree->node_count);
-    if (feature < 0 || (uint64_t)feature >= reading->learner->signature.feature_count)
-        return ax_fail(reading->ctx, AX_INVALID, "node %zu: splits on feature %lld of %zu", i,
-                       (long long)feature, reading->learner->signature.feature_count);
-    if (type != 0 && type != 1)
-        return ax_fail(reading->ctx, AX_INVALID, "node %zu: `split_type` is %lld", i,
-                       (long long)type);
-    node->left = (int32_t)left;
-    node->right = (int32_t)right;
-    node->feature = (int32_t)feature;
-    node->flags = tree->default_left.items[i] ? AX_FOREST_DEFAULT_LEFT : 0;
-    node->threshold = (double)tree->conditions.items[i];
+    int32_t type = tree->types.count ? tree->types.items[i] : 0;
+    *node =
+        (struct ax_forest_node){.threshold = (double)tree->conditions.items[i],
+                                .left = tree->left.items[i],
+                                .right = tree->right.items[i],
+                                .feature = tree->features.items[i],
+                                .flags = tree->default_left.items[i] ? AX_FOREST_DEFAULT_LEFT : 0};
+    if (node->left < 0)
+        return ax_fail(reading->ctx, AX_INVALID, "node %zu: children %d and %d of %zu nodes", i,
+                       node->left, node->right, tree->node_count);
     if (type == 0)
         return AX_OK;
+    if (type != 1)
+        return ax_fail(reading->ctx, AX_INVALID, "node %zu: `split_type` is %d", i, type);
     if (reading->node_sets[i] == NO_SET)
         return ax_fail(reading->ctx, AX_INVALID, "node %zu: a categorical split without categories",
                        i);
@@ -411,23 +422,21 @@ static ax_status
 convert_leaf(const struct reading *reading, const struct tree_arrays *tree, size_t i, float weight,
              struct ax_forest_node *node)
 {
-    int64_t right = tree->right.items[i];
-    node->left = -1;
-    node->number = (int32_t)i;
+    int32_t right = tree->right.items[i];
+    *node = (struct ax_forest_node){.left = -1, .number = (int32_t)i};
     if (!tree->vectors.count || !tree->vector_rows) {
         if (right != -1)
-            return ax_fail(reading->ctx, AX_INVALID, "node %zu: a right child %lld and no left one",
-                           i, (long long)right);
-        right = (int64_t)i;
+            return ax_fail(reading->ctx, AX_INVALID, "node %zu: a right child %d and no left one",
+                           i, right);
+        right = (int32_t)i;
     }
     if (!tree->vectors.count) {
         node->leaf = (double)(tree->conditions.items[i] * weight);
         return AX_OK;
     }
     size_t rows = tree->vectors.count / reading->learner->output_count;
-    if (right < 0 || (uint64_t)right >= rows)
-        return ax_fail(reading->ctx, AX_INVALID, "node %zu: leaf vector %lld of %zu", i,
-                       (long long)right, rows);
+    if (right < 0 || (size_t)right >= rows)
+        return ax_fail(reading->ctx, AX_INVALID, "node %zu: leaf vector %d of %zu", i, right, rows);
     node->vector = (int32_t)(reading->vectors_used + (size_t)right);
     return AX_OK;
 }
@@ -453,14 +462,13 @@ build_tree(struct reading *reading, size_t index)
     AX_TRY(place_sets(reading, tree));
     for (size_t i = 0; i < tree->node_count; i++) {
         struct ax_forest_node *node = &reading->nodes[i];
-        *node = (struct ax_forest_node){};
         AX_TRY(tree->left.items[i] == -1 ? convert_leaf(reading, tree, i, weight, node)
                                          : convert_split(reading, tree, i, node));
     }
     write_vectors(reading, tree, weight);
     struct ax_forest_source source = {
         .nodes = reading->nodes,
-        .covers = tree->covers.count ? tree->covers.items : NULL,
+        .covers = tree->covers,
         .node_count = tree->node_count,
         .output = tree->vectors.count ? -1 : (int32_t)reading->outputs[index]};
     AX_TRY(ax_forest_add(&reading->builder, reading->ctx, index, &source));
