@@ -117,20 +117,18 @@ static ax_status
 compile_model(struct ax_ctx *ctx, struct ax_arena *arena, const struct ax_engine_config *config,
               size_t budget, struct ax_engine *engine)
 {
-    static const struct ax_engine_config defaults = {};
     AX_ASSERT(engine && engine->ops);
     engine->arena = arena;
-    return ax_forest_engine_compile(engine, ctx, config ? config : &defaults,
-                                    (budget - ax_arena_held_bytes(arena)) / 2);
+    return ax_forest_engine_compile(engine, ctx, config, (budget - ax_arena_held_bytes(arena)) / 2);
 }
 
 ax_status
 ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *config,
                struct ax_engine **out_engine)
 {
-    size_t budget =
-        config && config->memory_bytes_max ? config->memory_bytes_max : memory_bytes_default;
-    size_t reading;
+    struct ax_engine_config used = config ? *config : (struct ax_engine_config){};
+    size_t budget = used.memory_bytes_max ? used.memory_bytes_max : memory_bytes_default, reading;
+    ax_digest digest;
     if (!ax_mul(bytes.len, TREE_BYTES_PER_BYTE, &reading) ||
         !ax_add(reading, reading_bytes_least, &reading))
         return ax_fail(ctx, AX_LIMIT, "a model file of %zu bytes", bytes.len);
@@ -141,10 +139,13 @@ ax_engine_open(struct ax_ctx *ctx, ax_str bytes, const struct ax_engine_config *
     struct ax_arena *callers = ctx->arena;
     struct ax_engine *engine = NULL;
     ctx->arena = scratch;
-    ax_status status =
-        read_model(ctx, arena, bytes, config ? config->level : AX_ENGINE_LEVEL_BEST, &engine);
+    if (used.forms && !used.digest) {
+        digest = ax_sha256(bytes);
+        used.digest = &digest;
+    }
+    ax_status status = read_model(ctx, arena, bytes, used.level, &engine);
     if (status == AX_OK)
-        status = compile_model(ctx, arena, config, budget, engine);
+        status = compile_model(ctx, arena, &used, budget, engine);
     ctx->arena = callers;
     AX_TRY(status);
     engine->signature.memory_bytes += ax_arena_held_bytes(arena);

@@ -21,6 +21,7 @@
 
 #include "base/ctx.h"
 #include "numeric/tensor.h"
+#include "sys/crypto.h"
 
 struct ax_engine;
 struct ax_engine_background;
@@ -127,6 +128,7 @@ struct ax_engine_signature {
 struct ax_engine_config {
     size_t memory_bytes_max;      /* of the engine; 0: 1 GB */
     const struct ax_forms *forms; /* kept: where forms are looked for and kept; NULL: nowhere */
+    const ax_digest *digest;      /* SHA-256 of the file, where it is known; only for forms */
 
     /* For tests and measurements. A kernel that cannot do a model leaves it to the walk. */
     enum ax_engine_level level;

@@ -41,6 +41,13 @@ shap_scratch_bytes(const struct ax_engine *engine, const struct ax_engine_backgr
                       : of_engine(engine)->shap_scratch_bytes;
 }
 
+/* Where forms of this model are kept; NULL: nowhere. */
+static const struct ax_forms_of_model *
+forms_of(const struct ax_forest_engine *engine)
+{
+    return engine->forms.forms ? &engine->forms : NULL;
+}
+
 /* ---- kernels ---- */
 
 enum { WORK_BYTES = 64 << 20, WORK_BYTES_PER_NODE = 2048 }; /* while compiling */
@@ -326,7 +333,7 @@ make_shap(const struct ax_forest_engine *engine, struct ax_ctx *ctx, struct fore
 {
     const struct ax_shap_kernel_config config = {.level = engine->level,
                                                  .bytes_max = engine->shap_bytes_max / 4 * 3 + 1,
-                                                 .forms = engine->config.forms};
+                                                 .forms = forms_of(engine)};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(engine->shap_bytes_max);
     struct forest_shap *made = arena ? AX_NEW(arena, struct forest_shap) : NULL;
     if (!made)
@@ -396,9 +403,13 @@ forest_made_bytes(const struct ax_engine *base)
 static size_t
 forest_mapped_bytes(const struct ax_engine *base)
 {
-    const struct ax_once *once = of_engine(base)->shap;
-    const struct forest_shap *shap = once ? ax_once_get(once) : NULL;
-    return shap ? shap->kernel.table.mapped_bytes : 0;
+    const struct ax_forest_engine *engine = of_engine(base);
+    if (!ax_once_get(engine->compiled))
+        return 0;
+    const struct ax_forest_scorer_batch *batch = ax_forest_scorer_made(&engine->scorer);
+    const struct forest_shap *shap = engine->shap ? ax_once_get(engine->shap) : NULL;
+    return engine->scorer.mapped_bytes + (batch ? batch->mapped_bytes : 0) +
+           (shap ? shap->kernel.table.mapped_bytes : 0);
 }
 
 /* ---- a call ---- */
@@ -450,7 +461,7 @@ forest_background_open(const struct ax_engine *engine, struct ax_ctx *ctx,
                       values + i * forest->feature_count);
     const struct ax_shap_kernel_config config = {.level = of_engine(engine)->level,
                                                  .population = {values, rows->count},
-                                                 .forms = of_engine(engine)->config.forms};
+                                                 .forms = forms_of(of_engine(engine))};
     AX_TRY(ax_shap_kernel_prepare(forest, ctx, &config, arena, &background->shap));
     background->background.mapped_bytes = background->shap.table.mapped_bytes;
     *out_background = &background->background;
@@ -565,6 +576,9 @@ ax_forest_engine_compile(struct ax_engine *base, struct ax_ctx *ctx,
     struct ax_forest_engine *engine = (struct ax_forest_engine *)base;
     bool explains = base->signature.outputs & AX_ENGINE_CONTRIBUTIONS;
     engine->config = *config;
+    if (config->digest)
+        engine->forms = (struct ax_forms_of_model){config->forms, *config->digest};
+    engine->config.digest = &engine->forms.digest; /* the caller's was lent */
     engine->level = config->level;
     engine->forms_bytes_max = engine->shap_bytes_max = bytes_max;
     engine->compiled = ax_once_new(base->arena, compiled_free);

@@ -15,6 +15,7 @@ struct ax_forest_engine {
     struct ax_engine engine;
     struct ax_forest forest;
     struct ax_engine_config config;
+    struct ax_forms_of_model forms; /* of this model, where the config names a folder */
     struct ax_forest_scorer scorer; /* of any meaning once `compiled` is there */
     struct ax_once *compiled;       /* the arena of the form for single rows */
     size_t forms_bytes_max;

@@ -7,7 +7,8 @@
 enum {
     WIDTHS = AX_FOREST_BATCH_WIDTHS,
     ALIGN = AX_FOREST_BATCH_ALIGN,
-    WORK_BYTES = 64 << 20, /* while a form is made */
+    KEPT_NODES_LEAST = 1'000, /* a smaller forest is compiled as quickly as its form is found */
+    WORK_BYTES = 64 << 20,    /* while a form is made */
     WORK_BYTES_PER_NODE = 2048,
 };
 
@@ -260,6 +261,19 @@ block_of(const struct ax_forest_batch *batch)
                           .code = batch->code != NULL};
 }
 
+/* A form for batches that was kept. */
+static bool
+find_batch(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx, struct ax_arena *arena,
+           struct ax_forest_scorer_batch *made)
+{
+    if (!scorer->forms.forms)
+        return false;
+    made->batch.form = ax_forest_kept_find_batch(&scorer->forms, ctx, &scorer->wish, arena);
+    made->batch.sizes = scorer->level->sizes;
+    made->mapped_bytes = made->batch.form ? made->batch.form->bytes : 0;
+    return made->batch.form;
+}
+
 static ax_status
 make_batch(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx, struct ax_arena *arena,
            struct ax_forest_scorer_batch **out_made)
@@ -270,8 +284,12 @@ make_batch(const struct ax_forest_scorer *scorer, struct ax_ctx *ctx, struct ax_
     struct ax_forest_plan plan = {};
     if (!made)
         return ax_fail(ctx, AX_LIMIT, "no memory for a forest's batch form");
-    AX_TRY(ax_forest_compile(ctx, scorer->forest, &plan));
-    AX_TRY(ax_forest_batch_build(ctx, &plan, &wanted, arena, &made->batch));
+    if (!find_batch(scorer, ctx, arena, made)) {
+        AX_TRY(ax_forest_compile(ctx, scorer->forest, &plan));
+        AX_TRY(ax_forest_batch_build(ctx, &plan, &wanted, arena, &made->batch));
+        if (scorer->forms.forms && made->batch.form && !made->batch.code)
+            ax_forest_kept_keep_batch(&scorer->forms, &scorer->wish, made->batch.form);
+    }
     for (size_t w = 0; made->batch.form && w < WIDTHS && sizes[w]; w++) {
         struct block block = block_of(&made->batch);
         made->block_ns[w] = block_cost(&block, sizes[w]);
@@ -309,20 +327,59 @@ larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Room for a form for batches, and from how many rows on it is made. */
-static ax_status
-allow_batch(struct ax_forest_scorer *scorer, struct ax_ctx *ctx, const struct ax_forest_plan *plan,
-            struct ax_arena *arena, double levels)
+/* From how many rows on a form for batches is made, where there can be one. */
+static void
+allow_batch(struct ax_forest_scorer *scorer, const struct ax_forest_plan *plan, double levels)
 {
     if (!plan->fits || !ax_forest_batch_fits(plan))
-        return AX_OK;
-    scorer->batch = ax_once_new(arena, batch_free);
-    if (!scorer->batch)
-        return ax_fail(ctx, AX_LIMIT, "no memory for a forest's kernels");
+        return;
     scorer->batch_rows = scorer->batch_only ? 1 : rows_worth(scorer, plan, levels);
     scorer->scratch_bytes =
         larger(scorer->scratch_bytes, ax_forest_batch_scratch_max(plan, scorer->level->sizes));
+}
+
+/* Compiles the forest, and lays the form for single rows out. */
+static ax_status
+make(struct ax_ctx *ctx, const struct ax_engine_config *config, struct ax_arena *arena,
+     size_t bytes_max, struct ax_forest_scorer *scorer)
+{
+    struct ax_forest_plan plan = {};
+    double levels;
+    AX_TRY(mean_sum(scorer->forest, ctx, &levels));
+    scorer->row_ns = 8 * (double)scorer->forest->tree_count + 5 * levels; /* of the walk */
+    if (config->kernel != AX_ENGINE_KERNEL_WALK)
+        AX_TRY(ax_forest_compile(ctx, scorer->forest, &plan));
+    if (plan.fits && !scorer->batch_only)
+        AX_TRY(make_row(ctx, &plan, config, arena, bytes_max, scorer));
+    scorer->scratch_bytes = scorer->row ? scorer->row->scratch_bytes : 0;
+    if (scorer->batch_only || config->kernel == AX_ENGINE_KERNEL_BEST)
+        allow_batch(scorer, &plan, levels);
     return AX_OK;
+}
+
+/* The same from what was kept; false when nothing was. */
+static bool
+find(struct ax_ctx *ctx, struct ax_arena *arena, struct ax_forest_scorer *scorer)
+{
+    struct ax_forest_kept_facts facts;
+    scorer->row = ax_forest_kept_find_row(&scorer->forms, ctx, &scorer->wish, arena, &facts);
+    if (!scorer->row)
+        return false;
+    scorer->row_ns = facts.row_ns;
+    scorer->batch_rows = (size_t)facts.batch_rows;
+    scorer->scratch_bytes = (size_t)facts.scratch_bytes;
+    scorer->mapped_bytes = scorer->row->bytes;
+    return true;
+}
+
+static void
+keep(const struct ax_forest_scorer *scorer)
+{
+    const struct ax_forest_kept_facts facts = {.row_ns = scorer->row_ns,
+                                               .batch_rows = scorer->batch_rows,
+                                               .scratch_bytes = scorer->scratch_bytes};
+    if (scorer->forms.forms && scorer->row)
+        ax_forest_kept_keep_row(&scorer->forms, &scorer->wish, &facts, scorer->row);
 }
 
 ax_status
@@ -330,27 +387,25 @@ ax_forest_scorer_init(struct ax_ctx *ctx, const struct ax_forest *forest,
                       const struct ax_engine_config *config, struct ax_arena *arena,
                       size_t bytes_max, struct ax_forest_scorer *out_scorer)
 {
-    enum ax_engine_kernel kernel = config->kernel;
     struct ax_forest_scorer scorer = {.forest = forest,
                                       .level = level_of(config->level),
                                       .batch_code = config->forest_code,
-                                      .batch_only = kernel == AX_ENGINE_KERNEL_BATCH};
+                                      .batch_only = config->kernel == AX_ENGINE_KERNEL_BATCH};
     if (!scorer.level)
         return ax_fail(ctx, AX_UNSUPPORTED,
                        "this machine does not have the instructions asked "
                        "for, or this build not the kernels");
-    double levels;
-    AX_TRY(mean_sum(forest, ctx, &levels));
-    scorer.row_ns = 8 * (double)forest->tree_count + 5 * levels; /* of the walk */
-    struct ax_forest_plan plan = {};
-    if (kernel != AX_ENGINE_KERNEL_WALK)
-        AX_TRY(ax_forest_compile(ctx, forest, &plan));
-    if (plan.fits && !scorer.batch_only)
-        AX_TRY(make_row(ctx, &plan, config, arena, bytes_max, &scorer));
+    if (config->digest && forest->node_count >= KEPT_NODES_LEAST)
+        scorer.forms = (struct ax_forms_of_model){config->forms, *config->digest};
+    scorer.wish = (struct ax_forest_kept_wish){scorer.level->level, config->kernel,
+                                               config->leaf_masks, config->forest_code, bytes_max};
+    if (!scorer.forms.forms || !find(ctx, arena, &scorer)) {
+        AX_TRY(make(ctx, config, arena, bytes_max, &scorer));
+        keep(&scorer);
+    }
     scorer.batch_bytes_max = bytes_max - (scorer.row ? scorer.row->bytes : 0);
-    scorer.scratch_bytes = scorer.row ? scorer.row->scratch_bytes : 0;
-    if (scorer.batch_only || kernel == AX_ENGINE_KERNEL_BEST)
-        AX_TRY(allow_batch(&scorer, ctx, &plan, arena, levels));
+    if (scorer.batch_rows && !(scorer.batch = ax_once_new(arena, batch_free)))
+        return ax_fail(ctx, AX_LIMIT, "no memory for a forest's kernels");
     scorer.scratch_bytes += ALIGN + forest->feature_count * sizeof(double);
     *out_scorer = scorer;
     return AX_OK;

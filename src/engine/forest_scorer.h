@@ -10,8 +10,7 @@
 #pragma once
 
 #include "engine/engine.h"
-#include "engine/forest_batch.h"
-#include "engine/forest_row.h"
+#include "engine/forest_kept.h"
 #include "sys/once.h"
 
 /* The kernels of a level. */
@@ -28,7 +27,7 @@ struct ax_forest_level {
 struct ax_forest_scorer_batch {
     struct ax_forest_batch batch;            /* without a form: there is no room for one */
     double block_ns[AX_FOREST_BATCH_WIDTHS]; /* of a block of each size; 0: there is none */
-    size_t bytes;                            /* outside the scorer's arena */
+    size_t bytes, mapped_bytes;              /* outside the scorer's arena; of a kept form */
     struct ax_arena *arena;                  /* owned; NULL: it is in the scorer's */
 };
 
@@ -39,9 +38,12 @@ struct ax_forest_scorer {
     struct ax_once *batch;           /* struct ax_forest_scorer_batch; NULL: never one */
     size_t batch_rows;               /* of a call that is worth one, about */
     size_t batch_bytes_max;
-    bool batch_code; /* machine code, where it can be had */
-    bool batch_only; /* for tests: rows are not scored one by one */
-    double row_ns;   /* estimate: of a row */
+    struct ax_forms_of_model forms;
+    struct ax_forest_kept_wish wish; /* what the forms follow from besides the model */
+    size_t mapped_bytes;             /* of a kept form for single rows */
+    bool batch_code;                 /* machine code, where it can be had */
+    bool batch_only;                 /* for tests: rows are not scored one by one */
+    double row_ns;                   /* estimate: of a row */
     size_t scratch_bytes;
 };
 

@@ -1,7 +1,10 @@
 #include "engine/forest_scorer.h"
 
+#include <stdlib.h>
+
 #include "harness.h"
 #include "kernel_case.h"
+#include "sys/file.h"
 
 enum { TEST_BYTES_MAX = 1 << 29, SEEDS = 120, ROWS = 700 };
 
@@ -136,6 +139,81 @@ check_covers(struct ax_ctx *ctx)
 TEST(forest_scorer_covers_most_forests_and_does_without_room)
 {
     ax_test_with_ctx(check_covers);
+}
+
+/* ---- forms that were kept ---- */
+
+/* Which forms a scorer has, and which of them it found. */
+struct has {
+    bool row, row_found, batch, batch_found;
+};
+
+static struct has
+score_kept(struct ax_ctx *ctx, const struct ax_forest *forest,
+           const struct ax_engine_config *config, const struct ax_forest_rows *rows,
+           const double *want)
+{
+    struct ax_forest_scorer scorer;
+    CHECK_EQ(ax_forest_scorer_init(ctx, forest, config, ctx->arena, SIZE_MAX, &scorer), AX_OK);
+    for (size_t calls = 1; calls <= ROWS; calls += ROWS - 1)
+        CHECK(same(ctx, &scorer, rows, calls, want));
+    const struct ax_forest_scorer_batch *made = ax_forest_scorer_made(&scorer);
+    CHECK(!scorer.mapped_bytes || scorer.mapped_bytes == scorer.row->bytes);
+    CHECK(!made || !made->mapped_bytes || made->mapped_bytes == made->batch.form->bytes);
+    return (struct has){.row = scorer.row,
+                        .row_found = scorer.mapped_bytes,
+                        .batch = form_of(&scorer) && !made->batch.code,
+                        .batch_found = made && made->mapped_bytes};
+}
+
+/* Everything that can be kept is found the second time, and nothing of another model. */
+static void
+check_kept(const struct ax_forms *folder, uint64_t seed)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    struct kernel_case about = kernel_case_of(seed);
+    about.tree_count = 200;
+    const struct ax_forest *forest = kernel_case_make(&ctx, &about);
+    ax_digest digest = {{1, (uint8_t)seed}}, other = {{2, (uint8_t)seed}};
+    struct ax_forest_rows rows = {.at = kernel_case_rows(&ctx, forest, seed, ROWS, false),
+                                  .count = ROWS,
+                                  .stride_bytes = sizeof(double) * forest->feature_count};
+    double *want = kernel_case_margins(&ctx, forest, &rows);
+    bool large = forest->node_count >= 1'000;
+    for (size_t k = 0; k < AX_COUNT_OF(kinds); k++) {
+        struct ax_engine_config config = {.level = kinds[k].level,
+                                          .kernel = kinds[k].kernel,
+                                          .forest_code = kinds[k].code,
+                                          .leaf_masks = kinds[k].leaf_masks};
+        struct ax_forest_scorer scorer;
+        if (ax_forest_scorer_init(&ctx, forest, &config, arena, SIZE_MAX, &scorer) != AX_OK)
+            continue; /* not on this machine */
+        config.forms = folder;
+        config.digest = &digest;
+        (void)score_kept(&ctx, forest, &config, &rows, want);
+        struct has has = score_kept(&ctx, forest, &config, &rows, want);
+        CHECK_EQ(has.row_found, has.row && large);
+        CHECK_EQ(has.batch_found, has.batch && large);
+    }
+    const struct ax_engine_config foreign = {.forms = folder, .digest = &other};
+    struct has has = score_kept(&ctx, forest, &foreign, &rows, want);
+    CHECK(!has.row_found && !has.batch_found);
+}
+
+TEST(forest_scorer_gives_the_same_bits_from_forms_that_were_kept)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    char name[] = "/tmp/axiom-forms-XXXXXX";
+    struct ax_forms *opened = NULL;
+    REQUIRE(mkdtemp(name) != NULL);
+    const struct ax_forms_config kept = {.folder = ax_str_of(name), .bytes_max = 1 << 30};
+    REQUIRE(ax_forms_open(&ctx, &kept, &opened) == AX_OK);
+    ax_auto(ax_forms_close) struct ax_forms *folder = opened;
+    for (uint64_t seed = 0; seed < SEEDS / 10; seed++)
+        check_kept(folder, seed);
+    CHECK_EQ(ax_file_remove_tree(&ctx, ax_str_of(name)), AX_OK);
 }
 
 static const struct ax_forest *swept; /* made before the sweep */

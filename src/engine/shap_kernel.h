@@ -23,11 +23,11 @@
 
 struct ax_shap_kernel_config {
     enum ax_engine_level level;
-    struct ax_shap_population population; /* rows NULL: path-dependent; borrowed */
-    size_t table_bytes_max;               /* 0: 8 MB, of a population 64 MB; 1: no tables */
-    size_t node_bytes_max;                /* 0: 64 MB; 1: no nodes */
-    size_t bytes_max;                     /* both of them together; 0: no further limit */
-    const struct ax_forms *forms;         /* where tables are kept; NULL: nowhere */
+    struct ax_shap_population population;  /* rows NULL: path-dependent; borrowed */
+    size_t table_bytes_max;                /* 0: 8 MB, of a population 64 MB; 1: no tables */
+    size_t node_bytes_max;                 /* 0: 64 MB; 1: no nodes */
+    size_t bytes_max;                      /* both of them together; 0: no further limit */
+    const struct ax_forms_of_model *forms; /* where tables are kept; NULL: nowhere */
 };
 
 struct ax_shap_kernel {

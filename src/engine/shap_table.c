@@ -443,63 +443,49 @@ make_room(struct build *build, struct ax_ctx *ctx)
 
 /* ---- entries that were worked out before ---- */
 
-static void
-digest_numbers(struct ax_sha256 *hash, const void *numbers, size_t bytes)
+static ax_str
+text_of(const void *at, size_t bytes)
 {
-    ax_sha256_add(hash, (ax_str){numbers, bytes});
+    return (ax_str){at, bytes};
 }
 
-/* Of all that the entries follow from: the trees, which of them, and the population. */
-static bool
-digest_source(const struct ax_shap_table_source *source, size_t value_count, ax_digest *out_digest)
+/* Of all that the entries follow from besides the model: which trees, and the population. */
+static ax_digest
+key_of(const struct ax_shap_table_source *source, size_t value_count)
 {
     const struct ax_forest *forest = source->forest;
     const struct ax_shap_population *population = &source->population;
-    const uint64_t sizes[] = {forest->tree_count,
-                              forest->feature_count,
-                              forest->output_count,
-                              forest->vector_count,
-                              forest->set_words,
-                              value_count,
-                              population->rows ? population->count : 0};
-    struct ax_sha256 *hash = ax_sha256_new();
-    if (!hash)
-        return false;
-    ax_sha256_add(hash, AX_STR("axiom.shap-table"));
-    digest_numbers(hash, sizes, sizeof sizes);
-    digest_numbers(hash, source->wanted, forest->tree_count * sizeof *source->wanted);
-    digest_numbers(hash, forest->sets, forest->set_words * sizeof *forest->sets);
-    digest_numbers(hash, forest->vectors,
-                   forest->vector_count * forest->output_count * sizeof *forest->vectors);
-    for (size_t t = 0; t < forest->tree_count; t++) {
-        const struct ax_forest_tree *tree = &forest->trees[t];
-        const uint32_t shape[] = {tree->node_count, (uint32_t)tree->output, tree->share != NULL};
-        digest_numbers(hash, shape, sizeof shape);
-        digest_numbers(hash, tree->nodes, tree->node_count * sizeof *tree->nodes);
-        if (tree->share)
-            digest_numbers(hash, tree->share, tree->node_count * sizeof *tree->share);
-    }
-    if (population->rows)
-        digest_numbers(hash, population->rows,
-                       population->count * forest->feature_count * sizeof *population->rows);
-    *out_digest = ax_sha256_finish(hash);
-    return true;
+    size_t rows = population->rows ? population->count : 0;
+    const uint64_t sizes[] = {value_count, forest->tree_count, forest->feature_count, rows};
+    const ax_str pieces[] = {
+        text_of(sizes, sizeof sizes),
+        text_of(source->wanted, forest->tree_count * sizeof *source->wanted),
+        text_of(population->rows, rows * forest->feature_count * sizeof *population->rows)};
+    ax_digest digest = ax_sha256_of(pieces, AX_COUNT_OF(pieces));
+    return ax_forms_key(source->forms, AX_STR("shap table"), text_of(&digest, sizeof digest));
 }
 
 /* Entries of fewer bytes than this are made as quickly as they are found. */
 static const size_t kept_bytes_least = 64 << 10;
 
+/* Entries that were kept; NULL when there are none. */
+static const double *
+find_kept(const struct build *build, struct ax_ctx *ctx, ax_digest key, struct ax_arena *arena)
+{
+    ax_str found = ax_forms_find(build->source->forms->forms, ctx, key, arena);
+    bool whole = found.len == build->value_count * sizeof *build->values;
+    return whole ? (const void *)found.at : NULL;
+}
+
 /* The entries, from where they were kept or worked out. */
 static ax_status
 fill(struct build *build, struct ax_ctx *ctx, struct ax_arena *arena, struct ax_shap_table *table)
 {
-    const struct ax_forms *forms = build->source->forms;
     size_t bytes = build->value_count * sizeof *build->values;
-    ax_digest key;
-    bool kept = forms && bytes >= kept_bytes_least &&
-                digest_source(build->source, build->value_count, &key);
+    bool kept = build->source->forms && bytes >= kept_bytes_least;
+    ax_digest key = kept ? key_of(build->source, build->value_count) : (ax_digest){};
     table->value_count = build->value_count;
-    table->values = kept ? ax_forms_find(forms, ctx, key, bytes, arena) : NULL;
+    table->values = kept ? find_kept(build, ctx, key, arena) : NULL;
     if (table->values) {
         table->mapped_bytes = bytes;
         split_wanted(build);
@@ -510,8 +496,9 @@ fill(struct build *build, struct ax_ctx *ctx, struct ax_arena *arena, struct ax_
         return ax_fail(ctx, AX_LIMIT, "no memory for tables of %zu numbers", build->value_count);
     split_wanted(build);
     table->values = build->values;
+    const ax_str entries = text_of(build->values, bytes);
     if (kept)
-        ax_forms_keep(forms, key, (ax_str){(const char *)build->values, bytes});
+        ax_forms_keep(build->source->forms->forms, key, &entries, 1);
     return AX_OK;
 }
 

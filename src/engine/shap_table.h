@@ -19,9 +19,8 @@
  *
  * Cost of a row: units x (12 instructions and one or two cache lines) + inner nodes x 3.
  * Memory: units x 2^bits x 64 (or 128) bytes, 8 KB a unit at depth 6. Build: k^2 2^k m a leaf,
- * which is why entries, and they alone, may be kept on disk (forms.h): all that says where they are
- * is worked out from the trees each time. Source: design/kernels/shap (b1, i); the matrices as in
- * WOODELF (AAAI 2026) without its limit to one population at a time.
+ * which is why entries may be kept on disk (forms.h). Source: design/kernels/shap (b1, i); the
+ * matrices as in WOODELF (AAAI 2026) without its limit to one population at a time.
  */
 #pragma once
 
@@ -70,8 +69,8 @@ struct ax_shap_table_source {
     const struct ax_forest *forest;
     const struct ax_shap_shape *shapes;
     const bool *wanted;
-    struct ax_shap_population population; /* rows NULL: the shares of cover */
-    const struct ax_forms *forms;         /* where entries are looked for and kept; NULL: nowhere */
+    struct ax_shap_population population;  /* rows NULL: the shares of cover */
+    const struct ax_forms_of_model *forms; /* where entries are kept; NULL: nowhere */
 };
 ax_status ax_shap_table_build(const struct ax_shap_table_source *source, struct ax_ctx *ctx,
                               struct ax_arena *arena, struct ax_shap_table *out_table);

@@ -629,6 +629,20 @@ ax_vault_rewrap(struct ax_vault *vault, struct ax_ctx *ctx, ax_str new_kek_path)
     return status;
 }
 
+ax_digest
+ax_vault_secret(struct ax_vault *vault, ax_str purpose)
+{
+    ax_digest of_purpose = ax_sha256(purpose);
+    static const char label[] = "axiom secret for ";
+    char said[sizeof label - 1 + sizeof of_purpose];
+    memcpy(said, label, sizeof label - 1);
+    memcpy(said + sizeof label - 1, &of_purpose, sizeof of_purpose);
+    ax_mutex_lock(&vault->mutex); /* the key may just be wrapped anew */
+    ax_digest secret = hmac(vault->secrets->kek, (ax_str){said, sizeof said});
+    ax_mutex_unlock(&vault->mutex);
+    return secret;
+}
+
 /* ---- opening and closing ---- */
 
 static ax_status

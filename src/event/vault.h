@@ -87,6 +87,12 @@ bool ax_vault_erased(struct ax_vault *vault, const uint8_t key_id[AX_EVENT_KEY_I
 /* Keys alive, and destroyed. */
 void ax_vault_count(struct ax_vault *vault, uint64_t *out_alive, uint64_t *out_erased);
 
+/*
+ * A secret of this vault's key-encryption key for another use, the same each time until the key is
+ * another. purpose: what it is for; each has a secret of its own.
+ */
+ax_digest ax_vault_secret(struct ax_vault *vault, ax_str purpose);
+
 /* Wraps every key under a new key-encryption key (R89): all or nothing. Nothing is sealed
  * meanwhile. */
 ax_status ax_vault_rewrap(struct ax_vault *vault, struct ax_ctx *ctx, ax_str new_kek_path);

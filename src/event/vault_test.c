@@ -241,9 +241,16 @@ rewrapped(struct ax_ctx *ctx)
     CHECK_EQ(seal(vault, ctx, 11, AX_STR("text"), &pending), AX_OK);
     ax_str old_path = kek_path;
     kek_path = ax_path_join(ctx->arena, ax_str_of(folder), AX_STR("kek2"));
+    ax_digest secret = ax_vault_secret(vault, AX_STR("one")), again;
     CHECK_EQ(ax_vault_rewrap(vault, ctx, kek_path), AX_NOT_FOUND);
     CHECK_EQ(ax_vault_make_kek(ctx, kek_path), AX_OK);
+    again = ax_vault_secret(vault, AX_STR("one"));
+    CHECK(ax_digest_eq(secret, again));
+    again = ax_vault_secret(vault, AX_STR("other"));
+    CHECK(!ax_digest_eq(secret, again));
     CHECK_EQ(ax_vault_rewrap(vault, ctx, kek_path), AX_OK);
+    again = ax_vault_secret(vault, AX_STR("one"));
+    CHECK(!ax_digest_eq(secret, again));
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 10; i++)
             CHECK_EQ(unseal(vault, ctx, &facts[i], AX_STR("text")), i == 3 ? AX_NOT_FOUND : AX_OK);

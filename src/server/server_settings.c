@@ -53,9 +53,11 @@ static const struct ax_settings scoring_settings = {
 
 static const struct ax_setting engine_rows[] = {
     {"forms_folder",
-     "folder of tables for explanations, found again at the next start; empty: DIR/forms",
+     "folder of what is made of models (forms of kernels, tables for explanations), found again at "
+     "the next start; empty: DIR/forms",
      AX_SETTING_TEXT, offsetof(struct ax_engine_settings, forms_folder), 0, 0, 0, ""},
-    {"forms_bytes_max", "all tables kept, those used longest ago go first; 0: none are kept",
+    {"forms_bytes_max",
+     "all that is kept there; what was used longest ago goes first; 0: nothing is kept",
      AX_SETTING_BYTES, offsetof(struct ax_engine_settings, forms_bytes_max), 1073741824.0, 0,
      1099511627776.0},
     {"leaf_masks",

@@ -106,7 +106,8 @@ open_forms(struct ax_ctx *ctx, struct ax_services *services)
         .folder = engine->forms_folder.len
                       ? engine->forms_folder
                       : ax_path_join(ctx->arena, services->dir.root, AX_STR("forms")),
-        .bytes_max = (uint64_t)engine->forms_bytes_max};
+        .bytes_max = (uint64_t)engine->forms_bytes_max,
+        .secret = ax_vault_secret(services->vault, AX_STR("forms"))};
     if (engine->forms_bytes_max == 0)
         return;
     ax_fault_benign_begin();

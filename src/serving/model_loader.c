@@ -203,7 +203,9 @@ open_parts(struct ax_ctx *inside, struct ax_loaded_model *model, const struct ax
     model->signature = signature;
     AX_TRY(ax_json_canonical(inside, signature_json, &text));
     model->signature_digest = ax_sha256(text);
-    AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], bundle->engine, &model->engine));
+    struct ax_engine_config config = bundle->engine ? *bundle->engine : (struct ax_engine_config){};
+    config.digest = &bundle->digests[AX_BUNDLE_MODEL];
+    AX_TRY(ax_engine_open(inside, bundle->files[AX_BUNDLE_MODEL], &config, &model->engine));
     return check_inputs(inside, model);
 }
 

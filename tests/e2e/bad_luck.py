@@ -232,6 +232,39 @@ def test_a_clock_that_goes_back_is_said_and_loses_nothing():
         check(code == 0, said)
 
 
+def comes_true(what, why):
+    """Within ten seconds: forms are made and looked for by workers."""
+    deadline = time.monotonic() + 10
+    while not what():
+        check(time.monotonic() < deadline, why)
+        time.sleep(0.05)
+
+
+def mapped_bytes(bank):
+    return bank.metric("axiom_model_mapped_bytes")
+
+
+def test_forms_are_found_again_and_damaged_ones_are_made_again():
+    with Copy() as bank:
+        probability = bank.decided(1)["probability"]
+        comes_true(lambda: list((bank.data / "forms").glob("*.form")), "nothing was kept")
+        bank.server.stop()
+        bank.start()
+        comes_true(lambda: mapped_bytes(bank) > 0, "what was kept is not used")
+        bank.server.stop()
+        for form in (bank.data / "forms").glob("*.form"):
+            content = bytearray(form.read_bytes())
+            content[len(content) // 2] ^= 1
+            form.write_bytes(content)
+        bank.start()
+        check(bank.decided(1, request="after")["probability"] == probability, "another answer")
+        check(mapped_bytes(bank) == 0, "a damaged form is used")
+        bank.server.stop()
+        bank.start()
+        comes_true(lambda: mapped_bytes(bank) > 0, "a damaged form was not replaced")
+        check(bank.decided(1, request="again")["probability"] == probability, "another answer")
+
+
 def client(bank, number, go, answers):
     """Decides until the server says that it ends; keeps what was acknowledged, and what was broken off half way."""
     connection = http.client.HTTPConnection("127.0.0.1", bank.server.port, timeout=20)
