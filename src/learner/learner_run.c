@@ -143,9 +143,7 @@ write_result(struct ax_ctx *ctx, ax_str folder, ax_status status,
 ax_status
 ax_learner_child(struct ax_ctx *ctx, ax_str job_path)
 {
-    ax_str name = ax_path_name(job_path), text = {};
-    size_t folder_len = job_path.len - name.len;
-    ax_str folder = folder_len ? (ax_str){job_path.at, folder_len} : AX_STR(".");
+    ax_str folder = ax_path_folder(job_path), text = {};
     const struct ax_json *job = NULL;
     struct ax_learner_result result = {};
     AX_TRY(ax_file_read_all(ctx, job_path, JOB_BYTES_MAX, &text));

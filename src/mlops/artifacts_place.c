@@ -145,13 +145,12 @@ ax_status
 ax_artifacts_put_below(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
                        const struct ax_artifacts_place *place, ax_str bytes)
 {
-    ax_str file, folder;
+    ax_str file;
     if (place->is_proxied)
         return ax_artifacts_put(artifacts, ctx, place->path, bytes);
     if (place->path.len == 0)
         return invalid_path(ctx);
     AX_TRY(ax_artifacts_join(ctx, place->folder, place->path, &file));
-    folder = (ax_str){file.at, file.len - ax_path_name(file).len - 1};
-    AX_TRY(ax_file_make_folders(ctx, folder));
+    AX_TRY(ax_file_make_folders(ctx, ax_path_folder(file)));
     return ax_file_write_atomic(ctx, file, bytes);
 }
