@@ -3,27 +3,12 @@
 #include "codec/text.h"
 #include "mlops/artifacts_parts.h"
 
-enum { DECODE_TIMES_MAX = 10, PATH_BYTES_MAX = 2048 };
+enum { PATH_BYTES_MAX = 2048 };
 
 static ax_status
 invalid_path(struct ax_ctx *ctx)
 {
     return ax_fail(ctx, AX_INVALID, "Invalid path");
-}
-
-static ax_status
-undo_escapes(struct ax_ctx *ctx, ax_str *path)
-{
-    for (int i = 0; i < DECODE_TIMES_MAX; i++) {
-        ax_str plain;
-        ax_status status = ax_percent_decode(ctx, *path, &plain);
-        ctx->error[0] = '\0';
-        if (status == AX_INVALID || (status == AX_OK && ax_str_eq(plain, *path)))
-            return AX_OK;
-        AX_TRY(status);
-        *path = plain;
-    }
-    return invalid_path(ctx);
 }
 
 static bool
@@ -38,7 +23,9 @@ has_forbidden(ax_str path)
 ax_status
 ax_artifacts_check_path(struct ax_ctx *ctx, ax_str path, ax_str *out_path)
 {
-    AX_TRY(undo_escapes(ctx, &path));
+    ax_status status = ax_percent_decode_all(ctx, path, &path);
+    if (status != AX_OK)
+        return status == AX_INVALID ? invalid_path(ctx) : status;
     char *room = ax_arena_alloc(ctx->arena, 1, path.len + 1);
     ax_str rest = path, part;
     size_t len = 0;
