@@ -2,6 +2,7 @@
 
 #include "auth/permissions.h"
 #include "base/number.h"
+#include "mlops/artifacts.h"
 #include "mlops/experiment_model.h"
 #include "mlops/experiment_run.h"
 
@@ -40,7 +41,7 @@ struct row {
 #define LOGGED_      AX_MLFLOW "logged-models"
 #define MODELS_      AX_MLFLOW "registered-models/"
 #define VERSIONS_    AX_MLFLOW "model-versions/"
-#define PROXY_       "/api/2.0/mlflow-artifacts/"
+#define PROXY_       AX_ARTIFACTS_PROXY
 
 static const struct row table[] = {
     {EXPERIMENTS_ "create", MAKES, AX_GRANT_EDIT},

@@ -82,8 +82,7 @@ ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
 static ax_str
 proxied_path(ax_str root, ax_str uri)
 {
-    static const ax_str scheme = {"mlflow-artifacts:", 17},
-                        route = {"/api/2.0/mlflow-artifacts/artifacts", 35};
+    ax_str scheme = AX_STR(AX_ARTIFACTS_SCHEME), route = AX_STR(AX_ARTIFACTS_ROUTE);
     size_t at = ax_str_starts(uri, root) ? ax_str_find(root, route) : SIZE_MAX;
     ax_str rest = ax_str_from(uri, at == SIZE_MAX ? scheme.len : at + route.len), host;
     if (at == SIZE_MAX && !ax_str_starts(uri, scheme))
