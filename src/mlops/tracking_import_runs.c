@@ -1,5 +1,4 @@
 /* Runs and logged models of an import, and the check that they arrived. */
-#include <float.h>
 #include <math.h>
 
 #include "base/number.h"
@@ -374,12 +373,11 @@ static void
 add_point(struct sum *sum, const struct ax_metric *point)
 {
     uint64_t words[5] = {}, piece;
-    double value = fmax(fmin(point->value, DBL_MAX), -DBL_MAX) + 0.0; /* as databases keep it */
+    double value = ax_metric_kept(point->value) + 0.0; /* without a sign at 0, as databases do */
     bool is_nan = isnan(point->value);
     memcpy(&words[0], &point->timestamp_ms, sizeof words[0]);
     memcpy(&words[1], &point->step, sizeof words[1]);
-    if (!is_nan)
-        memcpy(&words[2], &value, sizeof words[2]);
+    memcpy(&words[2], &value, sizeof words[2]);
     words[3] = is_nan;
     const ax_str pieces[] = {{(const char *)words, sizeof words}, point->key};
     ax_digest digest = ax_sha256_of(pieces, AX_COUNT_OF(pieces));

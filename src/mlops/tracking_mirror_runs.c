@@ -1,5 +1,4 @@
 /* Runs and logged models of a mirror. */
-#include <float.h>
 #include <math.h>
 
 #include "base/number.h"
@@ -61,13 +60,12 @@ mirror_points(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
         ax_store_value *value = values + at * METRIC_VALUES;
         struct ax_metric point;
         AX_TRY(ax_import_read_point(ctx, it.value, &point));
-        bool is_nan = isnan(point.value);
         value[0] = ax_store_text(point.key);
-        value[1] = ax_store_f64(is_nan ? 0 : fmax(fmin(point.value, DBL_MAX), -DBL_MAX));
+        value[1] = ax_store_f64(ax_metric_kept(point.value));
         value[2] = ax_store_i64(point.timestamp_ms);
         value[3] = ax_store_text(writing->run_id);
         value[4] = ax_store_i64(point.step);
-        value[5] = ax_store_i64(is_nan);
+        value[5] = ax_store_i64(isnan(point.value));
         params[at] = (ax_store_params){value, METRIC_VALUES};
     }
     int64_t inserted;
