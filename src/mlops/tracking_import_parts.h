@@ -52,6 +52,16 @@ ax_status ax_import_delete_each(struct ax_import *import, struct ax_ctx *ctx, ax
 ax_status ax_import_read_point(struct ax_ctx *ctx, const struct ax_json *item,
                                struct ax_metric *out);
 
+/* The histories of the metrics that a run is shown with, page by page. */
+struct ax_import_histories {
+    ax_str run_id;
+    const struct ax_json *metrics; /* as it is shown */
+    ax_status (*page)(void *arg, struct ax_ctx *ctx, const struct ax_json *items);
+    void *arg;
+};
+ax_status ax_import_histories(struct ax_tracking_source *source, struct ax_ctx *ctx,
+                              const struct ax_import_histories *histories);
+
 /* The folder of a file: URI or a path; "" for other schemes. */
 ax_str ax_import_local_folder(ax_str uri);
 
