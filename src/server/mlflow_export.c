@@ -120,6 +120,7 @@ prepare(struct ax_ctx *ctx, const struct ax_mlflow_export *export, const struct 
 
 /* ---- files ---- */
 
+/* A file keeps its name as it is; the check is only that it leads nowhere else. */
 static ax_status
 export_path(const struct target *target, struct ax_ctx *ctx, ax_str path, ax_str *out)
 {
