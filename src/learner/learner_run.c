@@ -59,12 +59,8 @@ write_job(struct ax_ctx *ctx, const struct ax_learner_run *run,
     ax_json_member_i64(&json, "threads", input->thread_count);
     ax_json_member_bool(&json, "validation", input->validation != NULL);
     if (input->parameters) {
-        ax_writer_auto struct ax_writer parameters = ax_writer_of(JOB_BYTES_MAX);
-        ax_json_print(input->parameters, &parameters);
         ax_json_key(&json, "parameters");
-        ax_json_put_raw(&json, ax_writer_str(&parameters));
-        if (parameters.status != AX_OK)
-            return ax_fail(ctx, parameters.status, "the parameters are too large");
+        ax_json_put(&json, input->parameters);
     }
     ax_json_end_object(&json);
     if (text.status != AX_OK)
