@@ -2,10 +2,8 @@
 
 #include "api/log_line.h"
 #include "api/observe.h"
-#include "base/alloc.h"
 #include "base/fault.h"
 #include "codec/trace_context.h"
-#include "sys/line_file.h"
 
 enum { LINE_BYTES_MAX = 8 << 10, REFUSED = 400 };
 
@@ -24,59 +22,41 @@ const struct ax_settings ax_access_log_settings = {
     .section = "access_log", .rows = rows, .row_count = AX_COUNT_OF(rows)};
 
 struct ax_access_log {
-    struct ax_line_file *file;
-    uint64_t threshold; /* log_line.h */
+    struct ax_log_lines lines;
 };
-
-static struct ax_metric *
-lines(struct ax_metrics *metrics, const char *result)
-{
-    return ax_metrics_series(metrics, AX_METRIC_COUNTER, "axiom_access_log_lines_total",
-                             "Lines of the access log, by what became of them.", "result", result,
-                             NULL);
-}
 
 ax_status
 ax_access_log_open(struct ax_ctx *ctx, const struct ax_access_log_config *config,
                    struct ax_metrics *metrics, struct ax_access_log **out_log)
 {
+    struct ax_log_lines *lines;
     *out_log = NULL;
     if (config->file.len == 0)
         return AX_OK;
-    struct ax_access_log *log = ax_alloc(1, sizeof *log);
-    if (!log)
-        return ax_fail(ctx, AX_LIMIT, "no memory for the access log");
-    const struct ax_line_file_config file = {
+    const struct ax_log_lines_config file = {
+        .log = "access log",
+        .log_bytes = sizeof(struct ax_access_log),
+        .metric = "axiom_access_log_lines_total",
+        .meaning = "Lines of the access log, by what became of them.",
         .path = ax_str_eq(config->file, AX_STR("stderr")) ? AX_STR("") : config->file,
-        .buffer_bytes = (size_t)config->buffer_bytes,
-        .written = lines(metrics, "written"),
-        .dropped = lines(metrics, "dropped"),
-        .failed = lines(metrics, "failed"),
+        .sample_ratio = config->sample_ratio,
+        .buffer_bytes = config->buffer_bytes,
     };
-    log->threshold = ax_log_line_threshold(config->sample_ratio);
-    ax_status status = ax_line_file_open(ctx, &file, &log->file);
-    if (status != AX_OK) {
-        ax_free(log);
-        return ax_explain(ctx, status, "access log");
-    }
-    *out_log = log;
+    AX_TRY(ax_log_lines_open(ctx, &file, metrics, &lines));
+    *out_log = (struct ax_access_log *)lines;
     return AX_OK;
 }
 
 void
 ax_access_log_close(struct ax_access_log *log)
 {
-    if (!log)
-        return;
-    ax_line_file_close(log->file);
-    ax_free(log);
+    ax_log_lines_close((struct ax_log_lines *)log);
 }
 
 void
 ax_access_log_reopen(struct ax_access_log *log)
 {
-    if (log)
-        ax_line_file_reopen(log->file);
+    ax_log_lines_reopen((struct ax_log_lines *)log);
 }
 
 /* ---- a line ---- */
@@ -113,7 +93,7 @@ static bool
 is_kept(const struct ax_access_log *log, const struct ax_seen *seen)
 {
     bool refused = seen->status >= REFUSED || seen->grpc_code > 0;
-    return refused || ax_log_line_keeps(log->threshold, seen->request_id);
+    return refused || ax_log_line_keeps(log->lines.threshold, seen->request_id);
 }
 
 void
@@ -129,6 +109,6 @@ ax_access_log_write(struct ax_access_log *log, const struct ax_seen *seen)
     put_numbers(&json, seen);
     ax_json_end_object(&json);
     if (line.status == AX_OK)
-        ax_line_file_put(log->file, ax_writer_str(&line));
+        ax_line_file_put(log->lines.file, ax_writer_str(&line));
     ax_fault_benign_end();
 }

@@ -134,8 +134,8 @@ ax_inference_find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane
     return ax_inference_find(ctx, lane, &target, out_model);
 }
 
-static ax_status
-list_models(struct ax_call *call, struct ax_ctx *ctx)
+ax_status
+ax_inference_list_models(struct ax_call *call, struct ax_ctx *ctx)
 {
     const struct ax_plan *plan = ax_lane_plan(call->lane);
     struct ax_json_writer *json = ax_call_json(call);
@@ -204,7 +204,8 @@ static const struct ax_route routes[] = {
     ROUTE(AX_HTTP_GET, "/v2", AX_PERMISSION_PUBLIC, server_metadata, "What this server is"),
     ROUTE(AX_HTTP_GET, "/v2/health/live", AX_PERMISSION_PUBLIC, live, "Whether it runs"),
     ROUTE(AX_HTTP_GET, "/v2/health/ready", AX_PERMISSION_PUBLIC, ready, "Whether it answers"),
-    ROUTE(AX_HTTP_GET, "/v2/models", AX_PERMISSION_PREDICT, list_models, "Models served"),
+    ROUTE(AX_HTTP_GET, "/v2/models", AX_PERMISSION_PREDICT, ax_inference_list_models,
+          "Models served"),
     ROUTE(AX_HTTP_GET, "/v2/models/{model}", AX_PERMISSION_PREDICT, model_metadata,
           "A model's inputs and outputs"),
     ROUTE(AX_HTTP_GET, "/v2/models/{model}/versions/{version}", AX_PERMISSION_PREDICT,

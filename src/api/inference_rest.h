@@ -17,6 +17,9 @@ extern const size_t ax_inference_extension_count;
 ax_status ax_inference_find_model(struct ax_call *call, struct ax_ctx *ctx, struct ax_lane *lane,
                                   struct ax_loaded_model **out_model);
 
+/* {"models":[..]}: names of those served that the caller may read; KServe's first protocol too. */
+ax_status ax_inference_list_models(struct ax_call *call, struct ax_ctx *ctx);
+
 /* Says in Triton's words that there is no such model, or no such version of it (> 0). */
 ax_status ax_inference_unknown(struct ax_ctx *ctx, ax_str model, int64_t version, bool any_version);
 

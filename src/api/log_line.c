@@ -1,10 +1,63 @@
 #include "api/log_line.h"
 
 #include "api/observe.h"
+#include "base/alloc.h"
 #include "codec/trace_context.h"
 #include "sys/clock.h"
 
 enum { HASH_BITS = 32 };
+
+static struct ax_metric *
+lines_metric(const struct ax_log_lines_config *config, struct ax_metrics *metrics,
+             const char *result)
+{
+    return ax_metrics_series(metrics, AX_METRIC_COUNTER, config->metric, config->meaning, "result",
+                             result, NULL);
+}
+
+ax_status
+ax_log_lines_open(struct ax_ctx *ctx, const struct ax_log_lines_config *config,
+                  struct ax_metrics *metrics, struct ax_log_lines **out_lines)
+{
+    struct ax_log_lines *lines = ax_alloc(1, config->log_bytes);
+    if (!lines)
+        return ax_fail(ctx, AX_LIMIT, "no memory for the %s", config->log);
+    const struct ax_line_file_config file = {
+        .path = config->path,
+        .buffer_bytes = (size_t)config->buffer_bytes,
+        .secret = config->secret,
+        .written = lines_metric(config, metrics, "written"),
+        .dropped = lines_metric(config, metrics, "dropped"),
+        .failed = lines_metric(config, metrics, "failed"),
+    };
+    lines->dropped = file.dropped;
+    lines->threshold = ax_log_line_threshold(config->sample_ratio);
+    ax_status status = ax_line_file_open(ctx, &file, &lines->file);
+    if (status != AX_OK) {
+        ax_free(lines);
+        return ax_explain(ctx, status, "%s", config->log);
+    }
+    *out_lines = lines;
+    return AX_OK;
+}
+
+void
+ax_log_lines_close(struct ax_log_lines *lines)
+{
+    if (!lines)
+        return;
+    ax_line_file_close(lines->file);
+    ax_free(lines);
+}
+
+void
+ax_log_lines_reopen(struct ax_log_lines *lines)
+{
+    if (lines)
+        ax_line_file_reopen(lines->file);
+}
+
+/* ---- a line ---- */
 
 /* FNV-1a, its bits mixed: the same on every server, unlike the hashes of base/map. */
 static uint64_t

@@ -271,7 +271,7 @@ create_parts(struct ax_call *call, struct ax_ctx *ctx)
     ax_json_key(json, "credentials");
     ax_json_begin_array(json);
     for (int64_t number = 1; number <= count; number++) {
-        ax_str url, part = ax_str_printf(ctx->arena, "/api/2.0/mlflow-artifacts/mpu/part/%.*s/%lld",
+        ax_str url, part = ax_str_printf(ctx->arena, AX_ARTIFACTS_PROXY "mpu/part/%.*s/%lld",
                                          AX_FMT(id), (long long)number);
         if (!part.at)
             return ax_fail(ctx, AX_LIMIT, "no memory for an address");
@@ -358,7 +358,7 @@ presign(struct ax_call *call, struct ax_ctx *ctx)
                        "Multipart download is not supported for the current artifact repository");
     AX_TRY(ax_artifacts_at(artifacts(call), ctx, call->parameters[0], &place));
     AX_TRY(ax_artifacts_size(artifacts(call), ctx, &place, &bytes));
-    ax_writer_text(&escaped, "/api/2.0/mlflow-artifacts/artifacts");
+    ax_writer_text(&escaped, AX_ARTIFACTS_ROUTE);
     ax_str rest = place.path, part;
     while (ax_str_cut(&rest, '/', &part)) {
         ax_writer_char(&escaped, '/');
@@ -508,7 +508,7 @@ upload_of_run(struct ax_call *call, struct ax_ctx *ctx)
     return ax_mlflow_done(call);
 }
 
-#define PROXY "/api/2.0/mlflow-artifacts/"
+#define PROXY AX_ARTIFACTS_PROXY
 #define UPLOAD(method, path, permission, bytes, fn, summary)                                       \
     {                                                                                              \
         AX_HTTP_##method, path, permission, AX_ROUTE_WORKER, AX_ROUTE_BYTES, bytes, fn, summary    \

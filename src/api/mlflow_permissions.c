@@ -2,10 +2,9 @@
 
 #include "auth/permissions.h"
 #include "base/number.h"
+#include "mlops/artifacts.h"
 #include "mlops/experiment_model.h"
 #include "mlops/experiment_run.h"
-
-enum { ANSWER_BYTES_MAX = 64 << 20 };
 
 /* ---- what a route is about, and how much of it it takes ---- */
 
@@ -40,7 +39,7 @@ struct row {
 #define LOGGED_      AX_MLFLOW "logged-models"
 #define MODELS_      AX_MLFLOW "registered-models/"
 #define VERSIONS_    AX_MLFLOW "model-versions/"
-#define PROXY_       "/api/2.0/mlflow-artifacts/"
+#define PROXY_       AX_ARTIFACTS_PROXY
 
 static const struct row table[] = {
     {EXPERIMENTS_ "create", MAKES, AX_GRANT_EDIT},
@@ -471,14 +470,6 @@ may_read(const struct sieve *sieve, const struct ax_json *item)
 }
 
 static void
-put(struct ax_json_writer *json, const struct ax_json *value)
-{
-    ax_writer_auto struct ax_writer text = ax_writer_of(ANSWER_BYTES_MAX);
-    ax_json_print(value, &text);
-    ax_json_put_raw_from(json, &text);
-}
-
-static void
 put_left(const struct sieve *sieve, struct ax_json_writer *json, const struct ax_json *answer)
 {
     struct ax_json_iter members = ax_json_iter_of(answer);
@@ -486,14 +477,14 @@ put_left(const struct sieve *sieve, struct ax_json_writer *json, const struct ax
     while (ax_json_next(&members)) {
         ax_json_key_str(json, members.key);
         if (!ax_str_eq(members.key, ax_str_of(sieve->list))) {
-            put(json, members.value);
+            ax_json_put(json, members.value);
             continue;
         }
         struct ax_json_iter items = ax_json_iter_of(members.value);
         ax_json_begin_array(json);
         while (ax_json_next(&items))
             if (may_read(sieve, items.value))
-                put(json, items.value);
+                ax_json_put(json, items.value);
         ax_json_end_array(json);
     }
     ax_json_end_object(json);

@@ -9,7 +9,7 @@
 #include "codec/compress.h"
 #include "sys/clock.h"
 
-enum { ANSWER_BYTES_MAX = 64 << 20, GRPC_PREFIX_BYTES = 5 };
+enum { ANSWER_BYTES_MAX = 64 << 20 };
 
 /* ---- on the way ---- */
 
@@ -184,9 +184,8 @@ tell_whole_payloads(const struct ax_call *call, const struct ax_seen *seen)
 {
     ax_str answer = ax_writer_str(ax_exchange_body(call->exchange));
     if (call->grpc) {
-        tell_payloads(
-            call, seen, ax_grpc_message(call->grpc),
-            ax_str_from(answer, answer.len < GRPC_PREFIX_BYTES ? answer.len : GRPC_PREFIX_BYTES));
+        tell_payloads(call, seen, ax_grpc_message(call->grpc),
+                      ax_str_from(answer, AX_GRPC_PREFIX_BYTES));
         return;
     }
     ax_fault_benign_begin(); /* what cannot be inflated for want of memory is told as it went */

@@ -2,11 +2,9 @@
 
 #include "api/log_line.h"
 #include "api/observe.h"
-#include "base/alloc.h"
 #include "base/fault.h"
 #include "codec/cbor.h"
 #include "codec/text.h"
-#include "sys/line_file.h"
 #include "sys/log.h"
 
 enum {
@@ -39,21 +37,11 @@ const struct ax_settings ax_payload_log_settings = {
     .section = "payload_log", .rows = rows, .row_count = AX_COUNT_OF(rows)};
 
 struct ax_payload_log {
-    struct ax_line_file *file;
-    struct ax_metric *dropped;
-    uint64_t threshold; /* log_line.h */
+    struct ax_log_lines lines;
     size_t payload_bytes_max;
 };
 
 /* ---- opening ---- */
-
-static struct ax_metric *
-lines(struct ax_metrics *metrics, const char *result)
-{
-    return ax_metrics_series(metrics, AX_METRIC_COUNTER, "axiom_payload_log_lines_total",
-                             "Lines of the payload log, by what became of them.", "result", result,
-                             NULL);
-}
 
 static ax_status
 check(struct ax_ctx *ctx, const struct ax_payload_log_config *config, bool governed)
@@ -75,65 +63,49 @@ check(struct ax_ctx *ctx, const struct ax_payload_log_config *config, bool gover
     return AX_OK;
 }
 
-static ax_status
-open_file(struct ax_ctx *ctx, const struct ax_payload_log_config *config,
-          struct ax_metrics *metrics, struct ax_payload_log *log)
-{
-    const struct ax_line_file_config file = {
-        .path = config->file,
-        .buffer_bytes = (size_t)config->buffer_bytes,
-        .secret = true,
-        .written = lines(metrics, "written"),
-        .dropped = lines(metrics, "dropped"),
-        .failed = lines(metrics, "failed"),
-    };
-    log->dropped = file.dropped;
-    log->threshold = ax_log_line_threshold(config->sample_ratio);
-    log->payload_bytes_max = (size_t)config->payload_bytes_max;
-    ax_status status = ax_line_file_open(ctx, &file, &log->file);
-    return status == AX_OK ? AX_OK : ax_explain(ctx, status, "payload log");
-}
-
 ax_status
 ax_payload_log_open(struct ax_ctx *ctx, const struct ax_payload_log_config *config, bool governed,
                     struct ax_metrics *metrics, struct ax_payload_log **out_log)
 {
+    struct ax_log_lines *lines;
     *out_log = NULL;
     if (config->file.len == 0)
         return AX_OK;
     AX_TRY(check(ctx, config, governed));
     const char *path = ax_str_c(ctx->arena, config->file);
-    struct ax_payload_log *log = path ? ax_alloc(1, sizeof *log) : NULL;
-    if (!log)
+    if (!path)
         return ax_fail(ctx, AX_LIMIT, "no memory for the payload log");
-    ax_status status = open_file(ctx, config, metrics, log);
-    if (status != AX_OK) {
-        ax_free(log);
-        return status;
-    }
+    const struct ax_log_lines_config file = {
+        .log = "payload log",
+        .log_bytes = sizeof(struct ax_payload_log),
+        .metric = "axiom_payload_log_lines_total",
+        .meaning = "Lines of the payload log, by what became of them.",
+        .path = config->file,
+        .sample_ratio = config->sample_ratio,
+        .buffer_bytes = config->buffer_bytes,
+        .secret = true,
+    };
+    AX_TRY(ax_log_lines_open(ctx, &file, metrics, &lines));
     ax_log(AX_LOG_WARN, NULL, "payloads_in_the_clear", "file", path, "meaning",
            "requests and answers are written as they are: it is personal data, which no role "
            "guards and no erasure reaches; who may read the file, and how long it is kept, is the "
            "operator's to see to",
            NULL);
-    *out_log = log;
+    *out_log = (struct ax_payload_log *)lines;
+    (*out_log)->payload_bytes_max = (size_t)config->payload_bytes_max;
     return AX_OK;
 }
 
 void
 ax_payload_log_close(struct ax_payload_log *log)
 {
-    if (!log)
-        return;
-    ax_line_file_close(log->file);
-    ax_free(log);
+    ax_log_lines_close((struct ax_log_lines *)log);
 }
 
 void
 ax_payload_log_reopen(struct ax_payload_log *log)
 {
-    if (log)
-        ax_line_file_reopen(log->file);
+    ax_log_lines_reopen((struct ax_log_lines *)log);
 }
 
 void
@@ -220,7 +192,7 @@ put_payload(const struct ax_payload_log *log, struct ax_json_writer *json,
 bool
 ax_payload_log_keeps(const struct ax_payload_log *log, ax_str request_id)
 {
-    return ax_log_line_keeps(log->threshold, request_id);
+    return ax_log_line_keeps(log->lines.threshold, request_id);
 }
 
 void
@@ -243,8 +215,8 @@ ax_payload_log_write(struct ax_payload_log *log, const struct ax_seen *seen,
     put_payload(log, &json, &payloads->answer);
     ax_json_end_object(&json);
     if (line.status == AX_OK)
-        ax_line_file_put(log->file, ax_writer_str(&line));
+        ax_line_file_put(log->lines.file, ax_writer_str(&line));
     else
-        ax_metric_add(log->dropped, 1);
+        ax_metric_add(log->lines.dropped, 1);
     ax_fault_benign_end();
 }

@@ -9,6 +9,7 @@
  * protocol).
  */
 #include "api/inference.h"
+#include "api/inference_rest.h"
 #include "api/row_json.h"
 #include "base/number.h"
 
@@ -411,24 +412,6 @@ model_status(struct ax_call *call, struct ax_ctx *ctx)
     return AX_OK;
 }
 
-static ax_status
-list_models(struct ax_call *call, struct ax_ctx *ctx)
-{
-    const struct ax_plan *plan = ax_lane_plan(call->lane);
-    struct ax_json_writer *json = ax_call_json(call);
-    (void)ctx;
-    ax_json_begin_object(json);
-    ax_json_key(json, "models");
-    ax_json_begin_array(json);
-    for (size_t i = 0; plan && i < plan->model_count; i++)
-        if (ax_plan_model(plan, plan->models[i]->model, 0) == plan->models[i] &&
-            ax_policy_may_model(&call->actor, plan->models[i]->model, AX_GRANT_READ))
-            ax_json_put_text(json, plan->models[i]->model);
-    ax_json_end_array(json);
-    ax_json_end_object(json);
-    return AX_OK;
-}
-
 /* ---- metadata ---- */
 
 /* TensorFlow's name of a type; it has none for none of ours. */
@@ -533,7 +516,7 @@ metadata(struct ax_call *call, struct ax_ctx *ctx)
     }
 
 static const struct ax_route routes[] = {
-    READ("/v1/models", list_models, "Models served (KServe v1)"),
+    READ("/v1/models", ax_inference_list_models, "Models served (KServe v1)"),
     READ("/v1/models/{model}", model_status, "Versions and readiness of a model"),
     READ("/v1/models/{model}/versions/{version}", model_status, "Status of a version"),
     READ("/v1/models/{model}/labels/{label}", label_status, "Refused: there are no labels"),

@@ -8,6 +8,12 @@
 
 enum { IDENTITY_BYTES_MAX = 16 + AX_SESSION_NAME_BYTES };
 
+static ax_status
+too_many(struct ax_ctx *ctx)
+{
+    return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
+}
+
 /* One failure more of that network; the words stay, unless there were too many. */
 static ax_status
 refuse(const struct ax_credential_services *services, struct ax_ctx *ctx,
@@ -16,7 +22,7 @@ refuse(const struct ax_credential_services *services, struct ax_ctx *ctx,
     if (status != AX_UNAUTHENTICATED)
         return status;
     if (!ax_attempts_failed(ax_directory_attempts(services->directory), credential->network))
-        return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
+        return too_many(ctx);
     return status;
 }
 
@@ -98,9 +104,8 @@ by_groups(struct ax_ctx *ctx, const struct ax_jwt_bearer *bearer, struct ax_acto
 static ax_status
 check_attempts(const struct ax_credential_services *services, struct ax_ctx *ctx, uint64_t network)
 {
-    if (!ax_attempts_spent(ax_directory_attempts(services->directory), network))
-        return AX_OK;
-    return ax_fail(ctx, AX_LIMIT, "too many attempts that failed; wait a while");
+    bool spent = ax_attempts_spent(ax_directory_attempts(services->directory), network);
+    return spent ? too_many(ctx) : AX_OK;
 }
 
 /* What a token said before costs a look; a signature costs a hundred, and must not be for nothing.

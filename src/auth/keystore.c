@@ -106,22 +106,15 @@ make(struct ax_ctx *ctx, struct ax_keystore_key *key)
     return AX_OK;
 }
 
-static ax_status
-make_folder(struct ax_ctx *ctx, ax_str path, ax_str *out_folder)
-{
-    size_t len = path.len - ax_path_name(path).len;
-    *out_folder = len ? (ax_str){path.at, len} : AX_STR(".");
-    return len ? ax_file_make_folders(ctx, *out_folder) : AX_OK;
-}
-
 /* Under another name first: the key's own name has all of it, or is not there. */
 static ax_status
 write_new(struct ax_ctx *ctx, ax_str path, ax_str text)
 {
-    ax_str folder, draft = ax_str_printf(ctx->arena, "%.*s.new", AX_FMT(path));
+    ax_str folder = ax_path_folder(path);
+    ax_str draft = ax_str_printf(ctx->arena, "%.*s.new", AX_FMT(path));
     if (!draft.at)
         return ax_fail(ctx, AX_LIMIT, "no memory for a path");
-    AX_TRY(make_folder(ctx, path, &folder));
+    AX_TRY(ax_file_make_folders(ctx, folder));
     if (ax_file_exists(path))
         return ax_fail(ctx, AX_CONFLICT, "%.*s is there already; a key is never overwritten",
                        AX_FMT(path));

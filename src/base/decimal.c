@@ -7,9 +7,9 @@
 
 #include "base/assert.h"
 
-enum { EXACT_POWER_MAX = 22, DIGITS_MAX = 19, TEXT_BYTES_MAX = 1100, EXPONENT_MAX = 100'000 };
+enum { DIGITS_MAX = 19, TEXT_BYTES_MAX = 1100, EXPONENT_MAX = 100'000 };
 
-static const double powers_of_ten[EXACT_POWER_MAX + 1] = {
+const double ax_decimal_powers[AX_DECIMAL_POWER_MAX + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 };
@@ -198,14 +198,14 @@ slow_f32(ax_str text, float *out)
 static bool
 fast_f64(const struct ax_decimal *number, double *out)
 {
-    if (!number->exact || number->digits >> 53 || number->exponent > EXACT_POWER_MAX ||
-        number->exponent < -EXACT_POWER_MAX)
+    if (!number->exact || number->digits >> 53 || number->exponent > AX_DECIMAL_POWER_MAX ||
+        number->exponent < -AX_DECIMAL_POWER_MAX)
         return false;
     double value = (double)number->digits;
     if (number->exponent < 0)
-        value /= powers_of_ten[-number->exponent];
+        value /= ax_decimal_powers[-number->exponent];
     else
-        value *= powers_of_ten[number->exponent];
+        value *= ax_decimal_powers[number->exponent];
     *out = number->negative ? -value : value;
     return true;
 }

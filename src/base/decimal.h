@@ -21,6 +21,10 @@ struct ax_decimal {
     ax_str text;
 };
 
+/* 10^0 to 10^22, those that a double has exactly. */
+enum { AX_DECIMAL_POWER_MAX = 22 };
+extern const double ax_decimal_powers[AX_DECIMAL_POWER_MAX + 1];
+
 /* Takes a number in JSON's grammar off the front of text; false when it does not begin with one. */
 [[nodiscard]] bool ax_decimal_take(ax_str text, struct ax_decimal *out);
 

@@ -160,15 +160,13 @@ reads_back(const struct ax_decimal *number, double value, bool is_float)
 static bool
 scale(double size, int places, bool is_float, uint64_t *out_whole)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9, 1e10,
-                                    1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20};
     if (is_float) {
-        double scaled = size * powers[places];
+        double scaled = size * ax_decimal_powers[places];
         int64_t whole = (int64_t)(scaled + 0.5);
         *out_whole = (uint64_t)whole;
         return fabs(fabs(scaled - (double)whole) - 0.5) >= 0.01;
     }
-    long double scaled = (long double)size * (long double)powers[places];
+    long double scaled = (long double)size * (long double)ax_decimal_powers[places];
     int64_t whole = (int64_t)(scaled + 0.5L);
     *out_whole = (uint64_t)whole;
     return fabsl(fabsl(scaled - (long double)whole) - 0.5L) >= 0.01L;
@@ -183,21 +181,17 @@ static size_t
 format_ordinary(double value, bool is_float, char *out)
 {
     static const double bounds[] = {1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5};
-    static const uint64_t powers[] = {UINT64_C(1'000'000'000'000'000),
-                                      UINT64_C(10'000'000'000'000'000),
-                                      UINT64_C(100'000'000'000'000'000)},
-                          powers_float[] = {1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
     const int digits_min = is_float ? 6 : 15, digits_max = is_float ? 9 : 17;
+    uint64_t above = is_float ? 1'000'000 : UINT64_C(1'000'000'000'000'000); /* 10^digits */
     double size = fabs(value);
     if (!(size >= 1e-4 && size < 1e6))
         return 0;
     int exponent = ORDINARY_BELOW; /* of the first digit */
     for (size_t i = 0; i < AX_COUNT_OF(bounds) && size >= bounds[i]; i++)
         exponent++;
-    for (int digits = digits_min; digits <= digits_max; digits++) {
+    for (int digits = digits_min; digits <= digits_max; digits++, above *= 10) {
         int places = digits - 1 - exponent;
         uint64_t whole;
-        uint64_t above = is_float ? powers_float[digits - digits_min] : powers[digits - digits_min];
         if (!scale(size, places, is_float, &whole) || whole >= above || whole < above / 10)
             return 0;
         const struct ax_decimal number = {

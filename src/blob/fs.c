@@ -80,8 +80,7 @@ finish(struct ax_blob_upload *base, struct ax_ctx *ctx, ax_digest digest)
     struct fs_upload *upload = (struct fs_upload *)base;
     ax_str path;
     AX_TRY(path_of(base->blob, ctx, digest, &path));
-    ax_str name = ax_path_name(path);
-    ax_str folder = {path.at, path.len - name.len - 1};
+    ax_str folder = ax_path_folder(path);
     AX_TRY(ax_file_sync(ctx, upload->file));
     AX_TRY(ax_file_make_folders(ctx, folder));
     AX_TRY(ax_file_rename(ctx, ax_str_of(upload->path), path));

@@ -117,28 +117,6 @@ print_report(struct ax_ctx *ctx, const struct ax_tracking_import_counts *counts,
     return AX_OK;
 }
 
-static struct watching
-watch(void)
-{
-    return (struct watching){.terminal = isatty(STDERR_FILENO) == 1,
-                             .problems = ax_writer_of(REPORT_BYTES_MAX)};
-}
-
-/* What was done, and what it comes to. */
-static ax_status
-report(struct ax_ctx *ctx, struct watching *watching, ax_status status,
-       const struct ax_tracking_import_counts *counts, bool json)
-{
-    end_line(watching);
-    if (status == AX_OK)
-        status = print_report(ctx, counts, watching, json);
-    ax_writer_free(&watching->problems);
-    if (status == AX_OK && counts->differences)
-        return ax_fail(ctx, AX_CORRUPT, "%" PRIu64 " things differ from their source",
-                       counts->differences);
-    return status;
-}
-
 /* What the command line and the environment say: one end is MLflow's, the other Axiom's. */
 struct asked {
     ax_str mlflow, axiom, artifacts, authorization, ca_file;
@@ -166,46 +144,73 @@ read_asked(struct ax_ctx *ctx, int argument_count, char **arguments, const char 
 }
 
 static ax_status
-import_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
+run_import(struct ax_ctx *ctx, const struct asked *asked, struct watching *watching,
+           struct ax_tracking_import_counts *out_counts)
+{
+    const struct ax_mlflow_import import = {.from = asked->mlflow,
+                                            .artifacts = asked->artifacts,
+                                            .authorization = asked->authorization,
+                                            .ca_file = asked->ca_file,
+                                            .data_dir = asked->axiom,
+                                            .on_progress = import_progress,
+                                            .on_problem = import_problem,
+                                            .arg = watching};
+    return ax_mlflow_import(ctx, &import, out_counts);
+}
+
+static ax_status
+run_export(struct ax_ctx *ctx, const struct asked *asked, struct watching *watching,
+           struct ax_tracking_import_counts *out_counts)
+{
+    const struct ax_mlflow_export export = {.from = asked->axiom,
+                                            .to = asked->mlflow,
+                                            .artifacts = asked->artifacts,
+                                            .authorization = asked->authorization,
+                                            .ca_file = asked->ca_file,
+                                            .on_progress = import_progress,
+                                            .on_problem = import_problem,
+                                            .arg = watching};
+    return ax_mlflow_export(ctx, &export, out_counts);
+}
+
+/* Moves one way or the other, and tells what was done and what it comes to. */
+static ax_status
+move(struct ax_ctx *ctx, const struct asked *asked,
+     ax_status (*run)(struct ax_ctx *ctx, const struct asked *asked, struct watching *watching,
+                      struct ax_tracking_import_counts *out_counts))
 {
     struct ax_tracking_import_counts counts = {};
-    struct watching watching = watch();
+    struct watching watching = {.terminal = isatty(STDERR_FILENO) == 1,
+                                .problems = ax_writer_of(REPORT_BYTES_MAX)};
+    watching.json = ax_json_writer_of(&watching.problems);
+    ax_status status = run(ctx, asked, &watching, &counts);
+    end_line(&watching);
+    if (status == AX_OK)
+        status = print_report(ctx, &counts, &watching, asked->json);
+    ax_writer_free(&watching.problems);
+    if (status == AX_OK && counts.differences)
+        return ax_fail(ctx, AX_CORRUPT, "%" PRIu64 " things differ from their source",
+                       counts.differences);
+    return status;
+}
+
+static ax_status
+import_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
+{
     struct asked asked;
     AX_TRY(read_asked(ctx, argument_count, arguments, "--from",
                       "axiom import mlflow --from sqlite:///mlflow.db DIR", &asked));
-    const struct ax_mlflow_import import = {.from = asked.mlflow,
-                                            .artifacts = asked.artifacts,
-                                            .authorization = asked.authorization,
-                                            .ca_file = asked.ca_file,
-                                            .data_dir = asked.axiom,
-                                            .on_progress = import_progress,
-                                            .on_problem = import_problem,
-                                            .arg = &watching};
-    watching.json = ax_json_writer_of(&watching.problems);
-    ax_status status = ax_mlflow_import(ctx, &import, &counts);
-    return report(ctx, &watching, status, &counts, asked.json);
+    return move(ctx, &asked, run_import);
 }
 
 static ax_status
 export_mlflow(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
-    struct ax_tracking_import_counts counts = {};
-    struct watching watching = watch();
     struct asked asked;
     AX_TRY(read_asked(ctx, argument_count, arguments, "--to",
                       "axiom export mlflow --to sqlite:///mlflow.db --artifacts ./mlartifacts DIR",
                       &asked));
-    const struct ax_mlflow_export export = {.from = asked.axiom,
-                                            .to = asked.mlflow,
-                                            .artifacts = asked.artifacts,
-                                            .authorization = asked.authorization,
-                                            .ca_file = asked.ca_file,
-                                            .on_progress = import_progress,
-                                            .on_problem = import_problem,
-                                            .arg = &watching};
-    watching.json = ax_json_writer_of(&watching.problems);
-    ax_status status = ax_mlflow_export(ctx, &export, &counts);
-    return report(ctx, &watching, status, &counts, asked.json);
+    return move(ctx, &asked, run_export);
 }
 
 const struct ax_command ax_command_import_mlflow = {

@@ -186,12 +186,8 @@ put_members(struct ax_ctx *ctx, ax_str path, struct ax_json_writer *json)
         return ax_fail(ctx, AX_INVALID, "%.*s must hold a JSON object", AX_FMT(path));
     struct ax_json_iter members = ax_json_iter_of(parsed);
     while (ax_json_next(&members)) {
-        ax_writer_auto struct ax_writer value = ax_writer_of(BODY_BYTES_MAX);
-        ax_json_print(members.value, &value);
         ax_json_key_str(json, members.key);
-        ax_json_put_raw(json, ax_writer_str(&value));
-        if (value.status != AX_OK)
-            return ax_fail(ctx, AX_LIMIT, "no memory for %.*s", AX_FMT(path));
+        ax_json_put(json, members.value);
     }
     return AX_OK;
 }
@@ -240,10 +236,8 @@ put_change(const struct asked *asked, struct ax_json_writer *json)
     const struct ax_remote_verb *verb = asked->verb;
     ax_json_key(json, "change");
     ax_json_begin_object(json);
-    if (verb->change[0]) {
-        ax_writer_text(json->out, verb->change);
-        json->comma = true;
-    }
+    if (verb->change[0])
+        ax_json_put_raw(json, ax_str_of(verb->change));
     for (size_t i = 0; i < AX_REMOTE_OPTIONS_MAX && verb->options[i].flag; i++)
         if (verb->options[i].kind == AX_REMOTE_CHANGE && asked->values[i].at)
             ax_json_member_text(json, verb->options[i].member, asked->values[i]);
@@ -263,10 +257,8 @@ make_body(struct ax_ctx *ctx, const struct asked *asked, ax_str *out_body)
     ax_writer_auto struct ax_writer text = ax_writer_of(BODY_BYTES_MAX);
     struct ax_json_writer json = ax_json_writer_of(&text);
     ax_json_begin_object(&json);
-    if (verb->fixed) {
-        ax_writer_text(&text, verb->fixed);
-        json.comma = true;
-    }
+    if (verb->fixed)
+        ax_json_put_raw(&json, ax_str_of(verb->fixed));
     if (verb->change)
         put_change(asked, &json);
     for (size_t i = 0; i < asked->positional_count; i++)

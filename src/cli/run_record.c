@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "codec/text.h"
+#include "mlops/artifacts.h"
 #include "sys/clock.h"
 
 enum { PATIENCE_S = 30, BODY_BYTES_MAX = 64 << 10 };
@@ -169,8 +170,8 @@ ax_run_record_begin(struct ax_run_record *record, struct ax_ctx *ctx, ax_str bod
     AX_TRY(ax_json_need_text(ctx, info, "run_id", &record->run_id));
     AX_TRY(ax_json_need_text(ctx, info, "artifact_uri", &uri));
     record->artifacts = AX_STR("");
-    if (ax_str_starts(uri, AX_STR("mlflow-artifacts:/")))
-        record->artifacts = ax_str_from(uri, strlen("mlflow-artifacts:/"));
+    if (ax_str_starts(uri, AX_STR(AX_ARTIFACTS_SCHEME "/")))
+        record->artifacts = ax_str_from(uri, strlen(AX_ARTIFACTS_SCHEME "/"));
     return AX_OK;
 }
 
@@ -178,7 +179,7 @@ ax_status
 ax_run_record_put(struct ax_run_record *record, struct ax_ctx *ctx, const char *name, ax_str bytes)
 {
     struct ax_client_answer answer;
-    ax_str url = ax_str_printf(ctx->arena, "%.*s/api/2.0/mlflow-artifacts/artifacts/%.*s/%s",
+    ax_str url = ax_str_printf(ctx->arena, "%.*s" AX_ARTIFACTS_ROUTE "/%.*s/%s",
                                AX_FMT(record->url), AX_FMT(record->artifacts), name);
     if (!url.at)
         return no_memory(ctx);

@@ -478,28 +478,28 @@ print_plain(const struct ax_json *json, struct ax_json_writer *out)
         ax_json_put_null(out);
 }
 
-static void
-print_value(const struct ax_json *json, struct ax_json_writer *out)
+void
+ax_json_put(struct ax_json_writer *json, const struct ax_json *value)
 {
-    struct ax_json_iter iter = ax_json_iter_of(json);
-    enum ax_json_kind kind = ax_json_kind(json);
+    struct ax_json_iter iter = ax_json_iter_of(value);
+    enum ax_json_kind kind = ax_json_kind(value);
     if (kind == AX_JSON_OBJECT) {
-        ax_json_begin_object(out);
+        ax_json_begin_object(json);
         while (ax_json_next(&iter)) {
-            ax_json_key_str(out, iter.key);
-            print_value(iter.value, out);
+            ax_json_key_str(json, iter.key);
+            ax_json_put(json, iter.value);
         }
-        ax_json_end_object(out);
+        ax_json_end_object(json);
     } else if (kind == AX_JSON_ARRAY) {
-        ax_json_begin_array(out);
+        ax_json_begin_array(json);
         while (ax_json_next(&iter))
-            print_value(iter.value, out);
-        ax_json_end_array(out);
+            ax_json_put(json, iter.value);
+        ax_json_end_array(json);
     } else if (kind == AX_JSON_NUMBER) {
-        ax_json_put_raw(out, AX_STR(""));
-        print_number(value_of(json), out->out);
+        ax_json_put_raw(json, AX_STR(""));
+        print_number(value_of(value), json->out);
     } else {
-        print_plain(json, out);
+        print_plain(value, json);
     }
 }
 
@@ -507,7 +507,7 @@ void
 ax_json_print(const struct ax_json *json, struct ax_writer *out)
 {
     struct ax_json_writer writer = ax_json_writer_of(out);
-    print_value(json, &writer);
+    ax_json_put(&writer, json);
 }
 
 /*

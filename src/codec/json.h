@@ -133,9 +133,9 @@ void ax_json_put_f32(struct ax_json_writer *json, float value);  /* shortest for
 void ax_json_put_bool(struct ax_json_writer *json, bool value);
 void ax_json_put_null(struct ax_json_writer *json);
 void ax_json_put_raw(struct ax_json_writer *json, ax_str text); /* a value that is JSON already */
+void ax_json_put(struct ax_json_writer *json, const struct ax_json *value); /* as ax_json_print */
 
-/* The same of what was written elsewhere, and as a text: what failed there has failed here. */
-void ax_json_put_raw_from(struct ax_json_writer *json, const struct ax_writer *written);
+/* What was written elsewhere, as a text: what failed there has failed here. */
 void ax_json_put_text_from(struct ax_json_writer *json, const struct ax_writer *written);
 
 /* Key and value in one. */

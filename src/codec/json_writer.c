@@ -149,14 +149,6 @@ ax_json_put_raw(struct ax_json_writer *json, ax_str text)
 }
 
 void
-ax_json_put_raw_from(struct ax_json_writer *json, const struct ax_writer *written)
-{
-    ax_json_put_raw(json, ax_writer_str(written));
-    if (written->status != AX_OK)
-        json->out->status = written->status;
-}
-
-void
 ax_json_put_text_from(struct ax_json_writer *json, const struct ax_writer *written)
 {
     ax_json_put_text(json, ax_writer_str(written));

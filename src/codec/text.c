@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+enum { DECODE_TIMES_MAX = 10 };
+
 /* ---- base64 ---- */
 
 static const char base64_digits[] =
@@ -222,6 +224,23 @@ ax_percent_encode(ax_str bytes, struct ax_writer *out)
         ax_writer_char(out, '%');
         put_hex(out, (unsigned char)bytes.at[i], "0123456789ABCDEF");
     }
+}
+
+ax_status
+ax_percent_decode_all(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes)
+{
+    for (int i = 0; i < DECODE_TIMES_MAX; i++) {
+        ax_str plain;
+        ax_status status = ax_percent_decode(ctx, text, &plain);
+        if (status == AX_INVALID || (status == AX_OK && ax_str_eq(plain, text))) {
+            ctx->error[0] = '\0';
+            *out_bytes = text;
+            return AX_OK;
+        }
+        AX_TRY(status);
+        text = plain;
+    }
+    return ax_fail(ctx, AX_INVALID, "percent-encoding: escaped too often");
 }
 
 /* ---- UTF-8 (Unicode 15, table 3-7) ---- */

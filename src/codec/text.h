@@ -21,6 +21,12 @@ ax_status ax_hex_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes); /* 
 ax_status ax_percent_decode(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes);
 void ax_percent_encode(ax_str bytes, struct ax_writer *out); /* all but A-Za-z0-9-._~ */
 
+/*
+ * Again and again until nothing changes or an escape is bad: what hides behind two escapes is found
+ * too. Fails: INVALID on what was escaped ten times.
+ */
+ax_status ax_percent_decode_all(struct ax_ctx *ctx, ax_str text, ax_str *out_bytes);
+
 /* Whether bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
 bool ax_utf8_ok(ax_str bytes);
 

@@ -43,6 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     round_trips(&ctx, bytes);
     ax_ignore(ax_hex_decode(&ctx, bytes, &back), "hostile text may be refused");
     ax_ignore(ax_percent_decode(&ctx, bytes, &back), "hostile text may be refused");
+    ax_ignore(ax_percent_decode_all(&ctx, bytes, &back), "hostile text may be refused");
 
     /* Written as JSON, bytes are always read back; unchanged when they are UTF-8. */
     ax_writer_auto struct ax_writer out = ax_writer_of(1 << 26);

@@ -140,6 +140,37 @@ TEST(text_percent_encoding_leaves_the_unreserved_alone)
     ax_test_with_ctx(percent);
 }
 
+static void
+percent_all(struct ax_ctx *ctx)
+{
+    static const struct {
+        const char *in, *want;
+    } cases[] = {
+        {"", ""},
+        {"a/b+c", "a/b+c"},
+        {"a%2Fb", "a/b"},
+        {"%252e%252e", ".."},
+        {"%25", "%"},
+        {"%4", "%4"},
+        {"a%2525g", "a%g"},
+        {"%41%4", "%41%4"},
+        {"%2541%4", "%2541%4"},
+        {"%252525252525252541", "A"}, /* nine times */
+    };
+    ax_str plain = {};
+    for (size_t i = 0; i < AX_COUNT_OF(cases); i++) {
+        CHECK_EQ(ax_percent_decode_all(ctx, ax_str_of(cases[i].in), &plain), AX_OK);
+        CHECK(ax_str_eq(plain, ax_str_of(cases[i].want)));
+        CHECK_EQ(ctx->error[0], '\0');
+    }
+    CHECK_EQ(ax_percent_decode_all(ctx, AX_STR("%25252525252525252541"), &plain), AX_INVALID);
+}
+
+TEST(text_percent_decoding_finds_what_hides_behind_two_escapes)
+{
+    ax_test_with_ctx(percent_all);
+}
+
 /* Against the definition: every code point, in its shortest form, and nothing else. */
 static size_t
 encode(uint32_t point, char out[4])

@@ -91,8 +91,7 @@ put_result(struct ax_json_writer *json, const struct ax_frame *frame,
 }
 
 static void
-put_config(struct ax_json_writer *json, struct ax_writer *out,
-           const struct ax_expectation *expectation)
+put_config(struct ax_json_writer *json, const struct ax_expectation *expectation)
 {
     static const char *const severities[] = {
         [AX_EXPECT_CRITICAL] = "critical",
@@ -103,8 +102,7 @@ put_config(struct ax_json_writer *json, struct ax_writer *out,
     ax_json_begin_object(json);
     ax_json_member_text(json, "type", expectation->name);
     ax_json_key(json, "kwargs");
-    ax_json_put_raw(json, AX_STR(""));
-    ax_json_print(expectation->kwargs, out);
+    ax_json_put(json, expectation->kwargs);
     ax_json_member_text(json, "severity", ax_str_of(severities[expectation->severity]));
     ax_json_end_object(json);
 }
@@ -116,7 +114,7 @@ put_verdict(struct ax_json_writer *json, const struct ax_frame *frame,
     bool missed = !verdict->judged && expectation->kind != AX_EXPECT_COLUMN;
     ax_json_begin_object(json);
     ax_json_member_bool(json, "success", verdict->success);
-    put_config(json, json->out, expectation);
+    put_config(json, expectation);
     ax_json_key(json, "exception_info");
     ax_json_begin_object(json);
     ax_json_member_bool(json, "raised_exception", missed);

@@ -350,31 +350,15 @@ set_names(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct ax_ledger_p
                : ax_fail(ctx, AX_LIMIT, "no memory for a ledger's names");
 }
 
-static char *
-copy_of(ax_str text)
-{
-    char *copy = ax_alloc(1, text.len + 1);
-    if (copy)
-        memcpy(copy, text.at, text.len);
-    return copy;
-}
-
 /* The last checkpoint goes on being shown until there is a newer one. */
 static ax_status
 show_last(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct opening *opening)
 {
     bool together =
         opening->has_checkpoint && opening->checkpoint.head.size == opening->state.head.size;
-    if (!together)
-        return AX_OK;
-    ledger->note = copy_of(opening->note);
-    ledger->state_text = copy_of(opening->state_text);
-    if (!ledger->note || !ledger->state_text)
-        return ax_fail(ctx, AX_LIMIT, "no memory for a checkpoint");
-    ledger->note_len = opening->note.len;
-    ledger->state_text_len = opening->state_text.len;
-    ledger->signed_size = opening->checkpoint.head.size;
-    return AX_OK;
+    return together ? ax_ledger_show(ledger, ctx, opening->note, opening->state_text,
+                                     opening->checkpoint.head.size)
+                    : AX_OK;
 }
 
 static ax_status

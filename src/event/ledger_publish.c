@@ -191,24 +191,24 @@ copy_of(ax_str text)
     return copy;
 }
 
-/* Everybody sees the new checkpoint. */
-static ax_status
-show_round(struct ax_ledger *ledger, struct ax_ctx *ctx, const struct round *round)
+ax_status
+ax_ledger_show(struct ax_ledger *ledger, struct ax_ctx *ctx, ax_str note, ax_str state_text,
+               uint64_t size)
 {
-    char *note = copy_of(round->note), *state_text = copy_of(round->state_text);
-    if (!note || !state_text) {
-        ax_free(note);
-        ax_free(state_text);
+    char *note_copy = copy_of(note), *state_copy = copy_of(state_text);
+    if (!note_copy || !state_copy) {
+        ax_free(note_copy);
+        ax_free(state_copy);
         return ax_fail(ctx, AX_LIMIT, "no memory for a checkpoint");
     }
     ax_mutex_lock(&ledger->mutex);
     ax_free(ledger->note);
     ax_free(ledger->state_text);
-    ledger->note = note;
-    ledger->note_len = round->note.len;
-    ledger->state_text = state_text;
-    ledger->state_text_len = round->state_text.len;
-    ledger->signed_size = round->state.head.size;
+    ledger->note = note_copy;
+    ledger->note_len = note.len;
+    ledger->state_text = state_copy;
+    ledger->state_text_len = state_text.len;
+    ledger->signed_size = size;
     ax_mutex_unlock(&ledger->mutex);
     return AX_OK;
 }
@@ -252,7 +252,7 @@ sign_round(struct ax_ledger *ledger, struct ax_ctx *ctx, struct round *round)
     AX_TRY(ax_ledger_path(ctx, ledger->folder, "checkpoint", &path));
     AX_TRY(ax_file_write_atomic(ctx, path, round->note));
     AX_TRY(remember(ledger, ctx, round->note));
-    return show_round(ledger, ctx, round);
+    return ax_ledger_show(ledger, ctx, round->note, round->state_text, round->state.head.size);
 }
 
 static ax_status

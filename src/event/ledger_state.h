@@ -98,6 +98,10 @@ void ax_ledger_fail(struct ax_ledger *ledger, const char *error);
 ax_status ax_ledger_publish_round(struct ax_ledger *ledger, struct ax_ctx *ctx);
 void ax_ledger_builder_run(void *ledger);
 
+/* Everybody sees this checkpoint, of so many facts, from now on. Takes the mutex. */
+ax_status ax_ledger_show(struct ax_ledger *ledger, struct ax_ctx *ctx, ax_str note,
+                         ax_str state_text, uint64_t size);
+
 /* Looks at the room on the disk. */
 ax_status ax_ledger_look_at_disk(struct ax_ledger *ledger, struct ax_ctx *ctx);
 

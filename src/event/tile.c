@@ -48,12 +48,6 @@ ax_tile_path(struct ax_ctx *ctx, ax_str folder, struct ax_tile_id id, ax_str *ou
     return out_path->at ? AX_OK : ax_fail(ctx, AX_LIMIT, "no memory for a path");
 }
 
-static ax_str
-folder_of(ax_str path)
-{
-    return (ax_str){path.at, path.len - ax_path_name(path).len - 1};
-}
-
 /* ---- files ---- */
 
 static ax_status
@@ -70,7 +64,7 @@ ax_tile_write(struct ax_ctx *ctx, ax_str folder, struct ax_tile_id id, ax_str by
 {
     ax_str path;
     AX_TRY(ax_tile_path(ctx, folder, id, &path));
-    ax_str parent = folder_of(path);
+    ax_str parent = ax_path_folder(path);
     ax_str draft = ax_path_join(ctx->arena, parent, AX_STR("draft"));
     if (!draft.at)
         return ax_fail(ctx, AX_LIMIT, "no memory for a path");
@@ -88,7 +82,7 @@ ax_tile_sync(struct ax_ctx *ctx, ax_str folder, struct ax_tile_id id)
     AX_TRY(ax_tile_path(ctx, folder, id, &path));
     AX_TRY(ax_file_open(ctx, path, AX_FILE_READ, &file));
     AX_TRY(ax_file_sync(ctx, file));
-    return ax_file_sync_folder(ctx, folder_of(path));
+    return ax_file_sync_folder(ctx, ax_path_folder(path));
 }
 
 /* The file under this very name; its length is judged. */
@@ -129,7 +123,7 @@ ax_tile_remove_partials(struct ax_ctx *ctx, ax_str folder, struct ax_tile_id id)
     ax_str path;
     id.width = 1;
     AX_TRY(ax_tile_path(ctx, folder, id, &path));
-    ax_str parent = folder_of(path);
+    ax_str parent = ax_path_folder(path);
     return ax_file_exists(parent) ? ax_file_remove_tree(ctx, parent) : AX_OK;
 }
 

@@ -124,8 +124,7 @@ ax_validation_plan_print(struct ax_ctx *ctx, const struct ax_validation_plan *pl
     ax_json_member_f64(&json, "cutoff", plan->cutoff);
     if (plan->monotone) {
         ax_json_key(&json, "monotone");
-        ax_json_print(plan->monotone, &text);
-        json.comma = true;
+        ax_json_put(&json, plan->monotone);
     }
     if (plan->dataset.len)
         ax_json_member_text(&json, "dataset", plan->dataset);

@@ -59,12 +59,8 @@ write_job(struct ax_ctx *ctx, const struct ax_learner_run *run,
     ax_json_member_i64(&json, "threads", input->thread_count);
     ax_json_member_bool(&json, "validation", input->validation != NULL);
     if (input->parameters) {
-        ax_writer_auto struct ax_writer parameters = ax_writer_of(JOB_BYTES_MAX);
-        ax_json_print(input->parameters, &parameters);
         ax_json_key(&json, "parameters");
-        ax_json_put_raw(&json, ax_writer_str(&parameters));
-        if (parameters.status != AX_OK)
-            return ax_fail(ctx, parameters.status, "the parameters are too large");
+        ax_json_put(&json, input->parameters);
     }
     ax_json_end_object(&json);
     if (text.status != AX_OK)
@@ -143,9 +139,7 @@ write_result(struct ax_ctx *ctx, ax_str folder, ax_status status,
 ax_status
 ax_learner_child(struct ax_ctx *ctx, ax_str job_path)
 {
-    ax_str name = ax_path_name(job_path), text = {};
-    size_t folder_len = job_path.len - name.len;
-    ax_str folder = folder_len ? (ax_str){job_path.at, folder_len} : AX_STR(".");
+    ax_str folder = ax_path_folder(job_path), text = {};
     const struct ax_json *job = NULL;
     struct ax_learner_result result = {};
     AX_TRY(ax_file_read_all(ctx, job_path, JOB_BYTES_MAX, &text));

@@ -128,7 +128,7 @@ ax_artifacts_put_in_place(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax
 {
     ax_str file, id, beside, folder;
     AX_TRY(ax_artifacts_join(ctx, artifacts->config.folder, path, &file));
-    folder = (ax_str){file.at, file.len - ax_path_name(file).len - 1};
+    folder = ax_path_folder(file);
     AX_TRY(new_id(ctx, &id));
     beside = ax_str_printf(ctx->arena, "%.*s/" AX_ARTIFACTS_BLOBS "/incoming/%.*s",
                            AX_FMT(artifacts->config.folder), AX_FMT(id));

@@ -27,7 +27,10 @@ struct ax_artifacts_config { /* all kept */
     int64_t bytes_max;    /* all together; 0: as much as the disk has */
 };
 
-#define AX_ARTIFACTS_BLOBS ".blobs"
+#define AX_ARTIFACTS_BLOBS  ".blobs"
+#define AX_ARTIFACTS_SCHEME "mlflow-artifacts:" /* of URIs of places in the folder */
+#define AX_ARTIFACTS_PROXY  "/api/2.0/mlflow-artifacts/"
+#define AX_ARTIFACTS_ROUTE  AX_ARTIFACTS_PROXY "artifacts" /* to the folder over HTTP */
 
 enum { AX_ARTIFACTS_PARTS_MAX = 10'000 };
 

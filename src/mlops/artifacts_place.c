@@ -3,27 +3,12 @@
 #include "codec/text.h"
 #include "mlops/artifacts_parts.h"
 
-enum { DECODE_TIMES_MAX = 10, PATH_BYTES_MAX = 2048 };
+enum { PATH_BYTES_MAX = 2048 };
 
 static ax_status
 invalid_path(struct ax_ctx *ctx)
 {
     return ax_fail(ctx, AX_INVALID, "Invalid path");
-}
-
-static ax_status
-undo_escapes(struct ax_ctx *ctx, ax_str *path)
-{
-    for (int i = 0; i < DECODE_TIMES_MAX; i++) {
-        ax_str plain;
-        ax_status status = ax_percent_decode(ctx, *path, &plain);
-        ctx->error[0] = '\0';
-        if (status == AX_INVALID || (status == AX_OK && ax_str_eq(plain, *path)))
-            return AX_OK;
-        AX_TRY(status);
-        *path = plain;
-    }
-    return invalid_path(ctx);
 }
 
 static bool
@@ -38,7 +23,9 @@ has_forbidden(ax_str path)
 ax_status
 ax_artifacts_check_path(struct ax_ctx *ctx, ax_str path, ax_str *out_path)
 {
-    AX_TRY(undo_escapes(ctx, &path));
+    ax_status status = ax_percent_decode_all(ctx, path, &path);
+    if (status != AX_OK)
+        return status == AX_INVALID ? invalid_path(ctx) : status;
     char *room = ax_arena_alloc(ctx->arena, 1, path.len + 1);
     ax_str rest = path, part;
     size_t len = 0;
@@ -95,8 +82,7 @@ ax_artifacts_at(struct ax_artifacts *artifacts, struct ax_ctx *ctx, ax_str path,
 static ax_str
 proxied_path(ax_str root, ax_str uri)
 {
-    static const ax_str scheme = {"mlflow-artifacts:", 17},
-                        route = {"/api/2.0/mlflow-artifacts/artifacts", 35};
+    ax_str scheme = AX_STR(AX_ARTIFACTS_SCHEME), route = AX_STR(AX_ARTIFACTS_ROUTE);
     size_t at = ax_str_starts(uri, root) ? ax_str_find(root, route) : SIZE_MAX;
     ax_str rest = ax_str_from(uri, at == SIZE_MAX ? scheme.len : at + route.len), host;
     if (at == SIZE_MAX && !ax_str_starts(uri, scheme))
@@ -145,13 +131,12 @@ ax_status
 ax_artifacts_put_below(struct ax_artifacts *artifacts, struct ax_ctx *ctx,
                        const struct ax_artifacts_place *place, ax_str bytes)
 {
-    ax_str file, folder;
+    ax_str file;
     if (place->is_proxied)
         return ax_artifacts_put(artifacts, ctx, place->path, bytes);
     if (place->path.len == 0)
         return invalid_path(ctx);
     AX_TRY(ax_artifacts_join(ctx, place->folder, place->path, &file));
-    folder = (ax_str){file.at, file.len - ax_path_name(file).len - 1};
-    AX_TRY(ax_file_make_folders(ctx, folder));
+    AX_TRY(ax_file_make_folders(ctx, ax_path_folder(file)));
     return ax_file_write_atomic(ctx, file, bytes);
 }

@@ -602,9 +602,7 @@ ax_change_control_show(struct ax_change_control *control, struct ax_ctx *ctx, ax
     ax_json_key(out, "needs");
     ax_quorum_show(&proposal.quorum, out);
     ax_json_key(out, "change");
-    ax_writer_auto struct ax_writer text = ax_writer_of(4 << 20);
-    ax_json_print(proposal.change.change, &text);
-    ax_json_put_raw_from(out, &text);
+    ax_json_put(out, proposal.change.change);
     ax_json_member_text(out, "object_digest", ax_digest_hex(proposal.fields.object_digest, hex));
     ax_json_member_text(out, "proposer", proposal.change.proposer);
     ax_json_member_i64(out, "tier", proposal.fields.tier);

@@ -264,8 +264,7 @@ threshold_body(const struct ax_change *change, const struct ax_json **out_body)
         if (ax_str_eq(it.key, AX_STR("approve_below")) || ax_str_eq(it.key, AX_STR("decline_from")))
             continue;
         ax_json_key_str(&json, it.key);
-        ax_json_print(it.value, &text);
-        json.comma = true;
+        ax_json_put(&json, it.value);
     }
     ax_json_end_object(&json);
     if (ax_writer_take(&text, ctx->arena, &copy) != AX_OK)

@@ -185,8 +185,7 @@ with_name(struct ax_ctx *ctx, ax_str name, int64_t version, const struct ax_json
         if (ax_str_eq(it.key, AX_STR("name")) || ax_str_eq(it.key, AX_STR("version")))
             continue;
         ax_json_key_str(&json, it.key);
-        ax_json_print(it.value, &text);
-        json.comma = true;
+        ax_json_put(&json, it.value);
     }
     ax_json_end_object(&json);
     if (ax_writer_take(&text, ctx->arena, &copy) != AX_OK)

@@ -39,8 +39,8 @@ ax_metric_check(struct ax_ctx *ctx, const struct ax_metric *metric)
                    strpbrk(value, ".eNI") ? "" : ".0");
 }
 
-static double
-kept_value(double value)
+double
+ax_metric_kept(double value)
 {
     if (isnan(value))
         return 0;
@@ -55,7 +55,7 @@ greater(const struct ax_metric *a, const struct ax_metric *b)
         return a->step > b->step;
     if (a->timestamp_ms != b->timestamp_ms)
         return a->timestamp_ms > b->timestamp_ms;
-    return kept_value(a->value) > kept_value(b->value);
+    return ax_metric_kept(a->value) > ax_metric_kept(b->value);
 }
 
 struct ax_metric
@@ -123,7 +123,7 @@ put_point(struct putting *putting, int64_t series_id, const struct ax_metric *po
     values[0] = ax_store_i64(series_id);
     values[1] = ax_store_i64(point->timestamp_ms);
     values[2] = ax_store_i64(point->step);
-    values[3] = ax_store_f64(kept_value(point->value));
+    values[3] = ax_store_f64(ax_metric_kept(point->value));
     values[4] = ax_store_i64(isnan(point->value));
     return AX_OK;
 }
@@ -194,7 +194,7 @@ put_series(struct putting *putting, ax_str key, const struct ax_metric *summary,
     values[1] = ax_store_text(key);
     values[2] = ax_store_i64(summary->step);
     values[3] = ax_store_i64(summary->timestamp_ms);
-    values[4] = ax_store_f64(kept_value(summary->value));
+    values[4] = ax_store_f64(ax_metric_kept(summary->value));
     values[5] = ax_store_i64(isnan(summary->value));
     values[6] = ax_store_i64(*id);
     return AX_OK;
@@ -317,7 +317,7 @@ put_model_metric(struct putting *putting, const struct ax_metric *metric)
                         ax_store_i64(metric->timestamp_ms), ax_store_i64(metric->step),
                         ax_store_text(putting->run.id), ax_store_text(metric->dataset_name),
                         ax_store_text(metric->dataset_digest),
-                        ax_store_f64(kept_value(metric->value)),
+                        ax_store_f64(ax_metric_kept(metric->value)),
                         ax_store_i64(isnan(metric->value))),
         NULL);
 }

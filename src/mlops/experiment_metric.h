@@ -27,6 +27,9 @@ struct ax_metrics_logged {
 /* Key and time. Fails: INVALID. */
 ax_status ax_metric_check(struct ax_ctx *ctx, const struct ax_metric *metric);
 
+/* A value as rows keep it: the largest double for an infinity, 0 for what is no number. */
+double ax_metric_kept(double value);
+
 /* An active run while it is written to. */
 struct ax_metric_run {
     ax_str id;

@@ -197,8 +197,7 @@ merge(struct ax_ctx *ctx, ax_str present, const struct ax_json *members, ax_str 
         if (ax_str_eq(it.key, AX_STR("tier")) || ax_str_eq(it.key, AX_STR("name")))
             return ax_fail(ctx, AX_DENIED, "`%.*s` changes by a proposal only", AX_FMT(it.key));
         ax_json_key_str(&json, it.key);
-        ax_json_print(it.value, &text);
-        json.comma = true;
+        ax_json_put(&json, it.value);
     }
     it = ax_json_iter_of(old);
     while (ax_json_next(&it)) {
@@ -208,8 +207,7 @@ merge(struct ax_ctx *ctx, ax_str present, const struct ax_json *members, ax_str 
         if (ax_json_find(members, key))
             continue;
         ax_json_key_str(&json, it.key);
-        ax_json_print(it.value, &text);
-        json.comma = true;
+        ax_json_put(&json, it.value);
     }
     ax_json_end_object(&json);
     if (ax_writer_take(&text, ctx->arena, &copy) != AX_OK)
@@ -704,12 +702,8 @@ show_inputs(struct ax_ctx *ctx, ax_str manifest, struct ax_json_writer *out)
     const struct ax_json *json, *signature;
     AX_TRY(ax_json_parse(ctx, manifest, NULL, &json));
     AX_TRY(ax_json_need_object(ctx, json, "signature", &signature));
-    ax_writer_auto struct ax_writer text = ax_writer_of(64 << 20);
-    ax_json_print(ax_json_find(signature, "features"), &text);
-    if (text.status != AX_OK)
-        return no_memory(ctx);
     ax_json_key(out, "inputs");
-    ax_json_put_raw_from(out, &text);
+    ax_json_put(out, ax_json_find(signature, "features"));
     ax_json_key(out, "outputs");
     ax_json_put_raw(out, AX_STR("[{\"name\":\"predict\"},{\"name\":\"margin\"},"
                                 "{\"name\":\"contributions\"},{\"name\":\"leaf\"},"

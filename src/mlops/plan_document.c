@@ -177,11 +177,8 @@ put_challengers(struct writing *writing, const struct ax_json *challengers)
     struct ax_json_iter it = ax_json_iter_of(challengers);
     ax_json_begin_array(json);
     while (ax_json_next(&it))
-        if (has_version(writing, it.value)) {
-            ax_writer_auto struct ax_writer text = ax_writer_of(4096);
-            ax_json_print(it.value, &text);
-            ax_json_put_raw_from(json, &text);
-        }
+        if (has_version(writing, it.value))
+            ax_json_put(json, it.value);
     ax_json_end_array(json);
 }
 
@@ -202,9 +199,7 @@ put_deployment(struct writing *writing, const struct ax_plan_document_deployment
             put_challengers(writing, it.value);
             continue;
         }
-        ax_writer_auto struct ax_writer text = ax_writer_of(PLAN_BYTES_MAX);
-        ax_json_print(it.value, &text);
-        ax_json_put_raw_from(json, &text);
+        ax_json_put(json, it.value);
     }
     ax_json_end_object(json);
 }

@@ -149,8 +149,7 @@ encode_row(struct ax_ctx *ctx, const struct ax_signature *signature, const struc
         if (!ax_json_text(names.value, &name))
             return false;
         ax_json_key_str(&json, name);
-        ax_json_print(cells.value, &text);
-        json.comma = true;
+        ax_json_put(&json, cells.value);
     }
     ax_json_end_object(&json);
     return text.status == AX_OK && ax_json_parse(ctx, ax_writer_str(&text), NULL, &row) == AX_OK &&

@@ -8,7 +8,7 @@
 #include "mlops/webhook.h"
 #include "sys/clock.h"
 
-enum { DECODE_TIMES_MAX = 10, STAGE_NONE = 0, STAGE_STAGING, STAGE_PRODUCTION, STAGE_ARCHIVED };
+enum { STAGE_NONE = 0, STAGE_STAGING, STAGE_PRODUCTION, STAGE_ARCHIVED };
 
 static const char *const stages[] = {[STAGE_NONE] = "None",
                                      [STAGE_STAGING] = "Staging",
@@ -164,28 +164,20 @@ goes_up(ax_str path)
     return false;
 }
 
-/* Escapes are undone until none is left: what hides behind two of them is found too. */
 static ax_status
-undo_escapes(struct ax_ctx *ctx, ax_str *source)
+undo_escapes(struct ax_ctx *ctx, ax_str source, ax_str *out_plain)
 {
-    for (int i = 0; i < DECODE_TIMES_MAX; i++) {
-        ax_str plain;
-        ax_status status = ax_percent_decode(ctx, *source, &plain);
-        if (status == AX_INVALID || (status == AX_OK && ax_str_eq(plain, *source))) {
-            ctx->error[0] = '\0';
-            return AX_OK;
-        }
-        AX_TRY(status);
-        *source = plain;
-    }
-    return ax_fail(ctx, AX_INVALID, "Invalid model version source: escaped too often.");
+    ax_status status = ax_percent_decode_all(ctx, source, out_plain);
+    return status == AX_INVALID
+               ? ax_fail(ctx, AX_INVALID, "Invalid model version source: escaped too often.")
+               : status;
 }
 
 static ax_status
 check_remote(struct ax_ctx *ctx, ax_str source)
 {
-    ax_str plain = source;
-    AX_TRY(undo_escapes(ctx, &plain));
+    ax_str plain;
+    AX_TRY(undo_escapes(ctx, source, &plain));
     if (!goes_up(plain) && !memchr(plain.at, '\0', plain.len))
         return AX_OK;
     return ax_fail(ctx, AX_INVALID,
@@ -247,7 +239,7 @@ static ax_status
 check_local(struct ax_store_tx *tx, struct ax_ctx *ctx,
             const struct ax_registered_version_new *made)
 {
-    ax_str own = {}, source = made->source;
+    ax_str own = {}, source;
     bool of_model = made->logged_model_id.len > 0;
     if (of_model)
         AX_TRY(read_text(tx, ctx, AX_STR("select artifact_uri from logged_models where id = $1"),
@@ -258,7 +250,7 @@ check_local(struct ax_store_tx *tx, struct ax_ctx *ctx,
     if (made->run_id.len > 0 && !of_model && !own.at)
         return ax_fail(ctx, AX_NOT_FOUND, "Run with id=%.*s not found",
                        AX_FMT(ax_experiment_cut(made->run_id, 100)));
-    AX_TRY(undo_escapes(ctx, &source));
+    AX_TRY(undo_escapes(ctx, made->source, &source));
     ax_str place = own.at && is_local(own) ? path_of(own) : (ax_str){};
     ax_str path = settle(ctx, path_of(source));
     if (!path.at)

@@ -79,7 +79,7 @@ ax_import_moved(const struct ax_import *import, struct ax_ctx *ctx, ax_str uri, 
         ax_str rest = ax_str_from(path, place->old.len);
         if (rest.len && rest.at[0] != '/')
             continue;
-        *out_uri = ax_str_printf(ctx->arena, "mlflow-artifacts:/%.*s%.*s", AX_FMT(place->id),
+        *out_uri = ax_str_printf(ctx->arena, AX_ARTIFACTS_SCHEME "/%.*s%.*s", AX_FMT(place->id),
                                  AX_FMT(rest));
         return out_uri->at ? AX_OK : ax_import_no_memory(ctx);
     }
@@ -93,7 +93,7 @@ add_place(struct ax_import *import, struct ax_ctx *ctx, ax_str id, ax_str locati
     if (!place || !ax_str_copy(import->arena, id, &place->id) ||
         !ax_str_copy(import->arena, ax_import_local_folder(location), &place->old))
         return ax_import_no_memory(ctx);
-    place->proxied = ax_str_starts(location, AX_STR("mlflow-artifacts:"));
+    place->proxied = ax_str_starts(location, AX_STR(AX_ARTIFACTS_SCHEME));
     return AX_OK;
 }
 

@@ -9,8 +9,7 @@
 /* An experiment's artifacts: where they were, and that they moved here. */
 struct ax_import_place {
     ax_str id;
-    ax_str
-        old; /* folder of this machine, whose files are copied; "" when they stay or are proxied */
+    ax_str old; /* local folder whose files are copied; "" when they stay or are proxied */
     bool proxied;
 };
 
@@ -27,6 +26,7 @@ struct ax_import {
 ax_status ax_import_no_memory(struct ax_ctx *ctx);
 void ax_import_progress(const struct ax_import *import, const char *what, uint64_t done,
                         uint64_t total);
+
 /* Notes what could not be done and goes on; LIMIT and UNAVAILABLE are handed on. */
 ax_status ax_import_problem(struct ax_import *import, struct ax_ctx *ctx, ax_status status,
                             ax_str what);
@@ -52,6 +52,16 @@ ax_status ax_import_delete_each(struct ax_import *import, struct ax_ctx *ctx, ax
 ax_status ax_import_read_point(struct ax_ctx *ctx, const struct ax_json *item,
                                struct ax_metric *out);
 
+/* The histories of the metrics that a run is shown with, page by page. */
+struct ax_import_histories {
+    ax_str run_id;
+    const struct ax_json *metrics; /* as it is shown */
+    ax_status (*page)(void *arg, struct ax_ctx *ctx, const struct ax_json *items);
+    void *arg;
+};
+ax_status ax_import_histories(struct ax_tracking_source *source, struct ax_ctx *ctx,
+                              const struct ax_import_histories *histories);
+
 /* The folder of a file: URI or a path; "" for other schemes. */
 ax_str ax_import_local_folder(ax_str uri);
 
@@ -59,6 +69,7 @@ ax_str ax_import_local_folder(ax_str uri);
 ax_status ax_import_has_models(struct ax_import *import, struct ax_ctx *ctx, bool *out);
 
 ax_status ax_import_runs(struct ax_import *import, struct ax_ctx *ctx);
+
 /* Each run of the database is asked for and held against what it has. */
 ax_status ax_import_check_runs(struct ax_import *import, struct ax_ctx *ctx);
 ax_status ax_import_registry(struct ax_import *import, struct ax_ctx *ctx);

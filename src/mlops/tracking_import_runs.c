@@ -1,5 +1,4 @@
 /* Runs and logged models of an import, and the check that they arrived. */
-#include <float.h>
 #include <math.h>
 
 #include "base/number.h"
@@ -374,12 +373,11 @@ static void
 add_point(struct sum *sum, const struct ax_metric *point)
 {
     uint64_t words[5] = {}, piece;
-    double value = fmax(fmin(point->value, DBL_MAX), -DBL_MAX) + 0.0; /* as databases keep it */
+    double value = ax_metric_kept(point->value) + 0.0; /* without a sign at 0, as databases do */
     bool is_nan = isnan(point->value);
     memcpy(&words[0], &point->timestamp_ms, sizeof words[0]);
     memcpy(&words[1], &point->step, sizeof words[1]);
-    if (!is_nan)
-        memcpy(&words[2], &value, sizeof words[2]);
+    memcpy(&words[2], &value, sizeof words[2]);
     words[3] = is_nan;
     const ax_str pieces[] = {{(const char *)words, sizeof words}, point->key};
     ax_digest digest = ax_sha256_of(pieces, AX_COUNT_OF(pieces));
@@ -419,6 +417,23 @@ ax_import_read_point(struct ax_ctx *ctx, const struct ax_json *item, struct ax_m
     return ax_tracking_source_may_text(ctx, item, "dataset_digest", &out->dataset_digest);
 }
 
+ax_status
+ax_import_histories(struct ax_tracking_source *source, struct ax_ctx *ctx,
+                    const struct ax_import_histories *histories)
+{
+    struct ax_tracking_walk walk = {
+        .ask = {.question = AX_TRACKING_HISTORY, .id = histories->run_id},
+        .member = "metrics",
+        .page = histories->page,
+        .arg = histories->arg};
+    struct ax_json_iter it = ax_json_iter_of(histories->metrics);
+    while (ax_json_next(&it)) {
+        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &walk.ask.key));
+        AX_TRY(ax_tracking_source_walk(source, ctx, &walk));
+    }
+    return AX_OK;
+}
+
 /* A page of a history. */
 static ax_status
 import_sum_page(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
@@ -429,23 +444,6 @@ import_sum_page(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
         struct ax_metric point;
         AX_TRY(ax_import_read_point(ctx, it.value, &point));
         add_point(sum, &point);
-    }
-    return AX_OK;
-}
-
-/* Histories of all metrics that a run is shown with. */
-static ax_status
-sum_histories(struct ax_import *import, struct ax_ctx *ctx, ax_str run_id,
-              const struct ax_json *metrics, struct sum *out)
-{
-    struct ax_tracking_walk walk = {.ask = {.question = AX_TRACKING_HISTORY, .id = run_id},
-                                    .member = "metrics",
-                                    .page = import_sum_page,
-                                    .arg = out};
-    struct ax_json_iter it = ax_json_iter_of(metrics);
-    while (ax_json_next(&it)) {
-        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &walk.ask.key));
-        AX_TRY(ax_tracking_source_walk(import->against, ctx, &walk));
     }
     return AX_OK;
 }
@@ -493,7 +491,9 @@ check_run(struct ax_import *import, struct ax_store_tx *tx, struct ax_ctx *ctx,
     AX_TRY(asked);
     shown = ax_json_find(shown, "run");
     const struct ax_json *data = ax_json_find(shown, "data");
-    AX_TRY(sum_histories(import, ctx, run->id, ax_json_find(data, "metrics"), &ours));
+    const struct ax_import_histories histories = {run->id, ax_json_find(data, "metrics"),
+                                                  import_sum_page, &ours};
+    AX_TRY(ax_import_histories(import->against, ctx, &histories));
     AX_TRY(ax_tracking_source_may_text(ctx, ax_json_find(shown, "info"), "status", &status));
     bool same = theirs.count == ours.count && theirs.hash == ours.hash &&
                 ax_str_eq(status, run->status) &&

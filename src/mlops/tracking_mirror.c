@@ -5,9 +5,6 @@
 
 enum { ARENA_BYTES_MAX = 256 << 20 };
 
-#define SCHEME "mlflow-artifacts:"
-#define PROXY  "/api/2.0/mlflow-artifacts/artifacts/"
-
 static const char tables[] =
     "create table if not exists experiments (experiment_id integer primary key, name text unique, "
     "artifact_location text, lifecycle_stage text, creation_time bigint, last_update_time bigint);"
@@ -99,18 +96,18 @@ ax_mirror_id(struct ax_ctx *ctx, const ax_str *pieces, size_t count, ax_str *out
 ax_status
 ax_mirror_uri(struct ax_ctx *ctx, ax_str uri, ax_str *out_uri)
 {
-    size_t at = ax_str_find(uri, AX_STR(PROXY));
+    size_t at = ax_str_find(uri, AX_STR(AX_ARTIFACTS_ROUTE "/"));
     ax_str rest = uri, host;
     *out_uri = uri;
-    if (ax_str_starts(uri, AX_STR(SCHEME "//"))) {
-        rest = ax_str_from(uri, strlen(SCHEME "//"));
+    if (ax_str_starts(uri, AX_STR(AX_ARTIFACTS_SCHEME "//"))) {
+        rest = ax_str_from(uri, strlen(AX_ARTIFACTS_SCHEME "//"));
         (void)ax_str_cut(&rest, '/', &host);
     } else if (ax_str_starts(uri, AX_STR("http")) && at != SIZE_MAX) {
-        rest = ax_str_from(uri, at + strlen(PROXY));
+        rest = ax_str_from(uri, at + strlen(AX_ARTIFACTS_ROUTE "/"));
     } else {
         return AX_OK;
     }
-    *out_uri = ax_str_printf(ctx->arena, SCHEME "/%.*s", AX_FMT(rest));
+    *out_uri = ax_str_printf(ctx->arena, AX_ARTIFACTS_SCHEME "/%.*s", AX_FMT(rest));
     return out_uri->at ? AX_OK : ax_import_no_memory(ctx);
 }
 
@@ -207,9 +204,9 @@ add_place(struct ax_mirror *mirror, struct ax_ctx *ctx, ax_str id, ax_str locati
     if (!place)
         return ax_import_no_memory(ctx);
     place->keeping = AX_MIRROR_ELSEWHERE;
-    if (ax_str_starts(location, AX_STR(SCHEME))) {
+    if (ax_str_starts(location, AX_STR(AX_ARTIFACTS_SCHEME))) {
         place->keeping = AX_MIRROR_PROXIED;
-        path = ax_str_from(location, strlen(SCHEME));
+        path = ax_str_from(location, strlen(AX_ARTIFACTS_SCHEME));
         while (ax_str_starts(path, AX_STR("/")))
             path = ax_str_from(path, 1);
     } else if (ax_import_local_folder(location).len && mirror->config->folders_too) {

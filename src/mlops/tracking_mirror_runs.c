@@ -1,5 +1,4 @@
 /* Runs and logged models of a mirror. */
-#include <float.h>
 #include <math.h>
 
 #include "base/number.h"
@@ -7,6 +6,21 @@
 #include "sys/clock.h"
 
 enum { METRIC_VALUES = 6 };
+
+/* A question asked of each experiment, and each item of the answers taken. */
+static ax_status
+ask_of_experiments(struct ax_mirror *mirror, struct ax_ctx *ctx, enum ax_tracking_question question,
+                   const char *member,
+                   ax_status (*one)(void *arg, struct ax_ctx *ctx, const struct ax_json *item))
+{
+    struct ax_tracking_walk walk = {
+        .ask = {.question = question}, .member = member, .one = one, .arg = mirror};
+    for (size_t i = 0; i < mirror->places.count; i++) {
+        walk.ask.id = mirror->places.items[i].id;
+        AX_TRY(ax_tracking_source_walk(mirror->config->source, ctx, &walk));
+    }
+    return AX_OK;
+}
 
 /* ---- one run ---- */
 
@@ -61,13 +75,12 @@ mirror_points(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
         ax_store_value *value = values + at * METRIC_VALUES;
         struct ax_metric point;
         AX_TRY(ax_import_read_point(ctx, it.value, &point));
-        bool is_nan = isnan(point.value);
         value[0] = ax_store_text(point.key);
-        value[1] = ax_store_f64(is_nan ? 0 : fmax(fmin(point.value, DBL_MAX), -DBL_MAX));
+        value[1] = ax_store_f64(ax_metric_kept(point.value));
         value[2] = ax_store_i64(point.timestamp_ms);
         value[3] = ax_store_text(writing->run_id);
         value[4] = ax_store_i64(point.step);
-        value[5] = ax_store_i64(is_nan);
+        value[5] = ax_store_i64(isnan(point.value));
         params[at] = (ax_store_params){value, METRIC_VALUES};
     }
     int64_t inserted;
@@ -83,15 +96,8 @@ mirror_points(void *arg, struct ax_ctx *ctx, const struct ax_json *items)
 static ax_status
 put_metrics(struct writing *writing, struct ax_ctx *ctx, const struct ax_json *metrics)
 {
-    struct ax_tracking_walk walk = {.ask = {.question = AX_TRACKING_HISTORY, .id = writing->run_id},
-                                    .member = "metrics",
-                                    .page = mirror_points,
-                                    .arg = writing};
-    struct ax_json_iter it = ax_json_iter_of(metrics);
-    while (ax_json_next(&it)) {
-        AX_TRY(ax_tracking_source_text(ctx, it.value, "key", &walk.ask.key));
-        AX_TRY(ax_tracking_source_walk(writing->mirror->config->source, ctx, &walk));
-    }
+    const struct ax_import_histories histories = {writing->run_id, metrics, mirror_points, writing};
+    AX_TRY(ax_import_histories(writing->mirror->config->source, ctx, &histories));
     return ax_store_run(
         writing->tx, ctx,
         AX_STR("insert into latest_metrics (key, value, timestamp, step, is_nan, run_uuid) select "
@@ -259,13 +265,7 @@ mirror_run(void *arg, struct ax_ctx *ctx, const struct ax_json *item)
 ax_status
 ax_mirror_runs(struct ax_mirror *mirror, struct ax_ctx *ctx)
 {
-    struct ax_tracking_walk walk = {
-        .ask = {.question = AX_TRACKING_RUNS}, .member = "runs", .one = mirror_run, .arg = mirror};
-    for (size_t i = 0; i < mirror->places.count; i++) {
-        walk.ask.id = mirror->places.items[i].id;
-        AX_TRY(ax_tracking_source_walk(mirror->config->source, ctx, &walk));
-    }
-    return AX_OK;
+    return ask_of_experiments(mirror, ctx, AX_TRACKING_RUNS, "runs", mirror_run);
 }
 
 /* ---- logged models ---- */
@@ -391,13 +391,5 @@ mirror_model(void *arg, struct ax_ctx *ctx, const struct ax_json *item)
 ax_status
 ax_mirror_models(struct ax_mirror *mirror, struct ax_ctx *ctx)
 {
-    struct ax_tracking_walk walk = {.ask = {.question = AX_TRACKING_MODELS},
-                                    .member = "models",
-                                    .one = mirror_model,
-                                    .arg = mirror};
-    for (size_t i = 0; i < mirror->places.count; i++) {
-        walk.ask.id = mirror->places.items[i].id;
-        AX_TRY(ax_tracking_source_walk(mirror->config->source, ctx, &walk));
-    }
-    return AX_OK;
+    return ask_of_experiments(mirror, ctx, AX_TRACKING_MODELS, "models", mirror_model);
 }

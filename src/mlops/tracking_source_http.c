@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/number.h"
 #include "codec/text.h"
+#include "mlops/artifacts.h"
 #include "net/client.h"
 #include "sys/clock.h"
 
@@ -17,7 +18,6 @@ enum {
 };
 
 #define API     "/api/2.0/mlflow/"
-#define PROXY   "/api/2.0/mlflow-artifacts/artifacts"
 #define NS_A_MS INT64_C(1'000'000)
 
 struct http_source {
@@ -126,7 +126,7 @@ static const char *const paths[AX_TRACKING_QUESTION_COUNT] = {
     [AX_TRACKING_REGISTERED] = API "registered-models/search",
     [AX_TRACKING_VERSIONS] = API "model-versions/search",
     [AX_TRACKING_LOCATION] = API "model-versions/get-download-uri",
-    [AX_TRACKING_FILES] = PROXY,
+    [AX_TRACKING_FILES] = AX_ARTIFACTS_ROUTE,
     [AX_TRACKING_RUN_FILES] = API "artifacts/list",
     [AX_TRACKING_MODEL_FILES] = API "logged-models",
 };
@@ -184,7 +184,7 @@ static void
 write_file_question(struct question *question, const struct ax_tracking_ask *ask)
 {
     if (ask->question == AX_TRACKING_FILES) {
-        ax_writer_text(&question->url, PROXY);
+        ax_writer_text(&question->url, AX_ARTIFACTS_ROUTE);
         add_path(question, ask->key);
     } else if (ask->question == AX_TRACKING_RUN_FILES) {
         ax_writer_text(&question->url, "/get-artifact");

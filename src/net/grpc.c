@@ -9,7 +9,6 @@
 #include "codec/text.h"
 
 enum {
-    PREFIX_BYTES = 5, /* a flag and a length in front of each message */
     TIMEOUT_DIGITS_MAX = 8,
     WORDS_BYTES_MAX = 1024, /* of grpc-message, before it is escaped */
     ESCAPED_BYTES_MAX = 3 * WORDS_BYTES_MAX,
@@ -184,7 +183,7 @@ ax_grpc_reply(struct ax_grpc_call *call)
         return body;
     call->reply_begun = true;
     call->reply_at = body->len;
-    ax_writer_room(body, PREFIX_BYTES);
+    ax_writer_room(body, AX_GRPC_PREFIX_BYTES);
     return body;
 }
 
@@ -192,7 +191,7 @@ ax_grpc_reply(struct ax_grpc_call *call)
 static bool
 reply_compress(struct ax_grpc_call *call, struct ax_writer *body)
 {
-    size_t from = call->reply_at + PREFIX_BYTES, len = body->len - from;
+    size_t from = call->reply_at + AX_GRPC_PREFIX_BYTES, len = body->len - from;
     size_t least = call->grpc->compress_bytes_min;
     if (call->reply_coding == AX_COMPRESS_IDENTITY || least == 0 || len < least)
         return false;
@@ -213,12 +212,12 @@ reply_seal(struct ax_grpc_call *call)
     if (!call->reply_begun)
         return body->status == AX_OK;
     call->reply_begun = false;
-    if (body->status != AX_OK || body->len - call->reply_at - PREFIX_BYTES > UINT32_MAX) {
+    if (body->status != AX_OK || body->len - call->reply_at - AX_GRPC_PREFIX_BYTES > UINT32_MAX) {
         body->len = call->reply_at; /* half a message is none */
         return false;
     }
     bool compressed = reply_compress(call, body);
-    size_t len = body->len - call->reply_at - PREFIX_BYTES;
+    size_t len = body->len - call->reply_at - AX_GRPC_PREFIX_BYTES;
     char *prefix = body->at + call->reply_at;
     prefix[0] = compressed;
     for (int i = 0; i < 4; i++)
@@ -364,10 +363,10 @@ message_take(struct ax_grpc_call *call, ax_str body)
         end_badly(call, AX_LIMIT);
         return STEP_BAD;
     }
-    if (body.len - PREFIX_BYTES < len)
+    if (body.len - AX_GRPC_PREFIX_BYTES < len)
         return STEP_MORE;
-    call->taken_bytes = PREFIX_BYTES + len;
-    call->message = (ax_str){body.at + PREFIX_BYTES, len};
+    call->taken_bytes = AX_GRPC_PREFIX_BYTES + len;
+    call->message = (ax_str){body.at + AX_GRPC_PREFIX_BYTES, len};
     if (flag == 1 && !message_inflate(call, call->message))
         return STEP_BAD;
     return STEP_MESSAGE;
@@ -490,7 +489,7 @@ call_begin(struct ax_grpc_call *call, struct ax_ctx *ctx, struct ax_http_limits 
     AX_TRY(read_codings(call, ctx));
     if (grpc->admit)
         AX_TRY(grpc->admit(grpc->arg, call, ctx));
-    limits->body_bytes_max = PREFIX_BYTES + message_bytes_max(call);
+    limits->body_bytes_max = AX_GRPC_PREFIX_BYTES + message_bytes_max(call);
     if (call->method->kind == AX_GRPC_UNARY)
         return AX_OK;
     if (!ax_exchange_stream(call->exchange, grpc_step))

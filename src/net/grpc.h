@@ -58,7 +58,10 @@ enum ax_grpc_code {
 #undef X
 };
 
-enum { AX_GRPC_MESSAGE_BYTES = 4 << 20 }; /* what gRPC's own libraries take unless told */
+enum {
+    AX_GRPC_PREFIX_BYTES = 5,        /* a flag and a length in front of each message */
+    AX_GRPC_MESSAGE_BYTES = 4 << 20, /* what gRPC's own libraries take unless told */
+};
 
 struct ax_grpc_method {
     const char *name; /* "ModelInfer" */

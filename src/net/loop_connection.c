@@ -93,11 +93,12 @@ become(struct ax_loop_connection *connection, bool http2, int64_t now_ns)
                                                        &connection->peer, transport, now_ns)
                                 : ax_http1_session_new(&loop->pool, &loops->http1_config,
                                                        &connection->peer, transport, now_ns);
-    if (connection->session)
-        connection->session->sends_files = !connection->tls;
-    if (!connection->session)
+    if (!connection->session) {
         connection_close(connection);
-    else if (loop->draining)
+        return;
+    }
+    connection->session->sends_files = !connection->tls;
+    if (loop->draining)
         ax_session_drain(connection->session, now_ns);
 }
 

@@ -120,6 +120,7 @@ prepare(struct ax_ctx *ctx, const struct ax_mlflow_export *export, const struct 
 
 /* ---- files ---- */
 
+/* A file keeps its name as it is; the check is only that it leads nowhere else. */
 static ax_status
 export_path(const struct target *target, struct ax_ctx *ctx, ax_str path, ax_str *out)
 {
@@ -152,8 +153,7 @@ export_put_file(void *arg, struct ax_ctx *ctx, ax_str path, ax_str from)
     ax_file file;
     ax_str at;
     AX_TRY(export_path(arg, ctx, path, &at));
-    ax_str name = ax_path_name(at);
-    AX_TRY(ax_file_make_folders(ctx, (ax_str){at.at, at.len - name.len}));
+    AX_TRY(ax_file_make_folders(ctx, ax_path_folder(at)));
     AX_TRY(ax_file_open(ctx, from, AX_FILE_WRITE, &file));
     ax_status status = ax_file_sync(ctx, file);
     ax_file_close(&file);

@@ -551,18 +551,25 @@ open_network(struct ax_ctx *ctx, struct server *server)
     return AX_OK;
 }
 
-/* That the server runs, and that it stopped in order, are facts. */
 static ax_status
-note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
+note(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind, ax_str object, ax_str body)
 {
     const struct ax_event event = {
         .kind = kind,
         .producer = AX_STR("server"),
         .actor = AX_STR("server"),
-        .object = server->services.settings.general.origin,
+        .object = object,
         .build_id = server->services.build_id,
+        .body = body,
     };
     return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
+}
+
+/* That the server runs, and that it stopped in order, are facts. */
+static ax_status
+note_state(struct ax_ctx *ctx, struct server *server, enum ax_event_kind kind)
+{
+    return note(ctx, server, kind, server->services.settings.general.origin, AX_STR(""));
 }
 
 /* So is that it writes down what people are judged by outside the ledger. */
@@ -573,15 +580,7 @@ note_payload_log(struct ax_ctx *ctx, struct server *server)
     ax_payload_log_put_fact(&server->services.settings.payload_log, &body);
     if (body.status != AX_OK)
         return ax_fail(ctx, body.status, "no room for the fact that payloads are written down");
-    const struct ax_event event = {
-        .kind = AX_EVENT_SETTING,
-        .producer = AX_STR("server"),
-        .actor = AX_STR("server"),
-        .object = AX_STR("payload_log"),
-        .build_id = server->services.build_id,
-        .body = ax_writer_str(&body),
-    };
-    return ax_ledger_append(server->services.ledger, ctx, &event, AX_STR(""), NULL);
+    return note(ctx, server, AX_EVENT_SETTING, AX_STR("payload_log"), ax_writer_str(&body));
 }
 
 /* A folder is governed, unless it was named as one that may be new and is. */
@@ -654,7 +653,7 @@ open_server(struct ax_ctx *ctx, struct server *server)
     AX_TRY(read_again(ctx, server, &server->as_read));
     AX_TRY(open_api(ctx, server));
     if (server->governed) {
-        AX_TRY(note(ctx, server, AX_EVENT_START));
+        AX_TRY(note_state(ctx, server, AX_EVENT_START));
         if (server->payload_log)
             AX_TRY(note_payload_log(ctx, server));
         AX_TRY(start_jobs(ctx, server));
@@ -684,7 +683,7 @@ close_server(struct ax_ctx *ctx, struct server *server)
         ax_workers_close(server->workers);
     ax_jobs_stop(server->webhook_jobs);
     ax_jobs_stop(server->jobs);
-    if (loops && server->governed && note(ctx, server, AX_EVENT_STOP) != AX_OK)
+    if (loops && server->governed && note_state(ctx, server, AX_EVENT_STOP) != AX_OK)
         ax_log(AX_LOG_WARN, ctx, "stop_not_noted", NULL);
     if (server->api)
         ax_api_close(server->api);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "codec/json.h"
+#include "mlops/artifacts.h"
 #include "sys/file.h"
 #include "sys/log.h"
 
@@ -86,7 +87,7 @@ static const struct ax_settings database_settings = {
 
 static const struct ax_setting tracking_rows[] = {
     {"artifact_root", "where the artifacts of new experiments are, as a URI", AX_SETTING_TEXT,
-     TRACKING(artifact_root), 0, 0, 0, "mlflow-artifacts:"},
+     TRACKING(artifact_root), 0, 0, 0, AX_ARTIFACTS_SCHEME},
     {"artifact_folder", "folder of uploaded artifacts; empty: DIR/artifacts", AX_SETTING_TEXT,
      TRACKING(artifact_folder), 0, 0, 0, ""},
     {"promotion",

@@ -71,9 +71,8 @@ ax_postgres_backup(struct ax_store *base, struct ax_ctx *ctx, ax_str path)
     const char *const arguments[] = {"pg_dump",         "--format=custom", "--no-owner",
                                      "--no-privileges", file.at,           NULL};
     status = run_tool(ctx, &store->config, arguments, variables); /* it is durable on return */
-    ax_str folder = {path.at, path.len - ax_path_name(path).len};
     if (status == AX_OK)
-        status = ax_file_sync_folder(ctx, folder.len ? folder : AX_STR("."));
+        status = ax_file_sync_folder(ctx, ax_path_folder(path));
     if (status != AX_OK) {
         struct ax_ctx aside = ax_ctx_of(ctx->arena);
         ax_ignore(ax_file_remove(&aside, path), "it may not be there");

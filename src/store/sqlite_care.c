@@ -86,9 +86,7 @@ sync_copy(struct ax_ctx *ctx, ax_str path)
     ax_status status = ax_file_sync(ctx, file);
     ax_file_close(&file);
     AX_TRY(status);
-    ax_str name = ax_path_name(path);
-    ax_str folder = {path.at, path.len - name.len};
-    return ax_file_sync_folder(ctx, folder.len ? folder : AX_STR("."));
+    return ax_file_sync_folder(ctx, ax_path_folder(path));
 }
 
 ax_status

@@ -4,14 +4,6 @@
 
 enum { KEY_FILE_BYTES_MAX = 256 };
 
-static ax_str
-folder_of(ax_str path)
-{
-    ax_str name = ax_path_name(path);
-    size_t len = path.len - name.len;
-    return len == 0 ? AX_STR(".") : (ax_str){path.at, len};
-}
-
 /* Written whole beside its place and then linked there: nobody ever reads half a key. */
 static ax_status
 write_new_key(struct ax_ctx *ctx, ax_str path)
@@ -41,11 +33,11 @@ ax_status
 ax_crypto_key_file_need(struct ax_ctx *ctx, ax_str path, uint8_t out_key[AX_KEY_BYTES])
 {
     if (!ax_file_exists(path)) {
-        AX_TRY(ax_file_make_folders(ctx, folder_of(path)));
+        AX_TRY(ax_file_make_folders(ctx, ax_path_folder(path)));
         ax_status status = write_new_key(ctx, path);
         if (status != AX_OK)
             return ax_explain(ctx, status, "make %.*s", AX_FMT(path));
-        AX_TRY(ax_file_sync_folder(ctx, folder_of(path)));
+        AX_TRY(ax_file_sync_folder(ctx, ax_path_folder(path)));
     }
     return ax_crypto_key_file_read(ctx, path, out_key);
 }

@@ -54,20 +54,18 @@ path_of(struct ax_ctx *ctx, ax_str text, struct path *out)
     return AX_OK;
 }
 
-/* The folder that holds the path's last name: "a/b" -> "a", "b" -> ".", "/b" -> "/". */
+/* The folder that holds the path's last name; slashes at its end are none: "a/b/" -> "a". */
 static struct path
 folder_of(const struct path *path)
 {
-    struct path folder = *path;
-    while (folder.len > 1 && folder.at[folder.len - 1] == '/')
-        folder.len--;
-    while (folder.len > 0 && folder.at[folder.len - 1] != '/')
-        folder.len--;
-    while (folder.len > 1 && folder.at[folder.len - 1] == '/')
-        folder.len--;
-    if (folder.len == 0)
-        folder.at[folder.len++] = '.';
-    folder.at[folder.len] = '\0';
+    struct path folder;
+    ax_str whole = {path->at, path->len};
+    while (whole.len > 1 && whole.at[whole.len - 1] == '/')
+        whole.len--;
+    ax_str parent = ax_path_folder(whole);
+    memcpy(folder.at, parent.at, parent.len);
+    folder.at[parent.len] = '\0';
+    folder.len = parent.len;
     return folder;
 }
 
@@ -656,6 +654,15 @@ ax_path_name(ax_str path)
     while (from > 0 && path.at[from - 1] != '/')
         from--;
     return ax_str_from(path, from);
+}
+
+ax_str
+ax_path_folder(ax_str path)
+{
+    ax_str folder = {path.at, path.len - ax_path_name(path).len};
+    while (folder.len > 1 && folder.at[folder.len - 1] == '/')
+        folder.len--;
+    return folder.len > 0 ? folder : AX_STR(".");
 }
 
 ax_status

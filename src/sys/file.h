@@ -91,7 +91,8 @@ ax_status ax_file_absolute(struct ax_ctx *ctx, ax_str path, ax_str *out_path);
 
 /* "a" "b" -> "a/b" in the arena; at is NULL past the budget. */
 ax_str ax_path_join(struct ax_arena *arena, ax_str folder, ax_str name);
-ax_str ax_path_name(ax_str path); /* what stands behind the last '/' */
+ax_str ax_path_name(ax_str path);   /* what stands behind the last '/' */
+ax_str ax_path_folder(ax_str path); /* what stands before: "a/b" -> "a", "b" -> ".", "/b" -> "/" */
 
 /* Read-only view of a whole file; NULL at for an empty one. */
 ax_status ax_file_map(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes);
