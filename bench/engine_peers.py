@@ -148,6 +148,7 @@ class AxiomAnswer(ctypes.Structure):
 class Axiom(Peer):
     """libaxiom, by the functions of axiom.h."""
     RESPONSE, CONTRIBUTIONS = 1, 4
+    ALLOWED = 0
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -164,7 +165,7 @@ class Axiom(Peer):
 
     def model(self, name):
         model = POINTER()
-        self.check(self.library.axiom_model_open(os.fsencode(self.path(name)), ctypes.byref(model), ctypes.byref(self.error)))
+        self.check(self.library.axiom_model_open_with(os.fsencode(self.path(name)), self.ALLOWED, ctypes.byref(model), ctypes.byref(self.error)))
         return model
 
     def scorer(self, model, outputs, references=None):
@@ -214,6 +215,11 @@ class Axiom(Peer):
             self.check(self.library.axiom_model_read(content, ctypes.c_size_t(len(content)), ctypes.byref(model), ctypes.byref(self.error)))
             self.library.axiom_model_close(model)
         return in_python(once, [None])
+
+
+class AxiomCode(Axiom):
+    """With machine code for batches, which is off unless it is allowed."""
+    ALLOWED = 1
 
 
 class LightGBM(Peer):
@@ -553,7 +559,7 @@ class ByHand(Peer):
         return run, answers
 
 
-PEERS = {"axiom": Axiom, "lightgbm": LightGBM, "xgboost": XGBoost, "xgboost-1.7": XGBoost, "onnxruntime": OnnxRuntime, "tl2cgen": Tl2cgen,
+PEERS = {"axiom": Axiom, "axiom, code": AxiomCode, "lightgbm": LightGBM, "xgboost": XGBoost, "xgboost-1.7": XGBoost, "onnxruntime": OnnxRuntime, "tl2cgen": Tl2cgen,
          "lleaves": Lleaves, "catboost": CatBoost, "shap": Shap, "fasttreeshap": FastTreeShap, "by hand": ByHand}
 
 

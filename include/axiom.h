@@ -59,6 +59,20 @@ AXIOM_EXPORT axiom_status axiom_model_open(const char *path, axiom_model **out_m
 AXIOM_EXPORT axiom_status axiom_model_read(const void *bytes, size_t len, axiom_model **out_model,
                                            axiom_error *error);
 
+/* What a model uses only where it is allowed to; neither changes an answer. */
+enum {
+    AXIOM_MACHINE_CODE = 1, /* batches by code that is made for the model: memory is written and
+                               then made executable; with AVX-512 only, else it is done without */
+    AXIOM_LEAF_MASKS = 2 /* single rows by leaf masks where they are quicker: a patent application
+                            is told of for the method, see the notes on kernels */
+};
+
+/* The same; allowed: any of the above together. */
+AXIOM_EXPORT axiom_status axiom_model_open_with(const char *path, unsigned allowed,
+                                                axiom_model **out_model, axiom_error *error);
+AXIOM_EXPORT axiom_status axiom_model_read_with(const void *bytes, size_t len, unsigned allowed,
+                                                axiom_model **out_model, axiom_error *error);
+
 /* After its last scorer. NULL is fine. */
 AXIOM_EXPORT void axiom_model_close(axiom_model *model);
 

@@ -55,8 +55,8 @@ def _load_library():
     pointer, error = ctypes.c_void_p, ctypes.POINTER(_Error)
     for name, result, arguments in (
             ("axiom_version", ctypes.c_char_p, []),
-            ("axiom_model_read", ctypes.c_int, [ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(pointer), error]),
-            ("axiom_model_open", ctypes.c_int, [ctypes.c_char_p, ctypes.POINTER(pointer), error]),
+            ("axiom_model_read_with", ctypes.c_int, [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.POINTER(pointer), error]),
+            ("axiom_model_open_with", ctypes.c_int, [ctypes.c_char_p, ctypes.c_uint, ctypes.POINTER(pointer), error]),
             ("axiom_model_close", None, [pointer]),
             ("axiom_model_signature", ctypes.POINTER(_Signature), [pointer]),
             ("axiom_scorer_open", ctypes.c_int, [pointer, ctypes.c_uint, ctypes.POINTER(_Rows), ctypes.POINTER(pointer), error]),
@@ -115,6 +115,10 @@ def _signature_of(raw):
                      raw.tree_count, raw.outputs, raw.memory_bytes)
 
 
+def _allowed(machine_code, leaf_masks):
+    return (1 if machine_code else 0) | (2 if leaf_masks else 0)
+
+
 class _Scorer:
     """Working memory of one thread's calls for some outputs."""
 
@@ -128,19 +132,23 @@ class _Scorer:
 
 
 class Model:
-    """A model file, read once. `Model.load(path)` or `Model(bytes)`."""
+    """A model file, read once. `Model.load(path)` or `Model(bytes)`.
 
-    def __init__(self, content):
+    machine_code: many rows by code that is made for the model (AVX-512; memory is made executable). leaf_masks: single rows
+    by a method for which a patent application is told of (docs/kernels.md). Neither changes an answer."""
+
+    def __init__(self, content, *, machine_code=False, leaf_masks=False):
         error, self.handle = _Error(), ctypes.c_void_p()
-        _check(_library.axiom_model_read(content, len(content), ctypes.byref(self.handle), ctypes.byref(error)), error)
+        allowed = _allowed(machine_code, leaf_masks)
+        _check(_library.axiom_model_read_with(content, len(content), allowed, ctypes.byref(self.handle), ctypes.byref(error)), error)
         self._begin()
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path, *, machine_code=False, leaf_masks=False):
         model, error = cls.__new__(cls), _Error()
         model.handle = ctypes.c_void_p()
-        name = str(path).encode()
-        _check(_library.axiom_model_open(name, ctypes.byref(model.handle), ctypes.byref(error)), error)
+        name, allowed = str(path).encode(), _allowed(machine_code, leaf_masks)
+        _check(_library.axiom_model_open_with(name, allowed, ctypes.byref(model.handle), ctypes.byref(error)), error)
         model._begin()
         return model
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/digits.h"
 
 enum { DIGITS_MAX = 19, TEXT_BYTES_MAX = 1100, EXPONENT_MAX = 100'000 };
 
@@ -85,33 +86,46 @@ ax_decimal_parse(ax_str text, struct ax_decimal *out)
     return true;
 }
 
-/*
- * Eight digits at once: the bytes of a word are summed in pairs, then pairs of pairs. false when
- * one of the next eight bytes is no digit.
- */
-static bool
-take_eight(ax_str text, size_t at, uint64_t *digits)
+/* Digits from byte at on, while they come by eight; how many there were. */
+static size_t
+take_eights(ax_str text, size_t at, uint64_t *digits)
 {
-    uint64_t word;
-    if (text.len - at < sizeof word)
-        return false;
-    memcpy(&word, text.at + at, sizeof word);
-    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-        word = __builtin_bswap64(word);
-    const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), zeros = UINT64_C(0x3030303030303030);
-    if ((word & high) != zeros || ((word + UINT64_C(0x0606060606060606)) & high) != zeros)
-        return false;
-    word -= zeros;
-    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
-    word = (word * 10'000 + (word >> 32)) & UINT64_C(0x00000000ffffffff);
-    *digits = *digits * 100'000'000 + word;
-    return true;
+    size_t taken = 0;
+    for (; text.len - at - taken >= AX_DIGITS_WORD; taken += AX_DIGITS_WORD) {
+        uint64_t word = ax_digits_load(text.at + at + taken);
+        if (ax_digits_count(word) < AX_DIGITS_WORD)
+            break;
+        *digits = *digits * 100'000'000 + ax_digits_number(word, AX_DIGITS_WORD);
+    }
+    return taken;
+}
+
+/* The fewer than eight digits behind them, when eight bytes are there to look at. */
+static size_t
+take_rest(ax_str text, size_t at, uint64_t *digits)
+{
+    static const uint64_t powers[] = {1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
+    uint64_t word = ax_digits_load(text.at + at);
+    size_t count = ax_digits_count(word);
+    if (count > 0)
+        *digits = *digits * powers[count] + ax_digits_number(word, count);
+    return count;
+}
+
+/* Zeros that a number begins with, its point among them. */
+static size_t
+leading_zeros(ax_str text, size_t at)
+{
+    size_t zeros = 0;
+    for (; at < text.len && (text.at[at] == '0' || text.at[at] == '.'); at++)
+        zeros += text.at[at] == '0';
+    return zeros;
 }
 
 /*
- * Up to 19 digits fit in 64 bits, leading zeros included: then no digit needs a second look. The
- * parts are kept apart until the end: a struct built in pieces and copied whole would stall.
+ * Up to 19 digits fit in 64 bits: then no digit needs a second look. A long fraction is taken by
+ * eights, a short one digit by digit, which is quicker there. The parts are kept apart until the
+ * end: a struct built in pieces and copied whole would stall.
  */
 bool
 ax_decimal_take(ax_str text, struct ax_decimal *out)
@@ -125,10 +139,13 @@ ax_decimal_take(ax_str text, struct ax_decimal *out)
     if (count == 0 || (count > 1 && text.at[from] == '0'))
         return false;
     if (at < text.len && text.at[at] == '.') {
-        for (at++; take_eight(text, at, &digits);)
-            at += sizeof digits;
-        for (; (digit = digit_at(text, at)) < NO_DIGIT; at++)
-            digits = digits * 10 + digit;
+        size_t eights = take_eights(text, ++at, &digits);
+        at += eights;
+        if (eights > 0 && text.len - at >= AX_DIGITS_WORD)
+            at += take_rest(text, at, &digits);
+        else
+            for (; (digit = digit_at(text, at)) < NO_DIGIT; at++)
+                digits = digits * 10 + digit;
         places = at - whole_end - 1;
         if (places == 0)
             return false;
@@ -136,7 +153,7 @@ ax_decimal_take(ax_str text, struct ax_decimal *out)
     int64_t exponent = -(int64_t)places;
     if (!take_exponent(text, &at, &exponent))
         return false;
-    if (count + places > DIGITS_MAX)
+    if (count + places > DIGITS_MAX && count + places - leading_zeros(text, from) > DIGITS_MAX)
         return ax_decimal_parse((ax_str){text.at, at}, out);
     out->digits = digits;
     out->exponent = exponent;

@@ -1,6 +1,8 @@
 #include "base/decimal.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "harness.h"
 
@@ -161,4 +163,23 @@ TEST(a_number_halfway_between_two_is_rounded_to_even)
     };
     for (size_t i = 0; i < AX_COUNT_OF(edges); i++)
         agree(edges[i]);
+}
+
+/* Every length of fraction behind every number of zeros, whatever follows it. */
+TEST(a_fraction_of_any_length_is_taken_whole)
+{
+    static const char digits[] = "98765432101234567899", *const ends[] = {"", " ", "e-5",
+                                                                          ",1234567"};
+    for (int zeros = 0; zeros < 25; zeros++)
+        for (int count = 1; count <= 20; count++)
+            for (size_t e = 0; e < AX_COUNT_OF(ends); e++) {
+                char text[80], zero[32] = {};
+                memset(zero, '0', (size_t)zeros);
+                int len = snprintf(text, sizeof text, "-0.%s%.*s%s", zero, count, digits, ends[e]);
+                struct ax_decimal number = {};
+                double got = 0;
+                CHECK(ax_decimal_take((ax_str){text, (size_t)len}, &number));
+                CHECK_EQ(number.text.len, (size_t)(3 + zeros + count + (e == 2 ? 3 : 0)));
+                CHECK(ax_decimal_f64(&number, &got) && got == strtod(text, NULL));
+            }
 }

@@ -50,11 +50,12 @@ ax_command_read(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes)
 }
 
 ax_status
-ax_command_model(struct ax_ctx *ctx, ax_str path, struct ax_engine **out_engine)
+ax_command_model(struct ax_ctx *ctx, ax_str path, const struct ax_engine_config *config,
+                 struct ax_engine **out_engine)
 {
     ax_str bytes;
     AX_TRY(ax_command_read(ctx, path, &bytes));
-    ax_status status = ax_engine_open(ctx, bytes, NULL, out_engine);
+    ax_status status = ax_engine_open(ctx, bytes, config, out_engine);
     return status == AX_OK ? AX_OK : ax_explain(ctx, status, "%.*s", AX_FMT(path));
 }
 

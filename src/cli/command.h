@@ -54,9 +54,11 @@ ax_status ax_command_options(struct ax_ctx *ctx, int argument_count, char **argu
 ax_status ax_command_read(struct ax_ctx *ctx, ax_str path, ax_str *out_bytes);
 
 struct ax_engine;
+struct ax_engine_config;
 
 /* Opens the model in a file. Fails: as the file, as the engine, with the path in front. */
-ax_status ax_command_model(struct ax_ctx *ctx, ax_str path, struct ax_engine **out_engine);
+ax_status ax_command_model(struct ax_ctx *ctx, ax_str path, const struct ax_engine_config *config,
+                           struct ax_engine **out_engine);
 
 /* A table that is read from front to back, from a file or, as "-", from standard input. */
 struct ax_command_table {

@@ -53,11 +53,12 @@ static void
 model(struct ax_ctx *ctx)
 {
     ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
-    CHECK_EQ(ax_command_model(ctx, AX_STR("tests/model/small/none.json"), &engine), AX_NOT_FOUND);
+    CHECK_EQ(ax_command_model(ctx, AX_STR("tests/model/small/none.json"), NULL, &engine),
+             AX_NOT_FOUND);
     CHECK(ax_test_said(ctx, "tests/model/small/none.json"));
-    CHECK_EQ(ax_command_model(ctx, AX_STR("meson.build"), &engine), AX_INVALID);
+    CHECK_EQ(ax_command_model(ctx, AX_STR("meson.build"), NULL, &engine), AX_INVALID);
     CHECK(ax_test_said(ctx, "meson.build: "));
-    CHECK_EQ(ax_command_model(ctx, AX_STR("tests/model/small/xgboost.json"), &engine), AX_OK);
+    CHECK_EQ(ax_command_model(ctx, AX_STR("tests/model/small/xgboost.json"), NULL, &engine), AX_OK);
     REQUIRE(engine != NULL);
     CHECK_EQ(ax_engine_signature(engine)->feature_count, 3);
 }

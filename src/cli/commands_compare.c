@@ -276,8 +276,8 @@ compare(struct ax_ctx *ctx, int argument_count, char **arguments)
                        AX_FMT(request.tolerance));
     ax_auto(ax_engine_close) struct ax_engine *first = NULL, *second = NULL;
     ax_command_table_auto struct ax_command_table table = {};
-    AX_TRY(ax_command_model(ctx, request.models[0], &first));
-    AX_TRY(ax_command_model(ctx, request.models[1], &second));
+    AX_TRY(ax_command_model(ctx, request.models[0], NULL, &first));
+    AX_TRY(ax_command_model(ctx, request.models[1], NULL, &second));
     AX_TRY(ax_command_table_open(ctx, request.input, &table));
     struct ax_engine *const engines[2] = {first, second};
     memcpy(pair.names, request.models, sizeof pair.names);

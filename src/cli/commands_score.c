@@ -144,6 +144,7 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
 {
     ax_str model = {}, missing = {}, references = {}, threads = AX_STR("1");
     ax_str mode = AX_STR("exact");
+    struct ax_engine_config allowed = {};
     struct request request = {};
     struct ax_score_rows_config *config = &request.config;
     const struct ax_option options[] = {
@@ -154,6 +155,8 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
         {.name = "--references", .out_value = &references},
         {.name = "--threads", .out_value = &threads},
         {.name = "--mode", .out_value = &mode},
+        {.name = "--machine-code", .out_given = &allowed.forest_code},
+        {.name = "--leaf-masks", .out_given = &allowed.leaf_masks},
     };
     int64_t thread_count;
     AX_TRY(ax_command_options(ctx, argument_count, arguments, options, AX_COUNT_OF(options), NULL));
@@ -170,7 +173,7 @@ score(struct ax_ctx *ctx, int argument_count, char **arguments)
         return ax_fail(ctx, AX_INVALID, "--threads must be 1 to %d, not \"%.*s\"",
                        (int)AX_SCORE_PARTS_THREADS_MAX, AX_FMT(threads));
     ax_auto(ax_engine_close) struct ax_engine *engine = NULL;
-    AX_TRY(ax_command_model(ctx, model, &engine));
+    AX_TRY(ax_command_model(ctx, model, &allowed, &engine));
     if (!config->outputs.at && !ax_engine_graph(engine))
         config->outputs = AX_STR("response");
     ax_auto(ax_engine_background_close) struct ax_engine_background *background = NULL;
@@ -202,6 +205,10 @@ const struct ax_command ax_command_score = {
         "  --mode MODE       exact (default): trees are added as their library adds them; fast: "
         "in\n"
         "                    runs of eight, another rounding, the same on every machine\n"
+        "  --machine-code    many rows by machine code that is made for the model, where the\n"
+        "                    processor has AVX-512; the answer is the same\n"
+        "  --leaf-masks      single rows by leaf masks where they are quicker: a patent\n"
+        "                    application is told of for the method (docs/kernels.md)\n"
         "\n"
         "Prints CSV: a header, then a line a row, numbers in their shortest exact form. How far\n"
         "a long run is, is shown on a terminal.\n"

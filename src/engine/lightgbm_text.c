@@ -1,6 +1,7 @@
 #include "engine/lightgbm_text.h"
 
 #include "base/decimal.h"
+#include "base/digits.h"
 #include "base/number.h"
 
 enum { SHOWN_BYTES_MAX = 32, WHOLE_DIGITS_MAX = 18 };
@@ -112,37 +113,12 @@ ax_lightgbm_f64s(struct ax_ctx *ctx, const char *key, ax_str list, size_t count,
     return blanks(list) == list.len ? AX_OK : fail_count(ctx, key, count, "more than ", count);
 }
 
-/* A digit is '0' to '9' in ASCII: of a word of eight bytes, how many there are before any other. */
-static size_t
-digits_of(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t others = (word ^ ones * '0') & ones * 0x80;
-    others |= ((word & ones * 0x7f) ^ ones * '0') + ones * (0x80 - 10);
-    others &= ones * 0x80;
-    return others ? (size_t)__builtin_ctzll(others) / 8 : sizeof word;
-}
-
-/* The number that the first digits of a word of eight bytes are: pairs, fours, all. */
-static uint64_t
-number_of(uint64_t word, size_t digits)
-{
-    word = (word ^ UINT64_C(0x3030303030303030)) << (sizeof word - digits) * 8;
-    word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
-    return (word * 10'000 + (word >> 32)) & UINT64_C(0x00000000ffffffff);
-}
-
-/* Eight bytes from a place on, the first one lowest; zeros for those behind the end. */
+/* Eight bytes from a place on, of a list that has as many; zeros for those behind the end. */
 static uint64_t
 word_at(ax_str list, size_t at)
 {
-    uint64_t word;
-    size_t left = list.len - at, missing = left < sizeof word ? sizeof word - left : 0;
-    memcpy(&word, list.at + at - missing, sizeof word);
-    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-        word = __builtin_bswap64(word);
-    return word >> missing * 8;
+    size_t left = list.len - at, missing = left < AX_DIGITS_WORD ? AX_DIGITS_WORD - left : 0;
+    return ax_digits_load(list.at + at - missing) >> missing * 8;
 }
 
 /*
@@ -152,15 +128,16 @@ word_at(ax_str list, size_t at)
 static bool
 take_short(ax_str list, size_t *at, int64_t *out)
 {
-    if (list.len < sizeof(uint64_t))
+    if (list.len < AX_DIGITS_WORD)
         return false;
     uint64_t word = word_at(list, *at);
     size_t sign = (word & 0xff) == '-'; /* a number, for arithmetic: no branch learns signs */
     word >>= sign * 8;
-    size_t digits = digits_of(word), end = *at + sign + digits;
-    if (digits == 0 || sign + digits == sizeof word || (end < list.len && !is_blank(list.at[end])))
+    size_t digits = ax_digits_count(word), end = *at + sign + digits;
+    if (digits == 0 || sign + digits == AX_DIGITS_WORD ||
+        (end < list.len && !is_blank(list.at[end])))
         return false;
-    *out = (int64_t)((number_of(word, digits) ^ (0 - sign)) + sign);
+    *out = (int64_t)((ax_digits_number(word, digits) ^ (0 - sign)) + sign);
     *at = end;
     return true;
 }

@@ -138,13 +138,17 @@ copy_signature(struct ax_ctx *ctx, axiom_model *model)
 }
 
 static ax_status
-read_model(struct ax_ctx *ctx, ax_str bytes, axiom_model **out_model)
+read_model(struct ax_ctx *ctx, ax_str bytes, unsigned allowed, axiom_model **out_model)
 {
+    const struct ax_engine_config config = {.forest_code = allowed & AXIOM_MACHINE_CODE,
+                                            .leaf_masks = allowed & AXIOM_LEAF_MASKS};
+    if (allowed & ~(unsigned)(AXIOM_MACHINE_CODE | AXIOM_LEAF_MASKS))
+        return ax_fail(ctx, AX_INVALID, "allowed is %u; this library knows 1 and 2", allowed);
     axiom_model *model = ax_alloc(sizeof *model, 1);
     if (!model)
         return ax_fail(ctx, AX_LIMIT, "no memory for a model");
     model->arena = ax_arena_new(NAMES_BYTES_MAX);
-    ax_status status = model->arena ? ax_engine_open(ctx, bytes, NULL, &model->engine)
+    ax_status status = model->arena ? ax_engine_open(ctx, bytes, &config, &model->engine)
                                     : ax_fail(ctx, AX_LIMIT, "no memory for a model");
     if (status == AX_OK)
         status = copy_signature(ctx, model);
@@ -157,17 +161,25 @@ read_model(struct ax_ctx *ctx, ax_str bytes, axiom_model **out_model)
 }
 
 axiom_status
-axiom_model_read(const void *bytes, size_t len, axiom_model **out_model, axiom_error *error)
+axiom_model_read_with(const void *bytes, size_t len, unsigned allowed, axiom_model **out_model,
+                      axiom_error *error)
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(CALL_BYTES_MAX);
     struct ax_ctx ctx = ax_ctx_of(arena);
     if (!arena)
         return tell(&ctx, ax_fail(&ctx, AX_LIMIT, "no memory for a call"), error);
-    return tell(&ctx, read_model(&ctx, (ax_str){bytes, len}, out_model), error);
+    return tell(&ctx, read_model(&ctx, (ax_str){bytes, len}, allowed, out_model), error);
 }
 
 axiom_status
-axiom_model_open(const char *path, axiom_model **out_model, axiom_error *error)
+axiom_model_read(const void *bytes, size_t len, axiom_model **out_model, axiom_error *error)
+{
+    return axiom_model_read_with(bytes, len, 0, out_model, error);
+}
+
+axiom_status
+axiom_model_open_with(const char *path, unsigned allowed, axiom_model **out_model,
+                      axiom_error *error)
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new((size_t)2 * MODEL_BYTES_MAX);
     struct ax_ctx ctx = ax_ctx_of(arena);
@@ -176,10 +188,16 @@ axiom_model_open(const char *path, axiom_model **out_model, axiom_error *error)
         return tell(&ctx, ax_fail(&ctx, AX_LIMIT, "no memory for a call"), error);
     ax_status status = ax_file_read_all(&ctx, ax_str_of(path), MODEL_BYTES_MAX, &bytes);
     if (status == AX_OK)
-        status = read_model(&ctx, bytes, out_model);
+        status = read_model(&ctx, bytes, allowed, out_model);
     if (status != AX_OK)
         status = ax_explain(&ctx, status, "%s", path);
     return tell(&ctx, status, error);
+}
+
+axiom_status
+axiom_model_open(const char *path, axiom_model **out_model, axiom_error *error)
+{
+    return axiom_model_open_with(path, 0, out_model, error);
 }
 
 void

@@ -125,6 +125,37 @@ TEST(library_adds_in_the_order_that_its_scorer_is_set_to)
     axiom_model_close(model);
 }
 
+/* What is allowed makes calls quicker, and no answer another. */
+TEST(library_scores_alike_whatever_kernels_are_allowed)
+{
+    enum { MANY = 400 };
+    static double dense[3 * MANY], want[MANY], got[MANY];
+    axiom_model *model = NULL;
+    axiom_error error = {};
+    for (size_t i = 0; i < MANY; i++) {
+        dense[3 * i] = (double)(i % 80);
+        dense[3 * i + 1] = (double)(i * 7 % 2000);
+        dense[3 * i + 2] = (double)(i % 4);
+    }
+    const axiom_rows rows = {.at = dense, .count = MANY};
+    for (unsigned allowed = 0; allowed < 4; allowed++) {
+        check_ok(axiom_model_open_with(SMALL "xgboost.json", allowed, &model, &error), &error);
+        REQUIRE(model != NULL);
+        axiom_scorer *scorer = scorer_of(model, AXIOM_RESPONSE, NULL);
+        REQUIRE(scorer != NULL);
+        check_ok(axiom_score(scorer, &rows, &(axiom_answer){.response = got}, &error), &error);
+        if (allowed == 0)
+            memcpy(want, got, sizeof want);
+        CHECK(memcmp(want, got, sizeof want) == 0);
+        CHECK_EQ(axiom_score_row_f64(scorer, dense, &got[0]), AXIOM_OK);
+        CHECK(got[0] == want[0]);
+        axiom_scorer_close(scorer);
+        axiom_model_close(model);
+    }
+    CHECK_EQ(axiom_model_open_with(SMALL "xgboost.json", 4, &model, &error), AXIOM_INVALID);
+    CHECK(strstr(error.text, "allowed is 4; this library knows 1 and 2"));
+}
+
 TEST(library_gives_interactions_of_pairs)
 {
     static const double row[] = {41, 1200.5, 1};

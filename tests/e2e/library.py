@@ -108,6 +108,10 @@ def test_python_takes_arrays_and_frames_as_they_lie():
         words = model.signature.features[2].categories
         rows = numpy.array([[41, 1200.5, 1], [20, 100, 0], [numpy.nan, 5, 2]])
         want = model.predict(rows)
+        for allowed in ({"machine_code": True}, {"leaf_masks": True}, {"machine_code": True, "leaf_masks": True}):
+            assert numpy.array_equal(axiom_engine.Model.load(sys.argv[1], **allowed).predict(rows), want), allowed
+            with open(sys.argv[1], "rb") as file:
+                assert numpy.array_equal(axiom_engine.Model(file.read(), **allowed).predict(rows), want), allowed
         assert want.shape == (3,) and model.contributions(rows).shape == (3, 4)
         for same in (rows.astype(numpy.float32), numpy.asfortranarray(rows), numpy.repeat(rows, 2, axis=0)[::2], rows.tolist(),
                      rows.astype(">f8"), numpy.flip(rows, axis=0)[::-1]):
