@@ -129,6 +129,8 @@ ax_validation_plan_print(struct ax_ctx *ctx, const struct ax_validation_plan *pl
     if (plan->dataset.len)
         ax_json_member_text(&json, "dataset", plan->dataset);
     ax_json_end_object(&json);
+    if (text.status != AX_OK)
+        return ax_fail(ctx, text.status, "no memory for a validation plan");
     AX_TRY(ax_json_parse(ctx, ax_writer_str(&text), NULL, &parsed));
     return ax_json_canonical(ctx, parsed, out_json);
 }
