@@ -132,18 +132,17 @@ raw_f64(ax_str number, double *out)
 
 /*
  * Whether a number that JSON's grammar allows is surely no larger than a double, by its length:
- * few digits and an exponent of at most two.
+ * few digits and an exponent of at most two. From behind, where an exponent is.
  */
 static bool
 surely_fits(ax_str number)
 {
-    enum { DIGITS_SURE = 200, EXPONENT_SURE = 3 }; /* a sign and two digits */
-    const char *end = number.at + number.len;
-    const char *mark = memchr(number.at, 'E', number.len);
-    if (!mark)
-        mark = memchr(number.at, 'e', number.len);
-    ptrdiff_t exponent = mark ? end - mark - 1 : 0;
-    return number.len <= DIGITS_SURE && exponent <= EXPONENT_SURE - (mark && mark[1] != '-');
+    enum { DIGITS_SURE = 200, DIGITS_OF_EXPONENT = 2 };
+    size_t at = number.len;
+    while (at > 0 && number.at[at - 1] != 'e' && number.at[at - 1] != 'E')
+        at--;
+    size_t exponent = at > 0 ? number.len - at : 0, signs = at > 0 && number.at[at] == '-';
+    return number.len <= DIGITS_SURE && exponent <= DIGITS_OF_EXPONENT + signs;
 }
 
 /* yyjson takes these words in any case, and signed nan; the wire has three of them. */

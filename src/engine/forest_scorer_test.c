@@ -201,7 +201,9 @@ check_kept(const struct ax_forms *folder, uint64_t seed)
     CHECK(!has.row_found && !has.batch_found);
 }
 
-TEST(forest_scorer_gives_the_same_bits_from_forms_that_were_kept)
+/* With a folder of its own, which goes with the test. */
+static void
+in_folder(void (*body)(const struct ax_forms *folder))
 {
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
     struct ax_ctx ctx = ax_ctx_of(arena);
@@ -211,23 +213,34 @@ TEST(forest_scorer_gives_the_same_bits_from_forms_that_were_kept)
     const struct ax_forms_config kept = {.folder = ax_str_of(name), .bytes_max = 1 << 30};
     REQUIRE(ax_forms_open(&ctx, &kept, &opened) == AX_OK);
     ax_auto(ax_forms_close) struct ax_forms *folder = opened;
-    for (uint64_t seed = 0; seed < SEEDS / 10; seed++)
-        check_kept(folder, seed);
+    body(folder);
     CHECK_EQ(ax_file_remove_tree(&ctx, ax_str_of(name)), AX_OK);
 }
 
+static void
+check_seeds(const struct ax_forms *folder)
+{
+    for (uint64_t seed = 0; seed < SEEDS / 10; seed++)
+        check_kept(folder, seed);
+}
+
+TEST(forest_scorer_gives_the_same_bits_from_forms_that_were_kept)
+{
+    in_folder(check_seeds);
+}
+
 static const struct ax_forest *swept; /* made before the sweep */
+static struct ax_engine_config sweeping = {.forest_code = true};
 
 static ax_status
 init_swept(struct ax_ctx *ctx)
 {
-    static const struct ax_engine_config best = {.forest_code = true};
     ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
     if (!arena)
         return AX_LIMIT;
     struct ax_ctx inner = ax_ctx_of(arena);
     struct ax_forest_scorer scorer;
-    ax_status status = ax_forest_scorer_init(&inner, swept, &best, arena, SIZE_MAX, &scorer);
+    ax_status status = ax_forest_scorer_init(&inner, swept, &sweeping, arena, SIZE_MAX, &scorer);
     if (status == AX_OK)
         status = ax_forest_scorer_prepare(&scorer, &inner, ROWS);
     return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", inner.error);
@@ -247,4 +260,29 @@ TEST(forest_scorer_survives_every_failed_allocation)
     struct ax_ctx ctx = ax_ctx_of(arena);
     swept = kernel_case_make(&ctx, &about);
     FAULT_SWEEP(init_swept);
+}
+
+/* Found the first time or made: whatever fails, there is a scorer or a word why not. */
+static void
+sweep_with_forms(const struct ax_forms *folder)
+{
+    static const struct kernel_case about = {.tree_count = 60,
+                                             .feature_count = 5,
+                                             .output_count = 1,
+                                             .leaves_max = 30,
+                                             .depth_max = 9,
+                                             .threshold_max = 40,
+                                             .seed = 4};
+    static const ax_digest digest = {{4}};
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    swept = kernel_case_make(&ctx, &about);
+    CHECK(swept->node_count >= 1'000);
+    sweeping = (struct ax_engine_config){.forms = folder, .digest = &digest};
+    FAULT_SWEEP(init_swept);
+}
+
+TEST(forest_scorer_with_kept_forms_survives_every_failed_allocation)
+{
+    in_folder(sweep_with_forms);
 }
