@@ -347,29 +347,28 @@ set_shape(struct reading *reading, const struct loose_tensor *loose, struct ax_t
                    AX_FMT(loose->name));
 }
 
-/* Integers as they are stored, made as narrow as the type is. */
-static void
-narrow_ints(const struct loose_tensor *loose, size_t element_bytes, char *out)
-{
-    for (size_t i = 0; i < loose->ints.count; i++)
-        memcpy(out + i * element_bytes, &loose->ints.items[i], element_bytes); /* little-endian */
-}
+/* Where the elements of a type stand, whatever stands in the other places. */
+struct stored {
+    const void *at; /* as they are; NULL: integers, to be made as narrow as the type is */
+    size_t count;
+};
 
-/* How many elements stand in the place where those of this type belong. */
-static size_t
-stored_count(const struct loose_tensor *loose, enum ax_tensor_type type, size_t element_bytes)
+static struct stored
+stored_of(const struct loose_tensor *loose, enum ax_tensor_type type, size_t element_bytes)
 {
     if (loose->raw_given)
-        return loose->raw.len % element_bytes ? SIZE_MAX : loose->raw.len / element_bytes;
+        return (struct stored){loose->raw.at, loose->raw.len % element_bytes
+                                                  ? SIZE_MAX
+                                                  : loose->raw.len / element_bytes};
     switch ((int)type) {
     case AX_TENSOR_FP32:
-        return loose->floats.count;
+        return (struct stored){loose->floats.items, loose->floats.count};
     case AX_TENSOR_FP64:
-        return loose->doubles.count;
+        return (struct stored){loose->doubles.items, loose->doubles.count};
     case AX_TENSOR_BYTES:
-        return loose->texts.count;
+        return (struct stored){loose->texts.items, loose->texts.count};
     default:
-        return loose->ints.count;
+        return (struct stored){NULL, loose->ints.count};
     }
 }
 
@@ -377,28 +376,21 @@ static ax_status
 copy_elements(const struct reading *reading, const struct loose_tensor *loose,
               struct ax_tensor *tensor)
 {
-    size_t element_bytes = ax_tensor_element_bytes(tensor->type);
-    bool texts = tensor->type == AX_TENSOR_BYTES;
-    size_t stored = stored_count(loose, tensor->type, element_bytes);
-    if ((texts && loose->raw_given) || stored != tensor->count)
+    size_t element_bytes = ax_tensor_element_bytes(tensor->type), count = tensor->count;
+    struct stored stored = stored_of(loose, tensor->type, element_bytes);
+    if ((tensor->type == AX_TENSOR_BYTES && loose->raw_given) || stored.count != count)
         return FAIL_AT(reading, loose->at, "tensor `%.*s` of %zu elements has the data of %zu",
-                       AX_FMT(loose->name), tensor->count, stored);
-    char *data = ax_arena_alloc(reading->ctx->arena, element_bytes, tensor->count + 1);
+                       AX_FMT(loose->name), count, stored.count);
+    char *data = ax_arena_alloc(reading->ctx->arena, element_bytes, count + 1);
     if (!data)
         return out_of_memory(reading, "a tensor's elements");
-    if (loose->raw_given)
-        memcpy(data, loose->raw.at, loose->raw.len);
-    else if (texts && stored)
-        memcpy(data, loose->texts.items, stored * element_bytes);
-    else if (tensor->type == AX_TENSOR_FP32 && stored)
-        memcpy(data, loose->floats.items, stored * element_bytes);
-    else if (tensor->type == AX_TENSOR_FP64 && stored)
-        memcpy(data, loose->doubles.items, stored * element_bytes);
-    else
-        narrow_ints(loose, element_bytes, data);
-    for (size_t i = 0; tensor->type == AX_TENSOR_BOOL && i < tensor->count; i++)
-        data[i] = data[i] != 0;
     tensor->data = data;
+    if (count > 0 && stored.at)
+        memcpy(data, stored.at, count * element_bytes);
+    for (size_t i = 0; i < count && !stored.at; i++) /* little-endian */
+        memcpy(data + i * element_bytes, &loose->ints.items[i], element_bytes);
+    for (size_t i = 0; i < count && tensor->type == AX_TENSOR_BOOL; i++)
+        data[i] = data[i] != 0;
     return AX_OK;
 }
 

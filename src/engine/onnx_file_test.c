@@ -92,6 +92,41 @@ TEST(onnx_file_counts_the_elements_of_tensors)
     }
 }
 
+/*
+ * An empty tensor with data where its type keeps none: it stays empty, and what is read behind it
+ * finds memory that nobody wrote to.
+ */
+TEST(onnx_file_takes_nothing_for_the_elements_of_an_empty_tensor)
+{
+    static const int types[] = {1, 7, 8, 9, 10, 11};
+    static const unsigned fields[] = {4, 5, 7, 10, 11};
+    char data[1 << 10];
+    memset(data, 1, sizeof data);
+    for (size_t t = 0; t < AX_COUNT_OF(types); t++)
+        for (size_t f = 0; f < AX_COUNT_OF(fields); f++) {
+            ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(ARENA_BYTES);
+            struct ax_ctx ctx = ax_ctx_of(arena);
+            ax_writer_auto struct ax_writer graph = ax_writer_of(1 << 12);
+            ax_writer_auto struct ax_writer tensor = ax_writer_of(1 << 12);
+            ax_writer_auto struct ax_writer node = ax_writer_of(1 << 10);
+            struct ax_onnx_file file;
+            onnx_put_int(&tensor, 1, 0);
+            onnx_put_int(&tensor, 2, (uint64_t)types[t]);
+            onnx_put_bytes(&tensor, fields[f], (ax_str){data, sizeof data});
+            onnx_put_message(&graph, INITIALIZER, &tensor);
+            onnx_put_text(&node, 4, "Add");
+            onnx_put_message(&graph, NODE, &node);
+            if (read_bytes(&ctx, onnx_model(&ctx, &graph), &file) != AX_OK) {
+                CHECK_EQ(strncmp(ctx.error, "byte", 4), 0); /* of integers, whose data that is */
+                continue;
+            }
+            const struct ax_onnx_file_node *read = &file.graph.nodes.items[0];
+            CHECK_EQ(file.graph.initializers.items[0].count, 0);
+            CHECK(read->inputs.count == 0 && read->outputs.count == 0);
+            CHECK(read->attributes.count == 0);
+        }
+}
+
 /* What is not read does not hide what is broken further on. */
 TEST(onnx_file_goes_on_behind_what_it_does_not_read)
 {
