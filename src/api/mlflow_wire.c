@@ -541,7 +541,7 @@ static bool
 is_private(ax_str host)
 {
     int64_t second;
-    ax_str rest = host, first, part;
+    ax_str rest = host, first = AX_STR(""), part;
     (void)ax_str_cut(&rest, '.', &first);
     bool cut = ax_str_cut(&rest, '.', &part) && ax_parse_i64(part, &second);
     for (size_t i = 0; i < host.len; i++)

@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/map.h"
 #include "base/reader.h"
+#include "base/sanitized.h"
 #include "base/writer.h"
 #include "harness.h"
 
@@ -135,3 +136,19 @@ TEST(an_error_says_what_was_being_tried_first)
 {
     ax_test_with_ctx(words);
 }
+
+#if AX_ADDRESS_SANITIZED
+/* What lies between allocations, and behind them, is nobody's. */
+TEST(arena_lets_the_sanitizer_see_where_an_allocation_ends)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(1 << 20);
+    for (int round = 0; round < 2; round++) {
+        for (size_t size = 1; size < 200; size++) {
+            char *at = ax_arena_alloc(arena, 1, size);
+            CHECK(!__asan_address_is_poisoned(at + size - 1));
+            CHECK(__asan_address_is_poisoned(at + size));
+        }
+        ax_arena_reset(arena);
+    }
+}
+#endif

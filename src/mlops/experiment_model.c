@@ -495,8 +495,8 @@ check_scope(struct ax_ctx *ctx, struct ax_experiment_search *base)
         "Filter string in the page token does not match the requested filter string.",
         "Order by in the page token does not match the requested order by.",
     };
-    ax_str scope = base->page_token, token;
-    (void)ax_str_cut(&scope, '.', &token);
+    ax_str scope = base->page_token, token = AX_STR("");
+    (void)ax_str_cut(&scope, '.', &token); /* of no token nothing is cut */
     for (size_t i = 0; i < SCOPE_PARTS && base->page_token.len > 0; i++) {
         const char *want = base->page_scope.at + i * SCOPE_HEX_BYTES;
         bool same = scope.len == base->page_scope.len &&

@@ -8,7 +8,8 @@ count_of(struct ax_ctx *ctx, struct ax_tracking_source_own *own, const struct ax
          const char *member)
 {
     const struct ax_json *answer = NULL;
-    CHECK_EQ(ax_tracking_source_ask(&own->base, ctx, ask, &answer), AX_OK);
+    if (ax_tracking_source_ask(&own->base, ctx, ask, &answer) != AX_OK)
+        ax_test_failed(__FILE__, __LINE__, "question %d: %s", (int)ask->question, ctx->error);
     return ax_json_count(ax_json_find(answer, member));
 }
 
