@@ -100,11 +100,12 @@ take_eights(ax_str text, size_t at, uint64_t *digits)
     return taken;
 }
 
-/* The fewer than eight digits behind them, when eight bytes are there to look at. */
+/* The digits behind them, fewer than eight, when eight bytes are there to look at. */
 static size_t
 take_rest(ax_str text, size_t at, uint64_t *digits)
 {
-    static const uint64_t powers[] = {1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
+    static const uint64_t powers[AX_DIGITS_WORD + 1] = {
+        1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
     uint64_t word = ax_digits_load(text.at + at);
     size_t count = ax_digits_count(word);
     if (count > 0)

@@ -454,8 +454,10 @@ ax_ubjson_i32s(const struct ax_ubjson *array, int32_t *out)
             out[i] = (unsigned char)bytes[i];
         return true;
     case 'i':
-        for (size_t i = 0; i < array->count; i++)
-            out[i] = (signed char)bytes[i];
+        for (size_t i = 0; i < array->count; i++) {
+            int32_t byte = (unsigned char)bytes[i];
+            out[i] = byte < 128 ? byte : byte - 256;
+        }
         return true;
     case 'l':
         for (size_t i = 0; i < array->count; i++)
