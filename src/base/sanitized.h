@@ -1,17 +1,24 @@
-/* Whether AddressSanitizer watches this build, as either compiler says it, and what it is told. */
+/* Which sanitizer watches this build, as either compiler says it, and what one of them is told. */
 #pragma once
 
 #include <stddef.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define AX_ADDRESS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define AX_ADDRESS_SANITIZED 1
+#if defined(__has_feature)
+#define AX_SANITIZED_BY(feature) __has_feature(feature)
+#else
+#define AX_SANITIZED_BY(feature) 0
 #endif
-#endif
-#ifndef AX_ADDRESS_SANITIZED
+
+#if defined(__SANITIZE_ADDRESS__) || AX_SANITIZED_BY(address_sanitizer)
+#define AX_ADDRESS_SANITIZED 1
+#else
 #define AX_ADDRESS_SANITIZED 0
+#endif
+
+#if defined(__SANITIZE_THREAD__) || AX_SANITIZED_BY(thread_sanitizer)
+#define AX_THREAD_SANITIZED 1
+#else
+#define AX_THREAD_SANITIZED 0
 #endif
 
 #if AX_ADDRESS_SANITIZED

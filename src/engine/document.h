@@ -76,7 +76,7 @@ struct ax_document_i64s {
 ax_status ax_document_need_f32s(struct ax_ctx *ctx, ax_document object, const char *key,
                                 struct ax_document_f32s *out);
 
-/* true and false count as 1 and 0; a number beyond 32 bits is refused. */
+/* true and false count as 1 and 0. A number that does not fit is refused. */
 ax_status ax_document_need_i32s(struct ax_ctx *ctx, ax_document object, const char *key,
                                 struct ax_document_i32s *out);
 ax_status ax_document_need_i64s(struct ax_ctx *ctx, ax_document object, const char *key,

@@ -79,7 +79,7 @@ struct ax_forest {
     size_t feature_count;
     size_t output_count;
     const double *base; /* margin before the first tree, of each output */
-    double *mean;       /* base and the trees' expectations under cover, if `covers`, an output */
+    double *mean;       /* of each output: base and the trees' expectations, if `covers` */
     uint32_t *sets;     /* words of all category sets */
     size_t set_words;
     double *vectors; /* rows of output_count */

@@ -230,7 +230,7 @@ TEST(forest_scorer_gives_the_same_bits_from_forms_that_were_kept)
 }
 
 static const struct ax_forest *swept; /* made before the sweep */
-static struct ax_engine_config sweeping = {.forest_code = true};
+static struct ax_engine_config sweeping;
 
 static ax_status
 init_swept(struct ax_ctx *ctx)
@@ -246,8 +246,20 @@ init_swept(struct ax_ctx *ctx)
     return status == AX_OK ? AX_OK : ax_fail(ctx, status, "%s", inner.error);
 }
 
+static void
+sweep(const struct kernel_case *about, const struct ax_engine_config *config)
+{
+    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
+    struct ax_ctx ctx = ax_ctx_of(arena);
+    swept = kernel_case_make(&ctx, about);
+    sweeping = *config;
+    CHECK(!config->forms || swept->node_count >= 1'000); /* smaller ones are not kept */
+    FAULT_SWEEP(init_swept);
+}
+
 TEST(forest_scorer_survives_every_failed_allocation)
 {
+    static const struct ax_engine_config code = {.forest_code = true};
     static const struct kernel_case about = {.tree_count = 40,
                                              .feature_count = 5,
                                              .output_count = 2,
@@ -256,10 +268,7 @@ TEST(forest_scorer_survives_every_failed_allocation)
                                              .threshold_max = 40,
                                              .sets = 0.3,
                                              .seed = 4};
-    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
-    struct ax_ctx ctx = ax_ctx_of(arena);
-    swept = kernel_case_make(&ctx, &about);
-    FAULT_SWEEP(init_swept);
+    sweep(&about, &code);
 }
 
 /* Found the first time or made: whatever fails, there is a scorer or a word why not. */
@@ -274,12 +283,8 @@ sweep_with_forms(const struct ax_forms *folder)
                                              .threshold_max = 40,
                                              .seed = 4};
     static const ax_digest digest = {{4}};
-    ax_auto(ax_arena_free) struct ax_arena *arena = ax_arena_new(TEST_BYTES_MAX);
-    struct ax_ctx ctx = ax_ctx_of(arena);
-    swept = kernel_case_make(&ctx, &about);
-    CHECK(swept->node_count >= 1'000);
-    sweeping = (struct ax_engine_config){.forms = folder, .digest = &digest};
-    FAULT_SWEEP(init_swept);
+    const struct ax_engine_config kept = {.forms = folder, .digest = &digest};
+    sweep(&about, &kept);
 }
 
 TEST(forest_scorer_with_kept_forms_survives_every_failed_allocation)

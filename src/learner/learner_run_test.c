@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/sanitized.h"
 #include "harness.h"
 #include "learner/learner.h"
 #include "sys/file.h"
@@ -27,18 +28,6 @@ be_the_child(int argc, char **argv)
     struct ax_ctx ctx = ax_ctx_of(arena);
     _exit(ax_learner_child(&ctx, ax_str_of(argv[2])) == AX_OK ? 0 : 1);
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { ADDRESS_SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { ADDRESS_SANITIZED = 1 };
-#else
-enum { ADDRESS_SANITIZED = 0 };
-#endif
-#else
-enum { ADDRESS_SANITIZED = 0 };
-#endif
 
 enum { ROWS = 8 };
 static const ax_str words[] = {{"own", 3}, {"rent", 4}};
@@ -161,7 +150,7 @@ memory_body(struct ax_ctx *ctx)
 
 TEST(learner_child_keeps_within_its_memory)
 {
-    if (ADDRESS_SANITIZED)
+    if (AX_ADDRESS_SANITIZED || AX_THREAD_SANITIZED)
         puts("skipped: a sanitized program needs more address space than any limit leaves it");
     else
         ax_test_with_ctx(memory_body);
